@@ -1,0 +1,50 @@
+# The dialect, the warnings (which are errors), the hardening, and the kinds of build.
+option(FG_TESTS "build the tests" ON)
+option(FG_WERROR "warnings are errors" ON)
+option(FG_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(FG_FUZZ "libFuzzer programs (clang only); implies the sanitizers" OFF)
+set(FG_ONLY "" CACHE STRING "only these gateway/ folders, no drivers and bridges; empty: everything")
+
+if(NOT CMAKE_BUILD_TYPE)
+	set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+# Assertions stay on in a release: a gateway that is wrong about itself has to stop and start anew.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-Og -g3")
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_compile_options(
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+	-Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough -fno-common
+	-fstack-protector-strong -ffunction-sections -fdata-sections)
+if(FG_WERROR)
+	add_compile_options(-Werror)
+endif()
+add_compile_definitions(_GNU_SOURCE FG_VERSION="${PROJECT_VERSION}")
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+	add_compile_definitions(_FILE_OFFSET_BITS=64 _TIME_BITS=64)
+endif()
+add_link_options(-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed)
+
+if(FG_FUZZ)
+	if(NOT CMAKE_C_COMPILER_ID STREQUAL Clang)
+		message(FATAL_ERROR "FG_FUZZ needs clang: -DCMAKE_C_COMPILER=clang")
+	endif()
+	set(FG_SANITIZE ON)
+	add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(FG_SANITIZE)
+	add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+		-fno-omit-frame-pointer)
+	add_link_options(-fsanitize=address,undefined)
+elseif(CMAKE_BUILD_TYPE STREQUAL Release)
+	add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+
+# Programs are position-independent. Their libraries are compiled with -fPIE, not -fPIC, so that
+# the compiler may inline across public functions; only what goes into a module needs -fPIC.
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)

@@ -1,0 +1,113 @@
+# fg_library, fg_adapter and fg_program: how the folders of gateway/ become one program.
+#
+# All libraries are static and may use each other in a circle through callbacks, so a program links
+# them as one group; only the members that it needs end up in it.
+
+# Prints what does not exist yet and returns the rest.
+function(fg_existing ret_sources)
+	set(found)
+	foreach(source IN LISTS ARGN)
+		if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+			list(APPEND found ${source})
+		else()
+			file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+			message(NOTICE "note: ${path} does not exist: left out")
+		endif()
+	endforeach()
+	set(${ret_sources} ${found} PARENT_SCOPE)
+endfunction()
+
+function(fg_static target kind)
+	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
+	add_library(${target} STATIC ${A_SOURCES})
+	target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/gateway
+		${CMAKE_SOURCE_DIR}/gateway/include)
+	target_compile_options(${target} PRIVATE ${kind})
+	set_property(GLOBAL APPEND PROPERTY FG_ARCHIVES ${target})
+	foreach(lib IN LISTS A_LIBS)
+		if(TARGET fg_adapt_${lib})
+			continue()
+		endif()
+		fg_foreign(${lib} foreign)
+		target_link_libraries(${target} PRIVATE ${foreign})
+		set_property(GLOBAL APPEND PROPERTY FG_FOREIGN ${foreign})
+	endforeach()
+endfunction()
+
+# fg_library(NAME a.c b.c [LIBS cjson]): gateway/NAME
+function(fg_library name)
+	cmake_parse_arguments(PARSE_ARGV 1 A "" "" "LIBS")
+	fg_existing(sources ${A_UNPARSED_ARGUMENTS})
+	if(sources)
+		fg_static(fg_${name} -fPIE SOURCES ${sources} LIBS ${A_LIBS})
+	endif()
+endfunction()
+
+# fg_adapter(NAME a.c [LIBS mosquitto]): in gateway/adapt, one foreign library made a citizen of the
+# loop. A component takes it by LIBS NAME; a module gets a copy of its own, so that the program
+# carries a library only when something built in needs it.
+function(fg_adapter name)
+	cmake_parse_arguments(PARSE_ARGV 1 A "" "" "LIBS")
+	fg_existing(sources ${A_UNPARSED_ARGUMENTS})
+	if(NOT sources)
+		return()
+	endif()
+	fg_static(fg_adapt_${name} "-fPIC;-fvisibility=hidden" SOURCES ${sources} LIBS ${A_LIBS})
+	set_property(GLOBAL PROPERTY FG_ADAPTER_LIBS_${name} ${A_LIBS})
+endfunction()
+
+# The names in include/fg that a module may use. The linker keeps and exports exactly these.
+function(fg_exports ret_list ret_options)
+	file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/gateway/include/fg/*.h)
+	set(names)
+	foreach(header IN LISTS headers)
+		set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+			${header})
+		file(STRINGS ${header} lines REGEX "fg_[a-z0-9_]+\\(")
+		foreach(line IN LISTS lines)
+			string(REGEX MATCH "(fg_[a-z0-9_]+)\\(" _ "${line}")
+			list(APPEND names ${CMAKE_MATCH_1})
+		endforeach()
+	endforeach()
+	list(REMOVE_DUPLICATES names)
+	list(SORT names)
+	list(JOIN names "\;\n\t" text)
+	set(list ${CMAKE_BINARY_DIR}/generated/exports.list)
+	file(CONFIGURE OUTPUT ${list} CONTENT "{\n\t${text}\;\n}\;\n" @ONLY)
+	list(TRANSFORM names PREPEND "-Wl,-u,")
+	list(JOIN names "\n" text)
+	set(options ${CMAKE_BINARY_DIR}/generated/exports.options)
+	file(CONFIGURE OUTPUT ${options} CONTENT "${text}\n" @ONLY)
+	set(${ret_list} ${list} PARENT_SCOPE)
+	set(${ret_options} ${options} PARENT_SCOPE)
+endfunction()
+
+# fg_world: everything that is built in, as one link group. Call when all folders were read.
+function(fg_link_world)
+	get_property(archives GLOBAL PROPERTY FG_ARCHIVES)
+	get_property(foreign GLOBAL PROPERTY FG_FOREIGN)
+	get_property(modules GLOBAL PROPERTY FG_MODULES)
+	list(REMOVE_DUPLICATES foreign)
+	set(files ${archives})
+	list(TRANSFORM files REPLACE "(.+)" "$<TARGET_FILE:\\1>")
+	find_package(Threads REQUIRED)
+	add_library(fg_world INTERFACE)
+	target_include_directories(fg_world INTERFACE ${CMAKE_SOURCE_DIR}/gateway
+		${CMAKE_SOURCE_DIR}/gateway/include)
+	target_link_libraries(fg_world INTERFACE -Wl,--start-group ${files} -Wl,--end-group
+		${foreign} Threads::Threads ${CMAKE_DL_LIBS} m)
+	if(modules)
+		fg_exports(list options)
+		target_link_options(fg_world INTERFACE -Wl,--dynamic-list=${list} @${options})
+	endif()
+endfunction()
+
+# Makes an executable of the gateway's: links fg_world, position-independent.
+function(fg_program target)
+	get_property(archives GLOBAL PROPERTY FG_ARCHIVES)
+	get_property(modules GLOBAL PROPERTY FG_MODULES)
+	set_property(TARGET ${target} PROPERTY POSITION_INDEPENDENT_CODE ON)
+	target_link_libraries(${target} PRIVATE fg_world)
+	# fg_world names files, so the order of building has to be told apart
+	add_dependencies(${target} ${archives} ${modules})
+endfunction()

@@ -1,0 +1,27 @@
+/*
+ * Drivers, bridges and decoders by the name that a configuration calls them ("type", "format").
+ * A module is opened here on first use, from one compiled-in folder only, and stays open for good.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include <fg/registry.h>
+
+/*
+ * 0, or
+ *   -ENOENT   no such name
+ *   -ENOSYS   known, but not in this build
+ *   -ELIBACC  its module could not be loaded, or lacks its symbol
+ * What they return is constant and lives as long as the program. Opening a module reads files: call
+ * these while a configuration is loaded, not for a record.
+ */
+int fg_registry_driver(const char *name, const struct fg_driver **ret_driver);
+int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge);
+int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder);
+
+enum fg_registry_kind { FG_REGISTRY_DRIVER, FG_REGISTRY_BRIDGE, FG_REGISTRY_DECODER };
+
+/* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in this
+ * build". Looks it up once more, so that nothing is remembered in between; empty if it does not fail. */
+void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out, size_t size);

@@ -1,0 +1,27 @@
+/*
+ * Which drivers, bridges and decoders this build knows: tables made by cmake/Registry.cmake from
+ * Kconfig. Every list ends in NULL and is sorted; fg_builtin_names_x[i] names fg_builtin_x[i].
+ *
+ * y in Kconfig: built in. m: a module, opened when a configuration names it. n: absent, but still
+ * known by its name, so that a fault can say "not in this build" instead of "unknown".
+ */
+#pragma once
+
+struct fg_driver;
+struct fg_bridge;
+struct fg_decoder;
+
+extern const struct fg_driver *const fg_builtin_drivers[];
+extern const char *const fg_builtin_names_drivers[];
+extern const char *const fg_module_drivers[];
+extern const char *const fg_absent_drivers[];
+
+extern const struct fg_bridge *const fg_builtin_bridges[];
+extern const char *const fg_builtin_names_bridges[];
+extern const char *const fg_module_bridges[];
+extern const char *const fg_absent_bridges[];
+
+extern const struct fg_decoder *const fg_builtin_decoders[];
+extern const char *const fg_builtin_names_decoders[];
+extern const char *const fg_module_decoders[];
+extern const char *const fg_absent_decoders[];
