@@ -1,0 +1,84 @@
+/*
+ * What a bridge is, and what it may call. A bridge carries packs to one northbound target; the
+ * configuration names instances of it ("sinks"). The outbox cuts the batches, holds the window,
+ * retries, backs off and moves the cursor; a bridge sends bytes and reports what became of them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <fg/log.h>
+#include <fg/loop.h>
+#include <fg/option.h>
+#include <fg/str.h>
+
+struct fg_bridge;
+struct fg_outbox;
+struct fg_faults;
+
+/* One rendered pack. Payload and struct live until its fg_sink_done(). */
+struct fg_batch {
+	struct fg_str payload;
+	const char *content_type;	/* "application/senml+json" */
+	uint32_t records;
+	uint64_t first, last;		/* numbers of the epoch */
+	uint64_t epoch;
+	uint32_t slot;			/* 0 .. window-1: an index for the bridge's own tables */
+	void *user;			/* the bridge's */
+};
+
+struct fg_sink {
+	const char *name;
+	const struct fg_bridge *bridge;
+	const void *conf;
+	void *state;			/* state_size bytes, zeroed at each open */
+	struct fg_loop *loop;
+	struct fg_logger logger;
+	const char *gateway;
+	uint32_t window;		/* packs that may be in flight */
+	struct fg_outbox *outbox;	/* private to the other side */
+};
+
+struct fg_bridge_ops {
+	int (*open)(struct fg_sink *);		/* must not block; then fg_sink_up() */
+	void (*close)(struct fg_sink *);	/* asynchronous; ends with fg_sink_closed() */
+	/* 0: taken, fg_sink_done() follows (it may have been called already); -EAGAIN: not now,
+	 * fg_sink_ready() later; other: as fg_sink_done with that error. */
+	int (*send)(struct fg_sink *, struct fg_batch *);
+	/* Optional: once a turn after all sends of the turn (flush what was queued). */
+	void (*flush)(struct fg_sink *);
+	/* Optional: publish the gateway's state (JSON, retained); `last` as the last thing before
+	 * close, so that "offline" is said. */
+	void (*status)(struct fg_sink *, struct fg_str json);
+};
+
+struct fg_bridge {
+	const char *name, *summary;
+	bool acknowledges;		/* false: what was sent counts as `sent` (see below) */
+	size_t conf_size, state_size;
+	const struct fg_option *options;
+	void (*check)(const void *conf, struct fg_faults *);
+	/* Optional: whether this instance's upstream acknowledges (MQTT: QoS 1), overrides the above. */
+	bool (*acks)(const void *conf);
+	/* Optional: where it sends to, for the doubt "field and upstream on one broker" and for
+	 * reload ("whose target changed"). Borrowed from conf. */
+	const char *(*target)(const void *conf);
+	struct fg_bridge_ops ops;
+};
+
+void fg_sink_up(struct fg_sink *);
+void fg_sink_fault(struct fg_sink *, int error, const char *what);
+void fg_sink_closed(struct fg_sink *);
+void fg_sink_ready(struct fg_sink *);
+
+/* What became of a batch:
+ *   0           the upstream has acknowledged it (or it was sent, where nothing acknowledges)
+ *   -EAGAIN     not taken, try again later (rate-limited): the outbox waits and sends it anew
+ *   -EMSGSIZE   too large for this upstream: the outbox halves it; a single record goes to the dead
+ *               letters
+ *   -EBADMSG    refused for good: to the dead letters
+ * After fg_sink_fault() all batches in flight are the outbox's again without a done. */
+void fg_sink_done(struct fg_sink *, struct fg_batch *, int error, const char *why);
+
+/* The payload of the last will: what the status topic must say when this gateway dies. */
+struct fg_str fg_sink_will(struct fg_sink *);

@@ -1,0 +1,91 @@
+/*
+ * What a decoder makes of a payload: a tree of nodes laid out flat, in document order, so that a
+ * subtree is a contiguous run and nothing is allocated per node. Profiles pick points from it.
+ *
+ * The first node is the root. A scalar root is a document of one node. Strings point into the
+ * payload or into the document's own text, and live until the document is reset.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <fg/record.h>
+
+enum fg_node_type {
+	FG_NODE_NULL,
+	FG_NODE_SCALAR,		/* value */
+	FG_NODE_NONFINITE,	/* NaN or an infinity (CBOR and binary formats have them) */
+	FG_NODE_OBJECT,		/* children carry keys */
+	FG_NODE_ARRAY,		/* children are addressed by index */
+};
+
+struct fg_node {
+	uint8_t type;		/* enum fg_node_type */
+	bool dead;		/* replaced by a later member with the same key: skip its subtree */
+	bool whole;		/* key is a complete point name (SenML): escape, but never its '/' */
+	uint32_t children;	/* of an object or array */
+	uint32_t next;		/* index of the first node behind this one's subtree */
+	struct fg_str key;	/* member's name, unescaped UTF-8; empty in arrays and for the root */
+	struct fg_str unit;	/* SenML unit stated by the format itself, else empty */
+	struct fg_value value;
+	int64_t time_ns;	/* stated by the format itself for this value, or FG_TIME_NONE */
+	double update_s;	/* as in struct fg_record */
+	struct fg_value sum;
+};
+
+struct fg_doc {
+	struct fg_node *nodes;
+	uint32_t len, cap;
+	uint32_t max_nodes;	/* bound; decoders fail with "too many values" beyond */
+	uint32_t max_depth;	/* containers in containers */
+	char *text;		/* unescaped strings */
+	size_t text_len, text_cap, max_text;
+	/* results beside the tree */
+	int64_t time_ns;	/* stated by the format for the whole payload, or FG_TIME_NONE */
+	int64_t now_ns;		/* wall clock, set by the caller: what relative times are relative to */
+	struct fg_str device;	/* stated by the format itself (a meter's number), else empty */
+	uint32_t duplicate_keys;
+	const char *reason;	/* after -EBADMSG: a short constant word-group, "trailing bytes" */
+	size_t at;		/* and the byte offset it was found at */
+};
+
+/* Prepares an empty document; allocates nothing. */
+void fg_doc_init(struct fg_doc *doc, uint32_t max_depth, size_t max_payload);
+/* Empties it for the next payload; memory beyond `keep` bytes is given back. */
+void fg_doc_reset(struct fg_doc *doc, size_t keep);
+void fg_doc_fini(struct fg_doc *doc);
+
+/* Appends a node and returns it zeroed (next and children still to be set), or NULL with
+ * doc->reason set. Nodes may move: never keep the pointer over another append. */
+struct fg_node *fg_doc_add(struct fg_doc *doc, enum fg_node_type type);
+/* Room for `len` bytes of text that will not move until reset, or NULL with doc->reason set.
+ * (The decoders reserve a payload's worth once, before the first string.) */
+char *fg_doc_text(struct fg_doc *doc, size_t len);
+/* Ends an object or array that was begun at index `at` with `children` members. */
+void fg_doc_close(struct fg_doc *doc, uint32_t at, uint32_t children);
+/* Sets reason and place; returns -EBADMSG, so that decoders can `return fg_doc_bad(...)`. */
+int fg_doc_bad(struct fg_doc *doc, const char *reason, size_t at);
+
+/* A convenience for formats that are flat lists of named values: appends an object member. */
+int fg_doc_member(struct fg_doc *doc, struct fg_str key, struct fg_value value, struct fg_str unit);
+
+/* The node a JSON Pointer (RFC 6901, already split at '/', unescaped) leads to, or NULL. */
+const struct fg_node *fg_doc_find(const struct fg_doc *doc, const struct fg_str *steps,
+				  size_t nsteps);
+
+/* One payload format. Pure: no I/O, no state but the document. */
+struct fg_decode_context {
+	struct fg_str address;		/* MQTT topic, CoAP path, or empty */
+	int content_format;		/* CoAP's, or -1 */
+	const void *conf;		/* the profile's options for this format, as conf_parse made them */
+};
+
+struct fg_decoder {
+	const char *name;	/* a profile's "format" */
+	const char *summary;	/* one sentence for the reference */
+	const char *framer;	/* default framer on serial lines, NULL: line */
+	bool whole_names;	/* names are complete (SenML) */
+	/* 0, or -EBADMSG with reason and at set; a rejected payload leaves no node that counts. */
+	int (*decode)(const struct fg_decode_context *ctx, struct fg_str payload,
+		      struct fg_doc *doc);
+};

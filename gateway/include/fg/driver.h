@@ -1,0 +1,110 @@
+/*
+ * What a driver is, and what it may call. A driver speaks one southbound protocol; the
+ * configuration names instances of it ("sources"). One instance holds its options (const), its
+ * private state and the loop; a driver has no mutable file-level variables.
+ *
+ *   open ──> fg_source_up() ──> fg_source_submit() ... ──> kept(upto): acknowledge now
+ *     ^            │ fg_source_fault(): the supervisor calls close, waits (full jitter), opens again
+ *     └────────────┘
+ *
+ * A driver cannot acknowledge by itself. It hands payloads in and is told what has been kept: in the
+ * check phase after the turn's append, or under `"commit": "each"` after the sync that covers it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <fg/doc.h>
+#include <fg/log.h>
+#include <fg/loop.h>
+#include <fg/option.h>
+
+struct fg_driver;
+struct fg_command;
+
+/* Where the device stands in an address that no profile matches. */
+enum fg_address_style {
+	FG_ADDRESS_TOPIC,	/* the whole address is the device (MQTT) */
+	FG_ADDRESS_PATH,	/* /{device}/{point...}: the longest known device, else the first level */
+	FG_ADDRESS_LINK,	/* no address: the instance's name is the device (serial) */
+};
+
+struct fg_input {
+	struct fg_str address;		/* MQTT topic, CoAP path without the first '/', or empty */
+	struct fg_str payload;		/* borrowed for the call */
+	int content_format;		/* CoAP's, or -1 */
+};
+
+struct fg_source {
+	const char *name;		/* of the instance */
+	const struct fg_driver *driver;
+	const void *conf;		/* the driver's options, parsed */
+	void *state;			/* state_size bytes, zeroed at each open */
+	struct fg_loop *loop;
+	struct fg_logger logger;
+	const char *gateway;		/* the gateway's id */
+	struct fg_intake *intake;	/* private to the other side from here on */
+};
+
+struct fg_driver_ops {
+	/* Begins to come up; must not block. 0, or -errno: the supervisor retries. The driver calls
+	 * fg_source_up() when it is connected, listening, open. */
+	int (*open)(struct fg_source *);
+	/* Gives everything back, asynchronously; ends with exactly one fg_source_closed(). Input that
+	 * was not reported kept must not be acknowledged on the way. Also called when open failed. */
+	void (*close)(struct fg_source *);
+	/* Take no more, so that the peer feels it; keep-alives go on. Until resume. */
+	void (*pause)(struct fg_source *);
+	void (*resume)(struct fg_source *);
+	/* Everything submitted up to position `upto` is kept: acknowledge it now. */
+	void (*kept)(struct fg_source *, uint64_t upto);
+	/* Optional: carry out a command; ends with fg_command_done(). */
+	int (*command)(struct fg_source *, struct fg_command *);
+};
+
+struct fg_driver {
+	const char *name, *summary;
+	enum fg_address_style address;
+	size_t conf_size, state_size;
+	const struct fg_option *options;
+	/* Optional: checks that need several options at once. Faults and doubts go through
+	 * fg_fault() of <fg/fault.h>, with a pointer below the instance ("/tls/ca"). */
+	void (*check)(const void *conf, struct fg_faults *);
+	struct fg_driver_ops ops;
+};
+
+struct fg_faults;
+struct fg_intake;
+
+/* Hands one payload in. It is decoded, matched and appended as one entry before this returns; it is
+ * kept when kept() says so.
+ *   0          *ret_pos: its last record's position, to be compared with kept's `upto`
+ *              (0 if the payload was good but held no value: nothing to wait for)
+ *   -EBADMSG   rejected for good, counted and logged by the callee: acknowledge it to the peer
+ *   -EAGAIN    no room (spool full under "refuse", or the disk fails): not taken, do not acknowledge;
+ *              pause() follows or has been called already */
+int fg_source_submit(struct fg_source *, const struct fg_input *, uint64_t *ret_pos);
+
+/* For drivers whose library answers before the turn's check phase (libcoap): appends at once what
+ * the turn has so far. 0: accepted (not: committed); -errno: not kept. */
+int fg_source_keep_now(struct fg_source *);
+
+/* True if an answer has to wait for kept() even after fg_source_keep_now(): "commit": "each". */
+bool fg_source_waits_for_commit(const struct fg_source *);
+
+/* A frame or datagram that never became a payload: counted under `reason` (a short constant
+ * word: "checksum", "frame", "too-large"), its first bytes logged, rate-limited. */
+void fg_source_reject(struct fg_source *, const char *reason, struct fg_str bytes);
+
+void fg_source_up(struct fg_source *);
+/* The connection, port or listener is lost, or could not come up. The supervisor calls close and
+ * opens again after a back-off. May be called from any callback, any number of times. */
+void fg_source_fault(struct fg_source *, int error, const char *what);
+void fg_source_closed(struct fg_source *);
+
+/* The last value of a device's point, or all of them, as SenML JSON records (for GET).
+ * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
+struct fg_buf;
+int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
+/* Calls `each` with every device's id (for a listing); stops when it returns false. */
+void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device), void *arg);

@@ -1,0 +1,97 @@
+/*
+ * Options are data: one row per option drives parsing, defaults, checks, `fieldgate schema` and the
+ * reference in docs/. A component's table ends with a row whose name is NULL.
+ *
+ *	struct meter_conf { const char *port; int64_t baud; int mode; int64_t idle_ns; };
+ *	static const struct fg_option meter_options[] = {
+ *		{ .name = "port", .type = FG_OPT_STRING, .offset = offsetof(struct meter_conf, port),
+ *		  .flags = FG_OPT_REQUIRED, .help = "path of the tty" },
+ *		...
+ *		{ 0 },
+ *	};
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fg_option_type {	/* type of the member at `offset`              JSON form */
+	FG_OPT_BOOL,		/* bool                               true, false */
+	FG_OPT_INT,		/* int64_t, min..max                  an integer */
+	FG_OPT_NUMBER,		/* double                             a number */
+	FG_OPT_DURATION,	/* int64_t nanoseconds, min..max      "200ms" */
+	FG_OPT_SIZE,		/* uint64_t bytes, min..max           "64KiB" */
+	FG_OPT_STRING,		/* const char *                       a string */
+	FG_OPT_ENUM,		/* int, one of choices                a string (or the number it spells) */
+	FG_OPT_SECRET,		/* struct fg_secret                   {"secret": "NAME"} */
+	FG_OPT_LIST,		/* struct fg_list of const char *     a list of strings */
+	FG_OPT_SECRETS,		/* struct fg_secrets                  an object: name -> {"secret": ...} */
+	FG_OPT_GROUP,		/* the sub-table's struct, embedded   an object */
+	FG_OPT_MAP,		/* struct fg_map                      an object: name -> sub-table's struct */
+	FG_OPT_VALUE,		/* struct fg_value (strings owned)    a scalar */
+	FG_OPT_VALUES,		/* struct fg_values                   an object: text -> scalar */
+	FG_OPT_CUSTOM,		/* whatever parse() makes             see parse */
+};
+
+enum {
+	FG_OPT_REQUIRED = 1,	/* a fault if absent */
+	FG_OPT_HIDDEN = 2,	/* not in the reference (tests) */
+};
+
+struct fg_choice {
+	const char *name;	/* NULL ends the list */
+	int value;
+};
+
+struct fg_list {
+	const char *const *items;
+	size_t count;
+};
+
+/* A secret by reference. `value` is read when the instance is made (NULL before); it is never
+ * logged, printed or compared for the reload's difference other than by its name. */
+struct fg_secret {
+	const char *name;
+	const char *value;
+	size_t len;
+};
+
+struct fg_secrets {
+	const char *const *names;
+	const struct fg_secret *items;
+	size_t count;
+};
+
+/* Named things: `items` points to `count` structs of the sub-table's item_size, in file order. */
+struct fg_map {
+	const char *const *names;
+	void *items;
+	size_t count, item_size;
+};
+
+struct fg_values {
+	const char *const *names;
+	const struct fg_value *items;
+	size_t count;
+};
+
+/* What a custom parser may ask for and say. */
+struct fg_parse;
+
+struct fg_option {
+	const char *name;
+	enum fg_option_type type;
+	size_t offset;
+	const char *def;		/* default in its JSON text form without quotes ("60s", "true");
+					   NULL: zero, or required */
+	int64_t min, max;		/* both 0: unbounded */
+	const struct fg_choice *choices;
+	const struct fg_option *group;	/* FG_OPT_GROUP, FG_OPT_MAP */
+	size_t item_size;		/* FG_OPT_MAP: size of the struct of one item */
+	unsigned flags;
+	const char *help;		/* one sentence for people */
+	const char *expects;		/* what a fault says was expected, if the type does not say it */
+	/* A further check of a string (every item of a list): 0, or -EINVAL with `why` filled. */
+	int (*check)(const char *text, char *why, size_t cap);
+};

@@ -1,0 +1,21 @@
+/*
+ * One record: one value of one point at one time (RFC 8428 section 4), before it has a number.
+ * All strings are borrowed; whoever hands a record on says how long they live.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdint.h>
+
+#include <fg/value.h>
+
+#define FG_TIME_NONE INT64_MIN	/* no time of its own: the payload's counts */
+
+struct fg_record {
+	struct fg_str point;	/* complete and SenML-safe: only A-Z a-z 0-9 - : . / _ */
+	struct fg_str unit;	/* SenML unit (RFC 8428 section 12.1, RFC 8798), empty: none */
+	struct fg_value value;
+	int64_t time_ns;	/* Unix time, or FG_TIME_NONE */
+	double update_s;	/* "ut" (RFC 8428), 0: none */
+	struct fg_value sum;	/* "s" (RFC 8428), FG_NONE: none */
+};

@@ -1,0 +1,43 @@
+/*
+ * A bridge's cursor: how far its upstream has acknowledged, and that bridge's counts. One small file,
+ * SPOOLDIR/cursors/BRIDGE, two slots written in turn in place, so that a torn write leaves the other:
+ * cheap enough for every turn, which keeps what comes twice after a crash below the window.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fg_why {	/* why a range was lost */
+	FG_WHY_SPOOL_FULL, FG_WHY_DAMAGED, FG_WHY_REFUSED, FG_WHY_POWER_CUT, FG_WHY_BRIDGE_REMOVED,
+	FG_WHY__MAX
+};
+
+const char *fg_why_name(enum fg_why);	/* "spool-full", ... */
+
+struct fg_cursor_state {
+	uint64_t begin;			/* position before the first record it was due */
+	uint64_t position;		/* acknowledged up to here, in order */
+	uint64_t acknowledged, sent, dead;
+	uint64_t dropped[FG_WHY__MAX];
+	uint64_t announced_epoch;	/* the last epoch whose begin ("prev") has been acknowledged */
+	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, 0: it does not */
+	uint64_t target_hash;
+	bool begin_announced;		/* its "begin" pack has been acknowledged */
+};
+
+struct fg_cursor;
+
+/* Opens or makes it. *ret_found: it was there and sound. A cursor beyond `accepted` is clamped (a
+ * power cut took what it had acknowledged) and its counts with it. */
+int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
+		   struct fg_cursor **ret_cursor, bool *ret_found);
+struct fg_cursor_state *fg_cursor_state(struct fg_cursor *);
+int fg_cursor_write(struct fg_cursor *);	/* one pwrite, no sync; nothing if unchanged */
+int fg_cursor_sync(struct fg_cursor *);		/* fdatasync if written since the last; any thread */
+struct fg_cursor *fg_cursor_free(struct fg_cursor *);
+int fg_cursor_remove(const char *spool_dir, const char *bridge);
+/* Reads one without opening it, for tools. */
+int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_state *ret_state);
+/* Calls each for every cursor file. */
+int fg_cursor_each(const char *spool_dir, int (*each)(void *arg, const char *bridge), void *arg);

@@ -1,0 +1,182 @@
+/*
+ * The spool: the bounded log on disk between drivers and bridges, the only queue there is.
+ *
+ * Every payload is one entry, kept whole or not at all; an entry holds one or more records. Records
+ * are counted by *position*: 1, 2, 3 ... over the whole life of a spool directory, over all its
+ * epochs. What the world sees is the epoch and the number within it; a position is only for the
+ * inside, where one monotonic count makes cursors, the ledger and comparisons simple:
+ *
+ *     number = position - epoch.base          (see struct fg_spool_epoch)
+ *
+ * accepted: written (pwritev has returned); the death of the process cannot lose it.
+ * committed: synced; a power cut cannot.
+ *
+ * The files are described in docs/spool-format.md and at the top of spool/format.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/log.h>
+#include <fg/loop.h>
+#include <fg/record.h>
+
+enum fg_when_full { FG_FULL_DROP_OLDEST, FG_FULL_REFUSE };
+
+#define FG_COMMIT_EACH 0	/* nothing is acknowledged before it is committed */
+#define FG_COMMIT_NEVER (-1)	/* the kernel decides */
+
+struct fg_spool_conf {
+	const char *dir;
+	uint64_t limit;		/* bytes of all segments together */
+	uint64_t segment;	/* bytes of one; made smaller where limit holds fewer than 8 of them */
+	int64_t commit_ns;	/* or FG_COMMIT_EACH, FG_COMMIT_NEVER */
+	int when_full;		/* enum fg_when_full */
+};
+
+struct fg_spool;
+
+/* One run of numbers. */
+struct fg_spool_epoch {
+	uint64_t id;		/* random, 16 hex digits in text */
+	uint64_t base;		/* position before its number 1 */
+	uint64_t prev_id;	/* the epoch before it, 0: none */
+	uint64_t prev_last;	/* and the last number of that which was kept */
+	bool power_cut;		/* the one before ended in a power cut that may have taken what nobody
+				   could count: announce it */
+};
+
+/* What the owner is told. All are called on the loop. */
+struct fg_spool_events {
+	void *arg;
+	/* Everything up to the position is on disk (from the pending phase, after a sync). */
+	void (*committed)(void *arg, uint64_t upto);
+	/* Segments were dropped to make room: nothing below `oldest` can be read any more. */
+	void (*dropped)(void *arg, uint64_t oldest);
+	/* There is room again, or the disk takes writes again: -EAGAIN/-ENOSPC/-EIO are over. */
+	void (*room)(void *arg);
+	/* About to sync or to give segments back: bring what must not be behind them to the disk
+	 * first (cursors). Called on a worker thread with the spool untouched meanwhile. */
+	int (*sync_cursors)(void *arg);
+};
+
+/*
+ * Opens or makes the spool. Takes the directory's lock. Reads one header per segment and the last
+ * segment's entries; cuts a torn tail; sets damaged stretches aside. After a clean end the epoch goes
+ * on, after any other a new one begins.
+ *   -EBUSY   another process has it (its pid goes to *ret_pid where not NULL)
+ *   -ENOSPC, -EIO, -EACCES, ...   it cannot be made or written
+ * Damage is never an error: what cannot be read becomes a gap.
+ */
+int fg_spool_open(struct fg_loop *, const struct fg_logger *, const struct fg_spool_conf *,
+		  const struct fg_spool_events *, struct fg_spool **ret_spool);
+/* The same files read only, without a lock or a loop, for tools on a stopped gateway. */
+int fg_spool_open_readonly(const char *dir, struct fg_spool **ret_spool);
+/* Commits everything, writes the clean end, then calls `closed` (NULL: synchronously, for tools and
+ * for the end of the process). Waits for a sync under way. */
+void fg_spool_close(struct fg_spool *, void (*closed)(void *arg), void *arg);
+
+/* -- appending: once per payload, into the turn's buffer -- */
+enum {
+	FG_ENTRY_UNSYNCED = 1,		/* wall_ns was given before the clock was known to be right */
+	FG_ENTRY_DEVICE_TIME = 2,	/* wall_ns is the device's own */
+};
+
+struct fg_entry {
+	struct fg_str device;		/* SenML-safe */
+	int64_t wall_ns;		/* Unix time */
+	int64_t boot_ns;		/* CLOCK_BOOTTIME when it came */
+	unsigned flags;
+	const struct fg_record *records;
+	uint32_t count;			/* >= 1 */
+};
+
+/* Encodes the entry into the turn's buffer (written early if that is full) and numbers its records.
+ *   0           *ret_last: position of its last record
+ *   -EAGAIN     no room under "refuse"
+ *   -EMSGSIZE   larger than half the spool
+ *   -ENOSPC, -EIO ...   the disk does not take it; nothing was kept of it */
+int fg_spool_append(struct fg_spool *, const struct fg_entry *, uint64_t *ret_last);
+
+/* One pwritev for the turn: what was appended becomes accepted. On failure nothing of the turn is
+ * kept, its numbers are given back, and -errno says why; a short write is finished or taken back.
+ * Starts the commit timer, or the sync under FG_COMMIT_EACH. */
+int fg_spool_flush(struct fg_spool *);
+
+/* False while appends are refused: full under "refuse", or the last write failed. Under "refuse" it
+ * turns false while there is still room for `reserve` bytes, so that what is already on its way in
+ * this turn can be taken. */
+bool fg_spool_has_room(const struct fg_spool *);
+void fg_spool_set_reserve(struct fg_spool *, uint64_t reserve);
+
+/* -- counts, all as positions (0: none) -- */
+uint64_t fg_spool_oldest(const struct fg_spool *);	/* first position that can be read */
+uint64_t fg_spool_accepted(const struct fg_spool *);
+uint64_t fg_spool_committed(const struct fg_spool *);
+uint64_t fg_spool_bytes(const struct fg_spool *);	/* of all segments, as allocated */
+uint32_t fg_spool_segments(const struct fg_spool *);
+const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *);		/* the present one */
+const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t position);
+
+/* Counters that live with the spool so that they survive any end: written with each commit. */
+enum { FG_SPOOL_COUNTERS = 24 };	/* by index; whoever uses one gives it its meaning */
+uint64_t *fg_spool_counters(struct fg_spool *);
+
+/* -- giving back: segments whose last position is <= upto are freed -- */
+void fg_spool_release(struct fg_spool *, uint64_t upto);
+
+/* -- reading: each bridge has its own reader; none moves another -- */
+struct fg_spool_view {			/* one entry, borrowed until the next read of this reader */
+	uint64_t first, last;		/* positions of its records */
+	const struct fg_spool_epoch *epoch;
+	struct fg_str device;
+	int64_t wall_ns, boot_ns;
+	unsigned flags;
+	bool this_boot;			/* boot_ns is comparable with now */
+	uint32_t count;
+	struct fg_str body;		/* records, for fg_spool_record() */
+};
+
+enum fg_spool_gap { FG_GAP_NONE, FG_GAP_DROPPED, FG_GAP_DAMAGED };
+
+struct fg_spool_mark {			/* a place to come back to, cheap to keep */
+	uint64_t position;		/* next record to be read */
+	uint64_t segment;		/* private: where its entry stands, 0 if to be looked for */
+	uint64_t offset;
+};
+
+struct fg_spool_reader;
+
+int fg_spool_reader_new(struct fg_spool *, uint64_t position, struct fg_spool_reader **ret_reader);
+struct fg_spool_reader *fg_spool_reader_free(struct fg_spool_reader *);
+/* The next entry, in order. Only accepted entries are seen.
+ *   1   *ret_view is it. If the reader stands inside an entry (first < mark's position), the caller
+ *       skips the records it has had.
+ *   0   nothing more for now
+ *   2   a gap: positions *ret_from .. *ret_to cannot be read (see fg_spool_reader_gap for why);
+ *       the next read goes on behind it */
+int fg_spool_read(struct fg_spool_reader *, struct fg_spool_view *ret_view);
+void fg_spool_reader_gap(const struct fg_spool_reader *, uint64_t *ret_from, uint64_t *ret_to,
+			 enum fg_spool_gap *ret_why);
+/* Where the entry that was read last begins; and going back (or forth) to a mark. */
+void fg_spool_reader_mark(const struct fg_spool_reader *, struct fg_spool_mark *ret_mark);
+void fg_spool_reader_seek(struct fg_spool_reader *, const struct fg_spool_mark *);
+
+/* Walks the records of a view: *at starts as 0. 1: a record, 0: no more, -EBADMSG: malformed. The
+ * record's strings point into the view. */
+int fg_spool_record(const struct fg_spool_view *, size_t *at, struct fg_record *ret_record);
+
+/* -- looking on, for tools -- */
+struct fg_spool_segment_info {
+	const char *file;		/* its name in the directory */
+	uint64_t epoch, first, last;	/* numbers; last 0: none */
+	uint64_t bytes;
+	bool sealed;
+};
+
+void fg_spool_each_segment(struct fg_spool *, void (*each)(void *arg,
+			   const struct fg_spool_segment_info *), void *arg);
+/* Checks every checksum. Calls `bad` for each damaged stretch; returns the number of entries. */
+int64_t fg_spool_verify(struct fg_spool *, void (*bad)(void *arg, const char *file,
+			uint64_t offset, uint64_t len, const char *why), void *arg);
