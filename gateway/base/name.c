@@ -1,0 +1,88 @@
+/* One table lookup a byte; most names pass through untouched. */
+#include "base/name.h"
+
+enum { PLAIN, UNDERSCORE, SLASH, ESCAPED };
+
+/* indexed by byte; what is not ASCII is ESCAPED */
+static const unsigned char classes[128] = {
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 2,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
+	3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 1,
+	3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
+};
+
+static unsigned int class_of(char c, bool escape_slash)
+{
+	unsigned char u = (unsigned char)c;
+	unsigned int class = u < 128 ? classes[u] : ESCAPED;
+
+	if (class == SLASH)
+		return escape_slash ? ESCAPED : PLAIN;
+	return class;
+}
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+}
+
+/* Would a literal underscore at p begin what reads as an escape? The closing underscore may also
+ * be the first of a byte that is escaped itself. */
+static bool looks_escaped(const char *p, const char *end, bool escape_slash)
+{
+	return end - p >= 5 && p[1] == 'x' && is_hex(p[2]) && is_hex(p[3]) &&
+	       class_of(p[4], escape_slash) != PLAIN;
+}
+
+/* Where the first byte is that cannot be copied; end if none. */
+static const char *plain_end(const char *p, const char *end, bool escape_slash)
+{
+	for (; p < end; p++) {
+		unsigned int class = class_of(*p, escape_slash);
+
+		if (class == ESCAPED)
+			break;
+		if (class == UNDERSCORE && looks_escaped(p, end, escape_slash))
+			break;
+	}
+	return p;
+}
+
+bool fg_name_is_plain(struct fg_str in, bool escape_slash)
+{
+	return plain_end(in.ptr, in.ptr + in.len, escape_slash) == in.ptr + in.len;
+}
+
+static char *escape_write(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	out[0] = '_';
+	out[1] = 'x';
+	out[2] = hex[c >> 4];
+	out[3] = hex[c & 15];
+	out[4] = '_';
+	return out + 5;
+}
+
+size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out)
+{
+	const char *p = in.ptr, *end = in.ptr + in.len;
+	char *start = out;
+
+	while (p < end) {
+		const char *stop = plain_end(p, end, escape_slash);
+		size_t run = (size_t)(stop - p);
+
+		memcpy(out, p, run);
+		out += run;
+		p = stop;
+		if (p < end)
+			out = escape_write(out, (unsigned char)*p++);
+	}
+	return (size_t)(out - start);
+}

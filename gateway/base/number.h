@@ -1,0 +1,32 @@
+/*
+ * Numbers as text, without a locale. The usual ones need no libc; the rest is handed to strtod
+ * and snprintf in a form that has no decimal point (or one that is not looked at), so that
+ * LC_NUMERIC cannot change a value.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fg/value.h>
+
+#define FG_U64_MAX_DIGITS 20
+
+/* Writes n in decimal; returns the length, no NUL is written. */
+size_t fg_u64_write(uint64_t n, char *out);
+
+/* Reads the JSON number (RFC 8259 section 6) at the beginning of [p, end).
+ * Returns the byte behind it, or NULL with *ret_error -EINVAL or -ERANGE. */
+const char *fg_number_scan(const char *p, const char *end, struct fg_value *ret_value,
+			   int *ret_error);
+
+/* mantissa * 10^exp10, exactly if it fits, else as the nearest double; -ERANGE if that is
+ * infinite. */
+int fg_value_of_decimal(uint64_t mantissa, bool negative, int64_t exp10,
+			struct fg_value *ret_value);
+
+/* A whole number of any sign. */
+struct fg_value fg_value_of_u64(uint64_t magnitude, bool negative);
+
+/* 10^n for 0 <= n <= 22: all exact. */
+extern const double fg_power10[23];

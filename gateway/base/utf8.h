@@ -1,0 +1,20 @@
+/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fg/str.h>
+
+bool fg_utf8_valid(struct fg_str s);
+
+/* Bytes (2 to 4) of the valid sequence that begins at p, whose first byte is not ASCII; 0 if it
+ * is none or goes beyond end. */
+size_t fg_utf8_sequence(const char *p, const char *end);
+
+/* Writes a code point (not a surrogate, at most 0x10FFFF); returns its bytes, 1 to 4. */
+size_t fg_utf8_write(uint32_t code, char *out);
+
+/* True if any byte is a C0 control character or DEL. */
+bool fg_utf8_has_control(struct fg_str s);
