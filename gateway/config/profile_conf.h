@@ -1,0 +1,68 @@
+/*
+ * A profile as it was written: plain, checked, not yet compiled (profile/profile.h does that). Filled
+ * by the option tables in config/profile_options.c, from the configuration and from the profiles
+ * that are shipped.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/option.h>
+#include <fg/value.h>
+
+enum fg_point_type { FG_POINT_AS_IS, FG_POINT_NUMBER, FG_POINT_STRING, FG_POINT_BOOLEAN };
+enum fg_time_form { FG_TIME_UNIX, FG_TIME_UNIX_MS, FG_TIME_ISO8601 };
+enum fg_time_zone { FG_ZONE_NONE, FG_ZONE_UTC, FG_ZONE_LOCAL };
+
+struct fg_report_conf {
+	const char *deadband;		/* "0.5" or "2%" (a bare number in JSON is kept as its text) */
+	int64_t min_interval_ns, max_interval_ns;
+};
+
+struct fg_point_conf {
+	const char *from;		/* JSON Pointer; NULL: the point's own name as one key */
+	const char *unit;
+	double scale, offset;		/* 1 and 0 by default: value * scale + offset */
+	struct fg_values map;		/* text of the value -> value */
+	int type;			/* enum fg_point_type */
+	struct fg_report_conf report;
+};
+
+struct fg_time_conf {
+	const char *from;		/* JSON Pointer; NULL: no time in the payload */
+	int as;				/* enum fg_time_form */
+	int zone;			/* enum fg_time_zone */
+};
+
+struct fg_framer_options {
+	const char *delimiter;		/* escapes undone by the framer's user */
+	int64_t length;
+	int64_t idle_ns;
+	uint64_t max;
+};
+
+struct fg_csv_options {
+	struct fg_list columns;
+	const char *delimiter;
+	bool header;
+};
+
+struct fg_profile_conf {
+	const char *match;		/* NULL: only by name */
+	const char *format;		/* a decoder's name; NULL: taken as it is */
+	const char *device;		/* JSON Pointer into the payload; NULL: from the address */
+	struct fg_map points;		/* of struct fg_point_conf; "*" among them */
+	struct fg_time_conf time;
+	const char *framer;		/* NULL: the decoder's, else line */
+	struct fg_framer_options framer_options;
+	const char *checksum;
+	struct fg_csv_options csv;
+};
+
+/* One profile with its name; `shipped` ones lose against the configuration's of the same name. */
+struct fg_named_profile {
+	const char *name;
+	struct fg_profile_conf conf;
+	bool shipped;
+};
