@@ -1,6 +1,6 @@
 /*
- * One look-up for three kinds. The tables keep names beside the components, so nothing here needs to
- * see into a driver; a module's component is the symbol fg_KIND_NAME in fg_KIND_NAME.so.
+ * One look-up for three kinds. The tables keep names beside the components, so nothing here needs
+ * to see into a driver; a module's component is the symbol fg_KIND_NAME in fg_KIND_NAME.so.
  */
 #include "config/registry.h"
 
@@ -62,7 +62,8 @@ static const void *module_open(const struct kind *kind, const char *name)
 }
 
 /* -1 with *ret_module or an errno; else the index of a built-in one. */
-static int find(enum fg_registry_kind which, const char *name, const void **ret_module, int *ret_err)
+static int find(enum fg_registry_kind which, const char *name, const void **ret_module,
+		int *ret_err)
 {
 	const struct kind *kind = &KINDS[which];
 	int i = list_find(kind->builtin, name);

@@ -22,6 +22,7 @@ int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder)
 
 enum fg_registry_kind { FG_REGISTRY_DRIVER, FG_REGISTRY_BRIDGE, FG_REGISTRY_DECODER };
 
-/* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in this
- * build". Looks it up once more, so that nothing is remembered in between; empty if it does not fail. */
+/* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in
+ * this build". Looks it up once more, so that nothing is remembered in between; empty if it does
+ * not fail. */
 void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out, size_t size);

@@ -1,5 +1,5 @@
 /*
- * Runs a fuzz target over the files named, and over every file of the folders named, without libFuzzer:
+ * Runs a fuzz target over the files named and over every file of the folders named, no libFuzzer:
  * the corpus is a regression test under any compiler. A folder that does not exist holds nothing.
  */
 #include <dirent.h>

@@ -1,0 +1,4 @@
+/* gateway/base/long.c: file_length */
+/*
+@LINES 801@
+*/

@@ -1,0 +1,5 @@
+/* gateway/base/x.c: function_length */
+static void f(void)
+{
+@LINES 81@
+}

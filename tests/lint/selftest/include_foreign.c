@@ -1,0 +1,2 @@
+/* gateway/spool/x.c: include_foreign */
+#include <mosquitto.h>

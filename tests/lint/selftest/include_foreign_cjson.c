@@ -1,0 +1,2 @@
+/* gateway/decode/x.c: include_foreign */
+#include <cjson/cJSON.h>

@@ -1,0 +1,2 @@
+/* drivers/mqtt/x.c: include_layers */
+#include "spool/spool.h"

@@ -1,0 +1,2 @@
+/* gateway/profile/x.c: include_layers */
+#include "intake/intake.h"

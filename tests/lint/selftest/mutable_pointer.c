@@ -1,0 +1,2 @@
+/* gateway/base/x.c: mutable_variable */
+static const char *name = "x";

@@ -1,0 +1,2 @@
+/* gateway/base/x.h: pragma_once */
+int f(void);

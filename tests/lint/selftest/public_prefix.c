@@ -1,0 +1,5 @@
+/* gateway/base/x.c: public_prefix */
+int frob(void)
+{
+	return 0;
+}

@@ -1,0 +1,2 @@
+/* gateway/base/x.c: trailing_space */
+int f(void);@SPACE@

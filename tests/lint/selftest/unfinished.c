@@ -1,0 +1,2 @@
+/* gateway/base/x.c: unfinished */
+/* TODO: later */
