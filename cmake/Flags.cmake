@@ -3,6 +3,7 @@ option(FG_TESTS "build the tests" ON)
 option(FG_WERROR "warnings are errors" ON)
 option(FG_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(FG_FUZZ "libFuzzer programs (clang only); implies the sanitizers" OFF)
+option(FG_STRICT "a source file that is named but does not exist is an error" OFF)
 set(FG_ONLY "" CACHE STRING "only these gateway/ folders, no drivers and bridges; empty: everything")
 
 if(NOT CMAKE_BUILD_TYPE)

@@ -1,0 +1,61 @@
+# The front door. `make help` says what there is.
+BUILD := build
+BOARD ?= generic
+SECONDS_EACH ?= 60
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+CMAKE := cmake -G Ninja -S . -DFG_BOARD=$(BOARD) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+export NINJA_STATUS = [%f/%t] 
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install the Debian packages that are missing
+	@cmake/deps
+
+$(BUILD)/build.ninja:
+	@command -v cmake ninja >/dev/null || { echo "cmake or ninja is missing: make deps" >&2; exit 1; }
+	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
+
+all: $(BUILD)/build.ninja ## build/fieldgate
+	@cmake --build $(BUILD) -j $(JOBS) --target fieldgate
+
+demo: deps ## a gateway, a broker and devices on this machine
+	@$(MAKE) --no-print-directory all
+	@tests/demo/run
+
+test: deps ## everything that is quick enough to run before each push
+	@tests/run
+
+fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60)
+	@SECONDS_EACH="$(SECONDS_EACH)" tests/fuzz/run
+
+bench: deps ## the measurements
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run
+
+lint: ## the source tree's own rules
+	@tests/lint/run
+
+format: ## lay the C files out as the lint wants them
+	@tests/lint/run --fix
+
+menuconfig: $(BUILD)/build.ninja ## choose what is built in
+	@KCONFIG_CONFIG=$(BUILD)/.config srctree=. /usr/bin/python3 -m menuconfig Kconfig
+
+defconfig: ## begin again with board/BOARD/defconfig (BOARD=minimal)
+	@mkdir -p $(BUILD)
+	@/usr/bin/python3 cmake/kconfig.py --fresh --dotconfig $(BUILD)/.config \
+		--defconfig board/$(BOARD)/defconfig
+	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
+
+install: all ## the program and its modules, stripped (DESTDIR, PREFIX)
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip
+
+clean: ## remove build/
+	@rm -rf $(BUILD)
+
+.PHONY: help deps all demo test fuzz bench lint format menuconfig defconfig install clean
