@@ -1,0 +1,59 @@
+/*
+ * The registry: the devices that have been heard, and the last value of each of their points.
+ * Bounded: at most `limit` devices; a device remembers at most FG_DEVICE_POINTS points, all devices
+ * together at most 16 a device on average. What is beyond is not remembered, but its records pass.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/record.h>
+
+#define FG_DEVICE_POINTS 256
+
+struct fg_point {
+	const char *name;		/* interned: equal names are one pointer */
+	const char *unit;		/* interned, NULL: none */
+	struct fg_value value;		/* a string's bytes are the point's own */
+	int64_t time_ns;
+	uint32_t text_cap;
+};
+
+struct fg_device {
+	struct fg_device *next;		/* of its hash bucket */
+	struct fg_point *points;
+	uint64_t hash;
+	int64_t heard_ns;		/* wall clock */
+	uint16_t count, cap, hint;	/* hint: the point that is likely to come next */
+	uint16_t id_len;
+	char id[];			/* SenML-safe */
+};
+
+struct fg_devices;
+
+/* -ENOMEM. */
+int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices);
+struct fg_devices *fg_devices_free(struct fg_devices *);
+void fg_devices_set_limit(struct fg_devices *, uint32_t limit);
+
+struct fg_device *fg_devices_find(const struct fg_devices *, struct fg_str id);
+/* Finds it or makes it. -ENOSPC: the limit is reached; -ENAMETOOLONG (over 1 KiB), -ENOMEM. */
+int fg_devices_get(struct fg_devices *, struct fg_str id, struct fg_device **ret_device);
+uint32_t fg_devices_count(const struct fg_devices *);
+void fg_devices_each(const struct fg_devices *, bool (*each)(void *arg, const struct fg_device *),
+		     void *arg);
+
+/* Of a path DEVICE/POINT, how many bytes are the device: the longest known device that ends at a
+ * '/' or at the end, else the first level. */
+size_t fg_devices_split(const struct fg_devices *, struct fg_str path);
+
+/* Remembers a record as its point's last value. Never fails: what does not fit is not remembered. */
+void fg_device_remember(struct fg_devices *, struct fg_device *, const struct fg_record *,
+			int64_t time_ns);
+const struct fg_point *fg_device_point(const struct fg_device *, struct fg_str name);
+
+static inline struct fg_str fg_device_id(const struct fg_device *d)
+{
+	return fg_str(d->id, d->id_len);
+}

@@ -1,0 +1,191 @@
+#include "profile/pattern.h"
+
+#include <errno.h>
+
+static int bad(const char **ret_why, const char *why)
+{
+	*ret_why = why;
+	return -EINVAL;
+}
+
+static bool ends_with(struct fg_str s, struct fg_str end)
+{
+	return s.len >= end.len && memcmp(s.ptr + s.len - end.len, end.ptr, end.len) == 0;
+}
+
+/* {name} or {name...}; the braces are there. */
+static int parse_capture(struct fg_pattern *pattern, struct fg_str part, const char **ret_why)
+{
+	struct fg_str name = fg_str(part.ptr + 1, part.len - 2);
+	bool many = ends_with(name, FG_STR("..."));
+
+	if (many)
+		name.len -= 3;
+	if (name.len == 0 || memchr(name.ptr, '{', name.len))
+		return bad(ret_why, "a capture needs a name: {device}");
+	if (many && pattern->many >= 0)
+		return bad(ret_why, "only one part may take several levels");
+	if (many)
+		pattern->many = (int8_t)pattern->count;
+	if (!fg_str_eq_c(name, "device"))
+		return 0;
+	if (pattern->device >= 0)
+		return bad(ret_why, "{device} stands twice");
+	pattern->device = (int8_t)pattern->count;
+	return 0;
+}
+
+static int parse_level(struct fg_pattern *pattern, struct fg_str part, bool last,
+		       const char **ret_why)
+{
+	int r = 0;
+
+	if (pattern->count == FG_PATTERN_LEVELS)
+		return bad(ret_why, "more than 32 levels");
+	if (part.len >= 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}') {
+		r = parse_capture(pattern, part, ret_why);
+	} else if (fg_str_eq_c(part, "#")) {
+		if (!last)
+			return bad(ret_why, "'#' stands only at the end");
+		if (pattern->many >= 0)
+			return bad(ret_why, "only one part may take several levels");
+		pattern->many = (int8_t)pattern->count;
+		pattern->many_may_be_none = true;
+	} else if (!fg_str_eq_c(part, "+")) {
+		for (size_t i = 0; i < part.len; i++)
+			if (strchr("+#{}", part.ptr[i]))
+				return bad(ret_why, "'+', '#' and {name} each take a whole level");
+		pattern->levels[pattern->count] = part;
+		pattern->literals++;
+	}
+	if (r == 0)
+		pattern->count++;
+	return r;
+}
+
+int fg_pattern_parse(const char *text, struct fg_pattern *ret_pattern, const char **ret_why)
+{
+	struct fg_pattern pattern = { .text = text, .many = -1, .device = -1 };
+	const char *at = text;
+
+	if (*text == '\0')
+		return bad(ret_why, "it is empty");
+	for (;;) {
+		const char *slash = strchr(at, '/');
+		size_t len = slash ? (size_t)(slash - at) : strlen(at);
+		int r = parse_level(&pattern, fg_str(at, len), !slash, ret_why);
+
+		if (r < 0)
+			return r;
+		if (!slash)
+			break;
+		at = slash + 1;
+	}
+	*ret_pattern = pattern;
+	return 0;
+}
+
+/* Takes one level off the front. */
+static bool take_front(struct fg_str *rest, bool *done, struct fg_str *ret_level)
+{
+	const char *slash;
+
+	if (*done)
+		return false;
+	slash = memchr(rest->ptr, '/', rest->len);
+	*ret_level = fg_str(rest->ptr, slash ? (size_t)(slash - rest->ptr) : rest->len);
+	*done = !slash;
+	if (slash)
+		*rest = fg_str(slash + 1, rest->len - ret_level->len - 1);
+	return true;
+}
+
+static bool take_back(struct fg_str *rest, bool *done, struct fg_str *ret_level)
+{
+	const char *slash;
+
+	if (*done)
+		return false;
+	slash = memrchr(rest->ptr, '/', rest->len);
+	if (slash) {
+		*ret_level = fg_str(slash + 1, (size_t)(rest->ptr + rest->len - slash - 1));
+		rest->len = (size_t)(slash - rest->ptr);
+	} else {
+		*ret_level = *rest;
+		*done = true;
+	}
+	return true;
+}
+
+static bool level_fits(const struct fg_pattern *pattern, int i, struct fg_str level,
+		       struct fg_str *device)
+{
+	if (i == pattern->device)
+		*device = level;
+	return !pattern->levels[i].ptr || fg_str_eq(pattern->levels[i], level);
+}
+
+bool fg_pattern_match(const struct fg_pattern *pattern, struct fg_str address,
+		      struct fg_str *ret_device)
+{
+	struct fg_str rest = address, level, device = { "", 0 };
+	int head = pattern->many >= 0 ? pattern->many : pattern->count;
+	bool done = false;
+
+	for (int i = 0; i < head; i++)
+		if (!take_front(&rest, &done, &level) || !level_fits(pattern, i, level, &device))
+			return false;
+	for (int i = pattern->count - 1; i > pattern->many && pattern->many >= 0; i--)
+		if (!take_back(&rest, &done, &level) || !level_fits(pattern, i, level, &device))
+			return false;
+	if (pattern->many < 0 ? !done : done && !pattern->many_may_be_none)
+		return false;
+	if (pattern->many >= 0 && pattern->many == pattern->device)
+		device = rest;
+	if (ret_device)
+		*ret_device = device;
+	return true;
+}
+
+int fg_pattern_compare(const struct fg_pattern *a, const struct fg_pattern *b)
+{
+	if (a->literals != b->literals)
+		return a->literals - b->literals;
+	if (a->count != b->count)
+		return a->count - b->count;
+	/* One level exactly says more than any number of them. */
+	return (b->many >= 0) - (a->many >= 0);
+}
+
+static bool levels_agree(const struct fg_str *a, const struct fg_str *b)
+{
+	return !a->ptr || !b->ptr || fg_str_eq(*a, *b);
+}
+
+static int min_levels(const struct fg_pattern *p)
+{
+	return p->count - (p->many_may_be_none ? 1 : 0);
+}
+
+bool fg_pattern_overlap(const struct fg_pattern *a, const struct fg_pattern *b)
+{
+	int head_a = a->many >= 0 ? a->many : a->count, head_b = b->many >= 0 ? b->many : b->count;
+	int tail_a = a->many >= 0 ? a->count - 1 - a->many : 0;
+	int tail_b = b->many >= 0 ? b->count - 1 - b->many : 0;
+
+	if (a->many < 0 && b->many < 0 && a->count != b->count)
+		return false;
+	if ((a->many < 0 && a->count < min_levels(b)) || (b->many < 0 && b->count < min_levels(a)))
+		return false;
+	for (int i = 0; i < head_a && i < head_b; i++)
+		if (!levels_agree(&a->levels[i], &b->levels[i]))
+			return false;
+	if (a->many < 0)
+		tail_a = a->count;
+	if (b->many < 0)
+		tail_b = b->count;
+	for (int i = 1; i <= tail_a && i <= tail_b; i++)
+		if (!levels_agree(&a->levels[a->count - i], &b->levels[b->count - i]))
+			return false;
+	return true;
+}

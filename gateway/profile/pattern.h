@@ -1,0 +1,32 @@
+/*
+ * Topic and path patterns: literal levels, '+' (one level), '#' (the rest, at the end), {device} (one
+ * level), {device...} (one or more levels), {other} and {other...} likewise as captures. A pattern
+ * has at most one part of several levels.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/str.h>
+
+#define FG_PATTERN_LEVELS 32
+
+struct fg_pattern {
+	const char *text;		/* borrowed */
+	struct fg_str levels[FG_PATTERN_LEVELS];	/* literals; ptr NULL: any level */
+	uint8_t count;
+	int8_t many;			/* index of the part of several levels, or -1 */
+	bool many_may_be_none;		/* '#': also nothing */
+	int8_t device;			/* index of {device} or {device...}, or -1 */
+	uint8_t literals;
+};
+
+/* 0, or -EINVAL with *ret_why (constant text). */
+int fg_pattern_parse(const char *text, struct fg_pattern *ret_pattern, const char **ret_why);
+/* ret_device (may be NULL) gets the part that {device} took, or an empty string. */
+bool fg_pattern_match(const struct fg_pattern *, struct fg_str address, struct fg_str *ret_device);
+/* > 0 if a is more specific than b: more literal levels, then more levels. 0: a tie. */
+int fg_pattern_compare(const struct fg_pattern *a, const struct fg_pattern *b);
+/* True if some address matches both. */
+bool fg_pattern_overlap(const struct fg_pattern *a, const struct fg_pattern *b);

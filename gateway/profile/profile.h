@@ -1,0 +1,64 @@
+/*
+ * Profiles, compiled: which input is whose, which value is which point. A profile turns a payload
+ * into a reading: the records of one device at one time. Pure: no I/O.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/doc.h>
+#include <fg/fault.h>
+#include <fg/record.h>
+
+#include "base/arena.h"
+#include "config/profile_conf.h"
+
+struct fg_profile;
+struct fg_profiles;
+
+/*
+ * Compiles all profiles. `find` gives a decoder by name (NULL: not in this build). Wrong patterns, ties
+ * ("the most specific match wins; a tie is a fault") and unknown formats are faults at
+ * /profiles/NAME/...; then -EINVAL. The confs are borrowed until the set is freed. -ENOMEM.
+ */
+int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
+		    const struct fg_decoder *(*find)(const char *name), struct fg_faults *,
+		    struct fg_profiles **ret_profiles);
+struct fg_profiles *fg_profiles_free(struct fg_profiles *);
+
+const struct fg_profile *fg_profiles_find(const struct fg_profiles *, const char *name);
+/* The profile whose match is the most specific for the address, or NULL. *ret_device: what {device}
+ * took (into the address), empty if the pattern has none. */
+const struct fg_profile *fg_profiles_match(const struct fg_profiles *, struct fg_str address,
+					   struct fg_str *ret_device);
+/* Whether this very profile's pattern takes the address. */
+bool fg_profile_takes(const struct fg_profile *, struct fg_str address, struct fg_str *ret_device);
+
+const char *fg_profile_name(const struct fg_profile *);
+const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);
+const struct fg_decoder *fg_profile_decoder(const struct fg_profile *);	/* NULL: by the payload */
+
+/* The records of one payload. All strings live until the next read. */
+struct fg_reading {
+	struct fg_record *records;
+	uint32_t count, cap, max;
+	struct fg_arena names;
+	struct fg_str device;		/* stated by the payload itself, else empty; not yet escaped */
+	int64_t time_ns;		/* the device's own, or FG_TIME_NONE */
+	uint32_t nulls, nonfinite, unconverted, duplicate_keys;
+	bool absurd_time;		/* a device's time was not believed */
+};
+
+void fg_reading_init(struct fg_reading *, uint32_t max_records, size_t max_payload);
+void fg_reading_fini(struct fg_reading *);
+
+/*
+ * Decodes the payload and picks its points. `profile` NULL: taken as it is (by content format, else by
+ * its first byte). `prefix`: the point part of the address ("kitchen/lamp"), or empty; points are
+ * named below it. `doc` must be reset, its now_ns set.
+ *   0; -EBADMSG with doc->reason and doc->at; -ENOMEM
+ */
+int fg_profile_read(const struct fg_profiles *, const struct fg_profile *profile,
+		    const struct fg_decode_context *, struct fg_str payload, struct fg_str prefix,
+		    struct fg_doc *doc, struct fg_reading *ret_reading);

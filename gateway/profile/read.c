@@ -1,0 +1,321 @@
+/*
+ * A payload into a reading: decode, then walk the document's leaves once. Every leaf has a generic
+ * name, its key path escaped and joined by '/'; a profile's points are found by it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/name.h"
+#include "decode/decode.h"
+#include "profile/profile_private.h"
+
+#define MAX_DEPTH 64
+#define KEEP (64u << 10)		/* memory that is kept from one reading to the next */
+#define RECORDS_KEPT 1024
+#define SECOND_NS INT64_C(1000000000)
+#define TIME_2015_NS (INT64_C(1420070400) * SECOND_NS)
+#define DAY_NS (86400 * SECOND_NS)
+
+void fg_reading_init(struct fg_reading *reading, uint32_t max_records, size_t max_payload)
+{
+	*reading = (struct fg_reading){ .max = max_records };
+	/* A name can be five times its key, and nested keys repeat in every leaf below them. */
+	fg_arena_init(&reading->names, (max_payload + KEEP) * 16);
+}
+
+void fg_reading_fini(struct fg_reading *reading)
+{
+	free(reading->records);
+	fg_arena_fini(&reading->names);
+	*reading = (struct fg_reading){ 0 };
+}
+
+static void reading_reset(struct fg_reading *reading)
+{
+	struct fg_arena names = reading->names;
+
+	if (reading->cap > RECORDS_KEPT) {
+		free(reading->records);
+		reading->records = NULL;
+		reading->cap = 0;
+	}
+	fg_arena_reset(&names, KEEP);
+	*reading = (struct fg_reading){
+		.records = reading->records,
+		.cap = reading->cap,
+		.max = reading->max,
+		.names = names,
+		.time_ns = FG_TIME_NONE,
+	};
+}
+
+static struct fg_record *add_record(struct fg_reading *reading)
+{
+	if (reading->count == reading->cap) {
+		uint32_t cap = reading->cap ? reading->cap * 2 : 32;
+		struct fg_record *records;
+
+		if (reading->count >= reading->max)
+			return NULL;
+		records = realloc(reading->records, cap * sizeof(*records));
+		if (!records)
+			return NULL;
+		reading->records = records;
+		reading->cap = cap;
+	}
+	return &reading->records[reading->count++];
+}
+
+/* The walk: where it is in the tree, and the name so far. */
+struct walk {
+	const struct fg_profiles *set;
+	const struct fg_profile *profile;
+	struct fg_doc *doc;
+	struct fg_reading *reading;
+	struct fg_str prefix;
+	struct {
+		uint32_t end, index;	/* of the container: first node behind it, next element */
+		bool array;
+		struct fg_str name;	/* with a '/' behind it, or empty */
+	} levels[MAX_DEPTH];
+	unsigned depth;
+};
+
+static struct fg_str join(struct walk *w, struct fg_str base, struct fg_str key, bool whole,
+			  bool slash)
+{
+	char *out = fg_arena_alloc(&w->reading->names, base.len + 5 * key.len + 1);
+	size_t n;
+
+	if (!out)
+		return fg_str(NULL, 0);
+	memcpy(out, base.ptr, base.len);
+	n = base.len + fg_name_escape(key, !whole, out + base.len);
+	if (slash)
+		out[n++] = '/';
+	return fg_str(out, n);
+}
+
+/* The generic name of the node at hand; ptr NULL when out of memory. A key that needs nothing is
+ * used where it stands. */
+static struct fg_str node_name(struct walk *w, const struct fg_node *node, bool container)
+{
+	struct fg_str base = FG_STR(""), key = node->key;
+	char index[12];
+
+	if (w->depth > 0) {
+		base = w->levels[w->depth - 1].name;
+		if (w->levels[w->depth - 1].array) {
+			int n = snprintf(index, sizeof(index), "%u",
+					 w->levels[w->depth - 1].index++);
+			key = fg_str(index, (size_t)n);
+			return join(w, base, key, false, container);
+		}
+	} else if (container) {
+		return FG_STR("");
+	}
+	if (base.len == 0 && !container && key.ptr && fg_name_is_plain(key, !node->whole))
+		return key;
+	return join(w, base, key, node->whole, container);
+}
+
+/* The point's name in the record: below the address's point part, and never nothing for a payload
+ * that is one scalar. */
+static struct fg_str final_name(struct walk *w, struct fg_str generic)
+{
+	char *out;
+
+	if (w->prefix.len == 0)
+		return w->doc->len == 1 && generic.len == 0 ? FG_STR("value") : generic;
+	if (w->doc->len == 1)
+		return w->prefix;
+	out = fg_arena_alloc(&w->reading->names, w->prefix.len + 1 + generic.len);
+	if (!out)
+		return fg_str(NULL, 0);
+	memcpy(out, w->prefix.ptr, w->prefix.len);
+	out[w->prefix.len] = '/';
+	memcpy(out + w->prefix.len + 1, generic.ptr, generic.len);
+	return fg_str(out, w->prefix.len + 1 + generic.len);
+}
+
+static bool emit(struct walk *w, const struct fg_node *node, struct fg_str generic,
+		 const struct profile_point *point)
+{
+	struct fg_value value = node->value;
+	struct fg_record *record;
+	struct fg_str name;
+
+	if (point && point->converts && !profile_convert(point, &value, &w->reading->names)) {
+		w->reading->unconverted++;
+		return true;
+	}
+	name = final_name(w, point ? point->name : generic);
+	record = name.ptr ? add_record(w->reading) : NULL;
+	if (!record)
+		return false;
+	*record = (struct fg_record){
+		.point = name,
+		.unit = point && point->unit.len ? point->unit : node->unit,
+		.value = value,
+		.time_ns = node->time_ns,
+		.update_s = node->update_s,
+		.sum = node->sum,
+	};
+	return true;
+}
+
+/* The time and the device that the payload itself states, where the profile says so. */
+static void note_places(struct walk *w, const struct fg_node *node, struct fg_str generic)
+{
+	const struct fg_profile *p = w->profile;
+
+	if (p->time_from.ptr && fg_str_eq(p->time_from, generic))
+		w->reading->time_ns = profile_time(&p->source->conf.time, &node->value);
+	if (p->device_from.ptr && fg_str_eq(p->device_from, generic)) {
+		char *room = fg_arena_alloc(&w->reading->names, FG_NUMBER_MAX);
+
+		if (node->value.kind == FG_STRING)
+			w->reading->device = node->value.s;
+		else if (room && fg_value_is_number(&node->value))
+			w->reading->device =
+				fg_str(room, fg_value_write_number(&node->value, room));
+	}
+}
+
+static bool leaf(struct walk *w, const struct fg_node *node)
+{
+	struct fg_str generic = node_name(w, node, false);
+	const struct profile_point *point = NULL;
+
+	if (!generic.ptr)
+		return false;
+	if (node->type == FG_NODE_NULL) {
+		w->reading->nulls++;
+		return true;
+	}
+	if (node->type == FG_NODE_NONFINITE) {
+		w->reading->nonfinite++;
+		return true;
+	}
+	if (!w->profile)
+		return emit(w, node, generic, NULL);
+	note_places(w, node, generic);
+	if (w->profile->count)
+		point = profile_find_point(w->profile, generic, w->set->seed);
+	if (!point)
+		return !w->profile->star || emit(w, node, generic, NULL);
+	for (; point; point = point->also)
+		if (!emit(w, node, generic, point))
+			return false;
+	return true;
+}
+
+static bool enter(struct walk *w, const struct fg_node *node)
+{
+	struct fg_str name;
+
+	if (node->children == 0)
+		w->reading->nulls++;
+	if (w->depth == MAX_DEPTH)
+		return false;
+	name = node_name(w, node, true);
+	if (!name.ptr)
+		return false;
+	w->levels[w->depth].name = name;
+	w->levels[w->depth].end = node->next;
+	w->levels[w->depth].index = 0;
+	w->levels[w->depth].array = node->type == FG_NODE_ARRAY;
+	w->depth++;
+	return true;
+}
+
+static int walk(struct walk *w)
+{
+	struct fg_doc *doc = w->doc;
+
+	for (uint32_t i = 0; i < doc->len;) {
+		const struct fg_node *node = &doc->nodes[i];
+		bool container = node->type == FG_NODE_OBJECT || node->type == FG_NODE_ARRAY;
+
+		while (w->depth > 0 && i >= w->levels[w->depth - 1].end)
+			w->depth--;
+		if (node->dead) {
+			i = node->next;
+			continue;
+		}
+		if (!(container ? enter(w, node) : leaf(w, node)))
+			return fg_doc_bad(doc, "too many values", 0);
+		i++;
+	}
+	return 0;
+}
+
+/* CoAP's Content-Format decides where it is given (RFC 7252 section 12.3, RFC 8428 section 12.3). */
+static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_context *ctx,
+			struct fg_str payload, struct fg_doc *doc)
+{
+	const struct fg_decoder *decoder = NULL;
+
+	switch (ctx->content_format) {
+	case -1:
+	case 0:
+		return fg_decode_auto(ctx, payload, doc);
+	case 50:
+		decoder = set->json;
+		break;
+	case 60:
+		decoder = set->cbor;
+		break;
+	case 110:
+	case 112:
+	case 310:
+	case 311:
+		decoder = set->senml;
+		break;
+	}
+	if (!decoder)
+		return fg_doc_bad(doc, "unknown content format", 0);
+	return decoder->decode(ctx, payload, doc);
+}
+
+static int decode(const struct fg_profiles *set, const struct fg_profile *profile,
+		  const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc)
+{
+	struct fg_decode_context own = *ctx;
+
+	if (!profile || !profile->decoder)
+		return decode_as_is(set, ctx, payload, doc);
+	own.conf = &profile->source->conf;
+	return profile->decoder->decode(&own, payload, doc);
+}
+
+/* Devices whose clock was never set say 1970; those whose clock is wrong say anything. */
+static bool believable(int64_t time_ns, int64_t now_ns)
+{
+	return time_ns >= TIME_2015_NS && time_ns <= now_ns + DAY_NS;
+}
+
+int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *profile,
+		    const struct fg_decode_context *ctx, struct fg_str payload, struct fg_str prefix,
+		    struct fg_doc *doc, struct fg_reading *reading)
+{
+	struct walk w = { .set = set, .profile = profile, .doc = doc, .reading = reading };
+	int r;
+
+	reading_reset(reading);
+	r = decode(set, profile, ctx, payload, doc);
+	if (r < 0)
+		return r;
+	w.prefix = prefix;
+	reading->duplicate_keys = doc->duplicate_keys;
+	reading->device = doc->device;
+	reading->time_ns = doc->time_ns;
+	r = walk(&w);
+	if (r < 0)
+		return r;
+	if (reading->time_ns != FG_TIME_NONE && !believable(reading->time_ns, doc->now_ns)) {
+		reading->time_ns = FG_TIME_NONE;
+		reading->absurd_time = true;
+	}
+	return 0;
+}

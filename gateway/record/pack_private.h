@@ -1,0 +1,17 @@
+/* What the two forms of a pack share; for record/pack*.c only. */
+#pragma once
+
+#include "record/pack.h"
+
+struct pack_item {
+	const struct fg_record *record;
+	struct fg_str device;
+	int64_t time_ns;	/* FG_TIME_NONE: none is written */
+	bool unsynced;
+	bool has_base_name, has_base_time;
+};
+
+void fg_pack_json_add(struct fg_pack *, const struct pack_item *);
+struct fg_str fg_pack_json_end(struct fg_pack *, const struct fg_pack_head *);
+void fg_pack_cbor_add(struct fg_pack *, const struct pack_item *);
+struct fg_str fg_pack_cbor_end(struct fg_pack *, const struct fg_pack_head *);
