@@ -3,6 +3,7 @@
  * name, its key path escaped and joined by '/'; a profile's points are found by it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/name.h"
@@ -119,12 +120,14 @@ static struct fg_str node_name(struct walk *w, const struct fg_node *node, bool 
 	return join(w, base, key, node->whole, container);
 }
 
-/* The point's name in the record: below the address's point part, and never nothing for a payload
- * that is one scalar. */
-static struct fg_str final_name(struct walk *w, struct fg_str generic)
+/* The point's name in the record: below the address's point part unless the format names it whole
+ * (SenML), and never nothing for a payload that is one scalar. */
+static struct fg_str final_name(struct walk *w, const struct fg_node *node, struct fg_str generic)
 {
 	char *out;
 
+	if (node->whole)
+		return generic;
 	if (w->prefix.len == 0)
 		return w->doc->len == 1 && generic.len == 0 ? FG_STR("value") : generic;
 	if (w->doc->len == 1)
@@ -149,7 +152,7 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 		w->reading->unconverted++;
 		return true;
 	}
-	name = final_name(w, point ? point->name : generic);
+	name = final_name(w, node, point ? point->name : generic);
 	record = name.ptr ? add_record(w->reading) : NULL;
 	if (!record)
 		return false;
@@ -299,14 +302,19 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 		    const struct fg_decode_context *ctx, struct fg_str payload, struct fg_str prefix,
 		    struct fg_doc *doc, struct fg_reading *reading)
 {
-	struct walk w = { .set = set, .profile = profile, .doc = doc, .reading = reading };
+	struct walk w;	/* its levels are set as they are entered: not worth clearing for each payload */
 	int r;
 
 	reading_reset(reading);
 	r = decode(set, profile, ctx, payload, doc);
 	if (r < 0)
 		return r;
+	w.set = set;
+	w.profile = profile;
+	w.doc = doc;
+	w.reading = reading;
 	w.prefix = prefix;
+	w.depth = 0;
 	reading->duplicate_keys = doc->duplicate_keys;
 	reading->device = doc->device;
 	reading->time_ns = doc->time_ns;
