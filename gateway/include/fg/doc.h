@@ -23,8 +23,9 @@ struct fg_node {
 	uint8_t type;		/* enum fg_node_type */
 	bool dead;		/* replaced by a later member with the same key: skip its subtree */
 	bool whole;		/* key is a complete point name (SenML): escape, but never its '/' */
-	uint32_t children;	/* of an object or array */
+	uint32_t children;	/* of an object or array, dead ones included */
 	uint32_t next;		/* index of the first node behind this one's subtree */
+	uint32_t mark;		/* the decoders' own */
 	struct fg_str key;	/* member's name, unescaped UTF-8; empty in arrays and for the root */
 	struct fg_str unit;	/* SenML unit stated by the format itself, else empty */
 	struct fg_value value;
@@ -38,8 +39,12 @@ struct fg_doc {
 	uint32_t len, cap;
 	uint32_t max_nodes;	/* bound; decoders fail with "too many values" beyond */
 	uint32_t max_depth;	/* containers in containers */
-	char *text;		/* unescaped strings */
-	size_t text_len, text_cap, max_text;
+	char *text;		/* the block that unescaped strings are being put into */
+	size_t text_len, text_cap;
+	size_t text_total;	/* room of all blocks */
+	size_t max_text;
+	uint32_t *scratch;	/* for duplicate keys of large objects */
+	size_t scratch_cap;
 	/* results beside the tree */
 	int64_t time_ns;	/* stated by the format for the whole payload, or FG_TIME_NONE */
 	int64_t now_ns;		/* wall clock, set by the caller: what relative times are relative to */
@@ -58,15 +63,23 @@ void fg_doc_fini(struct fg_doc *doc);
 /* Appends a node and returns it zeroed (next and children still to be set), or NULL with
  * doc->reason set. Nodes may move: never keep the pointer over another append. */
 struct fg_node *fg_doc_add(struct fg_doc *doc, enum fg_node_type type);
-/* Room for `len` bytes of text that will not move until reset, or NULL with doc->reason set.
- * (The decoders reserve a payload's worth once, before the first string.) */
+/* Room for `len` bytes of text that will not move until reset, or NULL with doc->reason set. */
 char *fg_doc_text(struct fg_doc *doc, size_t len);
+/* Makes sure that as much as `len` more bytes of text have room in one piece: then they can be
+ * written at doc->text + doc->text_len, adding to text_len. False with doc->reason set if not. */
+bool fg_doc_text_reserve(struct fg_doc *doc, size_t len);
 /* Ends an object or array that was begun at index `at` with `children` members. */
 void fg_doc_close(struct fg_doc *doc, uint32_t at, uint32_t children);
-/* Sets reason and place; returns -EBADMSG, so that decoders can `return fg_doc_bad(...)`. */
+/* The same for an object whose keys may repeat: all but the last member of a name are marked
+ * dead and counted in duplicate_keys. Takes time linear in the members. */
+int fg_doc_close_object(struct fg_doc *doc, uint32_t at, uint32_t children);
+/* Empties the tree, sets reason and place; returns -EBADMSG, so that decoders can
+ * `return fg_doc_bad(...)`. A NULL reason keeps the one that is set. */
 int fg_doc_bad(struct fg_doc *doc, const char *reason, size_t at);
 
-/* A convenience for formats that are flat lists of named values: appends an object member. */
+/* A convenience for formats that are flat lists of named values: begins the root object (if it
+ * is not there yet) and appends a member to it. Its root is closed at all times; keys are not
+ * looked at: a format whose names may repeat ends with fg_doc_close_object(doc, 0, count). */
 int fg_doc_member(struct fg_doc *doc, struct fg_str key, struct fg_value value, struct fg_str unit);
 
 /* The node a JSON Pointer (RFC 6901, already split at '/', unescaped) leads to, or NULL. */

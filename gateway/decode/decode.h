@@ -1,0 +1,58 @@
+/* What the decoders share among themselves, and the ways in that are not a profile's format. */
+#pragma once
+
+#include <fg/doc.h>
+
+extern const struct fg_decoder fg_decoder_json;
+extern const struct fg_decoder fg_decoder_value;
+extern const struct fg_decoder fg_decoder_kv;
+extern const struct fg_decoder fg_decoder_csv;
+extern const struct fg_decoder fg_decoder_cbor;
+extern const struct fg_decoder fg_decoder_senml;
+
+/* Input of no profile: JSON if it begins with '{', '[' or '"' (or rejected), else a plain value. */
+int fg_decode_auto(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc);
+/* Strict JSON (RFC 8259), one document without anything behind it. */
+int fg_json_parse(struct fg_str payload, struct fg_doc *doc);
+/* One CBOR data item (RFC 8949). Map keys that were integers have `whole` set if
+ * `mark_integer_keys`; otherwise they are told from text no more. */
+int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *doc);
+/* A number, true, false or text: one scalar root. */
+int fg_value_parse(struct fg_str payload, struct fg_doc *doc);
+/* Text that is a number or true or false as that, any other as a string. */
+struct fg_value fg_value_of_text(struct fg_str text);
+
+/* A document of one scalar. */
+int fg_doc_scalar(struct fg_doc *doc, struct fg_value value);
+/* Internal to fg_doc_append. */
+bool fg_doc_grow(struct fg_doc *doc);
+
+static inline struct fg_node *fg_doc_append(struct fg_doc *doc, enum fg_node_type type)
+{
+	if (__builtin_expect(doc->len == doc->cap, 0) && !fg_doc_grow(doc))
+		return NULL;
+	struct fg_node *node = &doc->nodes[doc->len++];
+
+	*node = (struct fg_node){ .type = (uint8_t)type, .time_ns = FG_TIME_NONE };
+	return node;
+}
+
+/* A mark tells most different keys apart without looking at them. Equal keys have equal marks. */
+static inline uint32_t fg_key_mark(struct fg_str key)
+{
+	uint32_t head = 0, tail = 0;
+
+	if (key.len >= 4) {
+		memcpy(&head, key.ptr, 4);
+		memcpy(&tail, key.ptr + key.len - 4, 4);
+	} else if (key.len > 0) {
+		head = (unsigned char)key.ptr[0];
+		tail = (unsigned char)key.ptr[key.len - 1];
+	}
+	return (head * 0x9e3779b1u ^ tail) * 0x85ebca77u ^ (uint32_t)key.len;
+}
+
+static inline bool fg_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
