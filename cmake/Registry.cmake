@@ -36,13 +36,12 @@ function(fg_module kind name)
 		${CMAKE_SOURCE_DIR}/gateway/include)
 	# one name goes out; what it needs of fg_* comes from the program
 	file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${target}.map
-		CONTENT "{\n\tglobal: ${target}\;\n\tlocal: *\;\n}\;\n" @ONLY)
+		CONTENT "{\n\tglobal: ${target};\n\tlocal: *;\n};\n" @ONLY)
 	target_compile_options(${target} PRIVATE -fvisibility=default)
 	target_link_options(${target} PRIVATE
 		-Wl,--version-script=${CMAKE_BINARY_DIR}/generated/${target}.map)
 	foreach(lib IN LISTS A_LIBS)
 		if(TARGET fg_adapt_${lib})
-			get_property(more GLOBAL PROPERTY FG_ADAPTER_LIBS_${lib})
 			target_link_libraries(${target} PRIVATE fg_adapt_${lib})
 		else()
 			fg_foreign(${lib} foreign)
