@@ -52,7 +52,9 @@ defconfig: ## begin again with board/BOARD/defconfig (BOARD=minimal)
 		--defconfig board/$(BOARD)/defconfig
 	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
 
-install: all ## the program and its modules, stripped (DESTDIR, PREFIX)
+install: ## the program and its modules, stripped (DESTDIR, PREFIX)
+	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
+	@$(MAKE) --no-print-directory all
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip
 
 clean: ## remove build/
