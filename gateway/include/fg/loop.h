@@ -60,6 +60,7 @@ struct fg_handle {
 	struct fg_handle *next;		/* in the loop's closing queue */
 	uint8_t type;			/* private */
 	bool active, closing, unref;
+	uint32_t slot;			/* private: a timer's place in the heap */
 };
 
 /* Stops the handle at once (no callback of it runs any more) and calls cb in the close phase, where
@@ -75,7 +76,7 @@ struct fg_timer {
 	struct fg_handle handle;
 	void (*cb)(struct fg_timer *);
 	uint64_t due_ns;
-	uint32_t slot;			/* private: where in the heap */
+	uint64_t order;			/* private: equal times fire in the order they were set */
 };
 
 void fg_timer_init(struct fg_loop *, struct fg_timer *, void (*cb)(struct fg_timer *));

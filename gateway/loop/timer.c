@@ -1,0 +1,181 @@
+/*
+ * Timers: a 4-ary heap in one array. A parent's four children stand side by side, and so do their
+ * keys (time, then order of setting); each timer knows its slot, so that re-arming and cancelling
+ * start there and need no search.
+ *
+ * To set a running timer to a later time (what an idle timeout does with every message) only writes
+ * to the timer: it keeps its place in the heap, under a key that is now too early, and is put right
+ * when it comes to the top. Until then the key is a lower bound, which is all a heap needs.
+ */
+#include <fg/loop.h>
+
+#include "loop/loop_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define HEAP_ARITY 4u
+#define HEAP_MIN 64u
+
+static inline bool slot_before(const struct timer_slot *a, const struct timer_slot *b)
+{
+	/* No && and ||: which child is the least is a coin toss, and branches would be mispredicted. */
+	return (a->due_ns < b->due_ns) | ((a->due_ns == b->due_ns) & (a->order < b->order));
+}
+
+static inline void slot_put(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
+{
+	heap->slots[at] = *slot;
+	slot->timer->handle.slot = at;
+}
+
+/* `slot` belongs at `at` or nearer to the root. */
+static void heap_sift_up(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
+{
+	while (at > 0) {
+		uint32_t parent = (at - 1) / HEAP_ARITY;
+
+		if (!slot_before(slot, &heap->slots[parent]))
+			break;
+		slot_put(heap, at, &heap->slots[parent]);
+		at = parent;
+	}
+	slot_put(heap, at, slot);
+}
+
+/* `slot` belongs at `at` or further from the root. */
+static void heap_sift_down(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
+{
+	for (;;) {
+		uint32_t child = HEAP_ARITY * at + 1, least = child;
+		uint32_t end = heap->len - child < HEAP_ARITY ? heap->len : child + HEAP_ARITY;
+
+		if (child >= heap->len)
+			break;
+		while (++child < end)
+			if (slot_before(&heap->slots[child], &heap->slots[least]))
+				least = child;
+		if (!slot_before(&heap->slots[least], slot))
+			break;
+		slot_put(heap, at, &heap->slots[least]);
+		at = least;
+	}
+	slot_put(heap, at, slot);
+}
+
+/* The timer that is due first, put right if it stands there for an older time. NULL: none. */
+static struct fg_timer *heap_top(struct timer_heap *heap)
+{
+	while (heap->len > 0) {
+		struct fg_timer *timer = heap->slots[0].timer;
+		struct timer_slot slot = { timer->due_ns, timer->order, timer };
+
+		if (heap->slots[0].order == slot.order)
+			return timer;
+		heap_sift_down(heap, 0, &slot);
+	}
+	return NULL;
+}
+
+static void heap_sift(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
+{
+	if (at > 0 && slot_before(slot, &heap->slots[(at - 1) / HEAP_ARITY]))
+		heap_sift_up(heap, at, slot);
+	else
+		heap_sift_down(heap, at, slot);
+}
+
+static int heap_reserve(struct timer_heap *heap)
+{
+	uint32_t size = heap->size ? heap->size * 2 : HEAP_MIN;
+	struct timer_slot *slots;
+
+	if (heap->len < heap->size)
+		return 0;
+	if (size > UINT32_MAX / HEAP_ARITY / 2)
+		return -ENOMEM;
+	slots = realloc(heap->slots, size * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	heap->slots = slots;
+	heap->size = size;
+	return 0;
+}
+
+void fg_timer_init(struct fg_loop *loop, struct fg_timer *timer, void (*cb)(struct fg_timer *))
+{
+	*timer = (struct fg_timer){ .cb = cb };
+	fg_handle_init(loop, &timer->handle, FG_HANDLE_TIMER);
+}
+
+int fg_timer_start(struct fg_timer *timer, uint64_t after_ns)
+{
+	uint64_t now_ns = timer->handle.loop->now_ns;
+
+	return fg_timer_start_at(timer,
+				 after_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + after_ns);
+}
+
+int fg_timer_start_at(struct fg_timer *timer, uint64_t due_ns)
+{
+	struct fg_loop *loop = timer->handle.loop;
+	struct timer_heap *heap = &loop->timers;
+	int rc;
+
+	if (timer->handle.closing)
+		return -ECANCELED;
+	if (!timer->handle.active) {
+		rc = heap_reserve(heap);
+		if (rc < 0)
+			return rc;
+	}
+	/* The past is now, or a timer that sets itself to zero would always be ahead of the rest. */
+	timer->due_ns = due_ns > loop->now_ns ? due_ns : loop->now_ns;
+	timer->order = ++heap->order;
+	if (!timer->handle.active)
+		timer->handle.slot = heap->len++;
+	else if (timer->due_ns >= heap->slots[timer->handle.slot].due_ns)
+		return 0;
+	heap_sift_up(heap, timer->handle.slot,
+		     &(struct timer_slot){ timer->due_ns, timer->order, timer });
+	fg_handle_activate(&timer->handle);
+	return 0;
+}
+
+void fg_timer_stop(struct fg_timer *timer)
+{
+	struct timer_heap *heap = &timer->handle.loop->timers;
+	struct timer_slot last;
+
+	if (!timer->handle.active)
+		return;
+	fg_handle_deactivate(&timer->handle);
+	last = heap->slots[--heap->len];
+	if (last.timer != timer)
+		heap_sift(heap, timer->handle.slot, &last);
+}
+
+uint64_t fg_timer_first_ns(struct fg_loop *loop)
+{
+	const struct fg_timer *timer = heap_top(&loop->timers);
+
+	return timer ? timer->due_ns : LOOP_FOREVER;
+}
+
+unsigned fg_loop_run_timers(struct fg_loop *loop)
+{
+	const uint64_t now_ns = loop->now_ns;
+	const uint64_t last = loop->timers.order; /* what is set from here on has its turn */
+	unsigned calls = 0;
+
+	while (calls < FG_LOOP_BUDGET) {
+		struct fg_timer *timer = heap_top(&loop->timers);
+
+		if (!timer || timer->due_ns > now_ns || timer->order > last)
+			break;
+		fg_timer_stop(timer);
+		timer->cb(timer);
+		calls++;
+	}
+	return calls;
+}
