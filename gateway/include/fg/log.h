@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum fg_level { FG_ERROR, FG_WARN, FG_INFO, FG_DEBUG, FG_LEVEL__MAX };
