@@ -5,7 +5,6 @@ SECONDS_EACH ?= 60
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 CMAKE := cmake -G Ninja -S . -DFG_BOARD=$(BOARD) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
-export NINJA_STATUS = [%f/%t] 
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

@@ -5,9 +5,10 @@ LAYERS = [{"base"}, {"loop", "record"}, {"decode", "spool", "adapt"},
           {"profile", "device", "intake", "outbox", "config"}, {"control"}, {"run"}, {"cli"},
           {"main.c"}]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
-# who may, beyond its own folder and the layers below, see a folder of its own layer
-PEERS = {"intake": {"profile", "device"}, "outbox": {"device"},
-         "config": {"profile", "device", "intake", "outbox"}}
+# who may, beyond its own folder and the layers below, see a folder of its own layer: what the
+# configuration says is known to those who act on it, never the other way round
+PEERS = {"profile": {"config"}, "device": {"config"}, "intake": {"profile", "device", "config"},
+         "outbox": {"device", "config"}}
 
 FOREIGN = re.compile(r"(mosquitto|mqtt_protocol|coap|cjson/|cJSON|openssl/|curl/|nats|systemd/|gpiod|"
                      r"microhttpd|sqlite3|modbus)")
@@ -93,22 +94,41 @@ def include_foreign(source):
             yield line, f"<{path}> is for its adapter, its driver or its bridge"
 
 
+def include_rank(source_path, mark, path):
+    stem = re.sub(r"\.c$", ".h", source_path.split("/")[-1])
+    if path == "fg/" + stem or mark == '"' and path.split("/")[-1] == stem:
+        return 0
+    if mark == '"':
+        return 2
+    return 1 if path.startswith("fg/") else 4 if FOREIGN.match(path) else 3
+
+
 def include_order(source):
     """Own header, <fg/...>, local, libc, foreign; a header may begin with libc."""
     if not source.product or not source.path.endswith(".c"):
         return
-    stem = re.sub(r"\.c$", ".h", source.path.split("/")[-1])
     last = 0
     for line, mark, path in source.includes():
-        if mark == '"':
-            rank = 0 if path.split("/")[-1] == stem else 2
-        else:
-            rank = 1 if path.startswith("fg/") else 4 if FOREIGN.match(path) else 3
-        if path == "fg/" + stem:
-            rank = 0
+        rank = include_rank(source.path, mark, path)
         if rank < last:
-            yield line, "order: own header, <fg/...>, local, libc, foreign"
+            yield line, "order: own header, <fg/...>, local, libc, foreign (make format)"
         last = max(last, rank)
+
+
+def includes_in_order(source):
+    """The text with its includes as include_order wants them; as it is if it stands among other
+    directives or comments."""
+    if not list(include_order(source)):
+        return source.text
+    found = list(source.includes())
+    first, last = found[0][0] - 1, found[-1][0]
+    if len([line for line in source.lines[first:last] if line.strip()]) != len(found):
+        return source.text
+    groups = {}
+    for line, mark, path in found:
+        groups.setdefault(include_rank(source.path, mark, path), []).append(source.lines[line - 1])
+    block = "\n\n".join("\n".join(groups[rank]) for rank in sorted(groups))
+    return "\n".join(source.lines[:first] + [block] + source.lines[last:]) + "\n"
 
 
 def banned_function(source):
@@ -116,8 +136,8 @@ def banned_function(source):
     quiet = source.product and not re.match(r"gateway/(cli/|main\.c)", source.path)
     if quiet:
         names += TO_STDOUT
-    if source.product and not source.path.endswith("/resolve.c"):
-        names.append("getaddrinfo")
+    if source.product and "fg_loop_work(" not in source.code:
+        names.append("getaddrinfo")  # it blocks: for a worker
     call = re.compile(CALL.format("|".join(names)))
     base0 = re.compile(r"\bstrto(l|ul|ll|ull|imax|umax)\s*\([^;]*,\s*0\s*\)")
     for number, line in enumerate(source.code_lines, 1):
@@ -164,13 +184,18 @@ def mutable_variable(source):
 
 
 def public_prefix(source):
-    """fg_, and in a driver or bridge its folder's name: what its files share stays in the folder."""
+    """fg_; what only the files of a folder share may instead begin with the folder's or the file's
+    word (routes_clear in intake/route.c)."""
     if not source.product or not source.path.endswith(".c"):
         return
-    allowed = ("fg_",) if source.folder == "gateway" else ("fg_", source.path.split("/")[1] + "_")
+    parts = source.path[:-2].split("/")
+    words = [parts[1].split("_")[0], parts[-1].split("_")[0]]
     for function in source.functions:
-        if not function.static and not function.name.startswith(allowed) and function.name != "main":
-            yield function.line, f"{function.name}: make it static or call it fg_{function.name}"
+        first = function.name.split("_")[0]
+        if function.static or first in ("fg", "main") or any(
+                first.startswith(word) or word.startswith(first) for word in words):
+            continue
+        yield function.line, f"{function.name}: make it static or call it fg_{function.name}"
 
 
 def typedef_struct(source):

@@ -1,0 +1,5 @@
+/* gateway/adapt/x.c: banned_function */
+static int f(struct addrinfo **ret)
+{
+	return getaddrinfo("x", NULL, NULL, ret);
+}
