@@ -30,14 +30,13 @@ function(fg_module kind name)
 	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
 	set(target fg_${kind}_${name})
 	add_library(${target} MODULE ${A_SOURCES})
-	set_target_properties(${target} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden
+	set_target_properties(${target} PROPERTIES PREFIX ""
 		LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
 	target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/gateway
 		${CMAKE_SOURCE_DIR}/gateway/include)
 	# one name goes out; what it needs of fg_* comes from the program
 	file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${target}.map
 		CONTENT "{\n\tglobal: ${target};\n\tlocal: *;\n};\n" @ONLY)
-	target_compile_options(${target} PRIVATE -fvisibility=default)
 	target_link_options(${target} PRIVATE
 		-Wl,--version-script=${CMAKE_BINARY_DIR}/generated/${target}.map)
 	foreach(lib IN LISTS A_LIBS)
