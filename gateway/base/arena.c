@@ -15,11 +15,6 @@
 
 #ifdef FG_ARENA_POISON
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) __asan_poison_memory_region((p), (n))
-#define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
-#else
-#define POISON(p, n) ((void)(p), (void)(n))
-#define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
 enum { CHUNK_MIN = 4096, ALIGN = _Alignof(max_align_t) };
@@ -29,6 +24,28 @@ struct fg_arena_chunk {
 	size_t size;		/* of data */
 	_Alignas(max_align_t) char data[];
 };
+
+static void poison(char *p, size_t n)
+{
+#ifdef FG_ARENA_POISON
+	/* the asm keeps gcc from thinking that fresh memory is read */
+	__asm__("" : "+r"(p));
+	__asan_poison_memory_region(p, n);
+#else
+	(void)p;
+	(void)n;
+#endif
+}
+
+static void unpoison(char *p, size_t n)
+{
+#ifdef FG_ARENA_POISON
+	__asan_unpoison_memory_region(p, n);
+#else
+	(void)p;
+	(void)n;
+#endif
+}
 
 void fg_arena_init(struct fg_arena *arena, size_t limit)
 {
@@ -63,7 +80,7 @@ static int chunk_add(struct fg_arena *arena, size_t need)
 	if (!chunk)
 		return -1;
 	*chunk = (struct fg_arena_chunk){ .next = next, .size = size };
-	POISON(chunk->data, size);
+	poison(chunk->data, size);
 	*(arena->last ? &arena->last->next : &arena->first) = chunk;
 	arena->size += size;
 	chunk_enter(arena, chunk);
@@ -83,7 +100,7 @@ void *fg_arena_alloc(struct fg_arena *arena, size_t size)
 	char *p = arena->at;
 
 	arena->at += need;
-	UNPOISON(p, size);
+	unpoison(p, size);
 	return p;
 }
 
@@ -121,12 +138,12 @@ void fg_arena_reset(struct fg_arena *arena, size_t keep)
 		struct fg_arena_chunk *chunk = *at;
 
 		if (chunk->size <= keep - kept) {
-			POISON(chunk->data, chunk->size);
+			poison(chunk->data, chunk->size);
 			kept += chunk->size;
 			at = &chunk->next;
 		} else {
 			*at = chunk->next;
-			UNPOISON(chunk->data, chunk->size);
+			unpoison(chunk->data, chunk->size);
 			free(chunk);
 		}
 	}

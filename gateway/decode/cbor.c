@@ -89,7 +89,7 @@ static int chunks_read(struct fg_cbor *c, uint8_t major, struct fg_str *ret)
 
 	for (;;) {
 		struct fg_cbor_head head;
-		struct fg_str chunk;
+		struct fg_str chunk = { 0 };
 		int r = fg_cbor_head(c, &head);
 
 		if (r)

@@ -1,0 +1,251 @@
+/* What framers have in common, and the simple ones: lines, delimiters, silence. */
+#include "decode/framer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "decode/framer_kinds.h"
+
+const char *const fg_framer_names[FG_FRAMER__MAX] = {
+	[FG_FRAMER_LINE] = "line",
+	[FG_FRAMER_DELIMITER] = "delimiter",
+	[FG_FRAMER_LENGTH] = "length",
+	[FG_FRAMER_IDLE] = "idle",
+	[FG_FRAMER_SLIP] = "slip",
+	[FG_FRAMER_COBS] = "cobs",
+	[FG_FRAMER_COBSR] = "cobsr",
+};
+
+static bool length_conf_good(const struct fg_framer_conf *conf, size_t max)
+{
+	if (conf->length)
+		return conf->length <= max && conf->length >= conf->delimiter.len;
+	return (conf->field_size == 1 || conf->field_size == 2 || conf->field_size == 4) &&
+	       conf->field_offset <= max && conf->field_offset + conf->field_size <= max;
+}
+
+static bool conf_good(const struct fg_framer_conf *conf, size_t max)
+{
+	if (conf->kind >= FG_FRAMER__MAX || conf->checksum >= FG_CHECKSUM__MAX ||
+	    conf->delimiter.len > FG_FRAMER_DELIMITER_MAX || max > SIZE_MAX / 2)
+		return false;
+	if (conf->kind == FG_FRAMER_DELIMITER)
+		return conf->delimiter.len > 0;
+	return conf->kind != FG_FRAMER_LENGTH || length_conf_good(conf, max);
+}
+
+int fg_framer_init(struct fg_framer *framer, const struct fg_framer_conf *conf)
+{
+	size_t max = conf->max ? conf->max : FG_FRAMER_MAX_DEFAULT;
+	/* room for what comes off again: a delimiter, a checksum, COBS's overhead */
+	size_t cap = max + max / 254 + 2 + FG_FRAMER_DELIMITER_MAX;
+
+	if (!conf_good(conf, max))
+		return -EINVAL;
+	char *buf = malloc(cap);
+
+	if (!buf)
+		return -ENOMEM;
+	*framer = (struct fg_framer){ .conf = *conf, .buf = buf, .cap = cap };
+	framer->conf.max = max;
+	if (conf->delimiter.len)
+		memcpy(framer->delimiter, conf->delimiter.ptr, conf->delimiter.len);
+	framer->conf.delimiter.ptr = NULL;
+	return 0;
+}
+
+void fg_framer_fini(struct fg_framer *framer)
+{
+	free(framer->buf);
+	framer->buf = NULL;
+	framer->len = framer->cap = 0;
+}
+
+bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink)
+{
+	if (fg_checksum_strip(f->conf.checksum, frame, &frame) != 0) {
+		f->bad++;
+		return false;
+	}
+	f->frames++;
+	sink.frame(sink.arg, frame);
+	return true;
+}
+
+void fg_framer_finish(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink)
+{
+	if (frame.len > f->conf.max) {
+		f->oversize++;
+		f->skipped += frame.len;
+	} else if (!fg_framer_emit(f, frame, sink)) {
+		f->skipped += frame.len;
+	}
+}
+
+void fg_framer_overrun(struct fg_framer *f)
+{
+	if (!f->discard)
+		f->oversize++;
+	f->skipped += f->len;
+	f->len = 0;
+	f->discard = true;
+}
+
+void fg_framer_collect(struct fg_framer *f, const char *p, size_t len)
+{
+	if (f->discard || len > f->cap - f->len) {
+		fg_framer_overrun(f);
+		f->skipped += len;
+		return;
+	}
+	memcpy(f->buf + f->len, p, len);
+	f->len += len;
+}
+
+static void line_finish(struct fg_framer *f, struct fg_str line, struct fg_frame_sink sink)
+{
+	if (line.len && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (line.len)
+		fg_framer_finish(f, line, sink);
+}
+
+/* A line that came in one piece is handed on where it is. */
+static void line_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink)
+{
+	const char *end = p + len, *stop;
+
+	for (; p < end && (stop = memchr(p, '\n', (size_t)(end - p))); p = stop + 1) {
+		if (f->len == 0 && !f->discard) {
+			line_finish(f, fg_str(p, (size_t)(stop - p)), sink);
+			continue;
+		}
+		fg_framer_collect(f, p, (size_t)(stop - p));
+		if (!f->discard)
+			line_finish(f, fg_str(f->buf, f->len), sink);
+		f->len = 0;
+		f->discard = false;
+	}
+	if (p < end)
+		fg_framer_collect(f, p, (size_t)(end - p));
+}
+
+/* Bytes of the delimiter that the last `len` bytes at buf already are. */
+static bool ends_in(const char *buf, size_t len, const char *delimiter, size_t size)
+{
+	return len >= size && memcmp(buf + len - size, delimiter, size) == 0;
+}
+
+/* A frame that is too long: only its tail is kept, where the delimiter may be under way. */
+static void delimiter_overrun(struct fg_framer *f, size_t size)
+{
+	size_t keep = size - 1;
+
+	if (f->len < f->cap)
+		return;
+	if (!f->discard)
+		f->oversize++;
+	f->discard = true;
+	f->skipped += f->len - keep;
+	memmove(f->buf, f->buf + f->len - keep, keep);
+	f->len = keep;
+}
+
+static void delimiter_feed(struct fg_framer *f, const char *p, size_t len,
+			   struct fg_frame_sink sink)
+{
+	size_t size = f->conf.delimiter.len;
+	char last = f->delimiter[size - 1];
+
+	for (const char *end = p + len; p < end; p++) {
+		delimiter_overrun(f, size);
+		f->buf[f->len++] = *p;
+		if (*p != last || !ends_in(f->buf, f->len, f->delimiter, size))
+			continue;
+		if (f->discard)
+			f->skipped += f->len - size;
+		else if (f->len > size)
+			fg_framer_finish(f, fg_str(f->buf, f->len - size), sink);
+		f->len = 0;
+		f->discard = false;
+	}
+}
+
+static void rest_finish(struct fg_framer *f, struct fg_frame_sink sink)
+{
+	if (f->len && f->discard)
+		f->skipped += f->len;
+	else if (f->len && f->conf.kind == FG_FRAMER_LINE)
+		line_finish(f, fg_str(f->buf, f->len), sink);
+	else if (f->len)
+		fg_framer_finish(f, fg_str(f->buf, f->len), sink);
+	f->len = 0;
+	f->discard = false;
+}
+
+void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_frame_fn *frame,
+		    void *arg)
+{
+	struct fg_frame_sink sink = { frame, arg };
+
+	if (len == 0)
+		return;
+	switch (framer->conf.kind) {
+	case FG_FRAMER_LINE:
+		line_feed(framer, bytes, len, sink);
+		break;
+	case FG_FRAMER_DELIMITER:
+		delimiter_feed(framer, bytes, len, sink);
+		break;
+	case FG_FRAMER_LENGTH:
+		fg_framer_length_feed(framer, bytes, len, sink);
+		break;
+	case FG_FRAMER_SLIP:
+		fg_framer_slip_feed(framer, bytes, len, sink);
+		break;
+	case FG_FRAMER_COBS:
+	case FG_FRAMER_COBSR:
+		fg_framer_cobs_feed(framer, bytes, len, sink);
+		break;
+	case FG_FRAMER_IDLE:
+	case FG_FRAMER__MAX:
+		fg_framer_collect(framer, bytes, len);
+		break;
+	}
+}
+
+void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
+{
+	struct fg_frame_sink sink = { frame, arg };
+
+	if (framer->conf.kind == FG_FRAMER_IDLE)
+		rest_finish(framer, sink);
+	else if (framer->conf.kind == FG_FRAMER_LENGTH)
+		fg_framer_length_idle(framer, sink);
+}
+
+void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
+{
+	struct fg_frame_sink sink = { frame, arg };
+
+	switch (framer->conf.kind) {
+	case FG_FRAMER_LINE:
+	case FG_FRAMER_DELIMITER:
+	case FG_FRAMER_IDLE:
+		rest_finish(framer, sink);
+		break;
+	case FG_FRAMER_LENGTH:
+		fg_framer_length_idle(framer, sink);
+		break;
+	case FG_FRAMER_COBS:
+	case FG_FRAMER_COBSR:
+		fg_framer_cobs_end(framer, sink);
+		break;
+	case FG_FRAMER_SLIP:	/* without its END a frame may be cut */
+	case FG_FRAMER__MAX:
+		framer->skipped += framer->len;
+		framer->len = 0;
+		framer->escaped = framer->discard = false;
+		break;
+	}
+}

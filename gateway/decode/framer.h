@@ -1,0 +1,77 @@
+/*
+ * Framers find out where a frame begins and ends in a stream of bytes. They are pure: whoever
+ * owns the line feeds them, and tells them when the line has been idle. After garbage they find
+ * the next good frame by themselves.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/str.h>
+
+#include "base/checksum.h"
+
+enum fg_framer_kind {
+	FG_FRAMER_LINE,		/* ends in \n or \r\n; empty lines are skipped */
+	FG_FRAMER_DELIMITER,	/* ends in the bytes of `delimiter`; empty frames are skipped */
+	FG_FRAMER_LENGTH,	/* of a fixed length, or one that a field of the frame states */
+	FG_FRAMER_IDLE,		/* ends when the line is silent */
+	FG_FRAMER_SLIP,		/* RFC 1055 */
+	FG_FRAMER_COBS,		/* consistent overhead byte stuffing, 0x00 between frames */
+	FG_FRAMER_COBSR,	/* its reduced form */
+	FG_FRAMER__MAX
+};
+
+enum { FG_FRAMER_MAX_DEFAULT = 4096, FG_FRAMER_DELIMITER_MAX = 16 };
+
+struct fg_framer_conf {
+	enum fg_framer_kind kind;
+	enum fg_checksum checksum;	/* at the end of a frame: verified and taken off */
+	size_t max;			/* bytes of a frame; 0: FG_FRAMER_MAX_DEFAULT */
+	/* FG_FRAMER_DELIMITER: what ends a frame. FG_FRAMER_LENGTH: what every frame begins
+	 * with, or empty. At most FG_FRAMER_DELIMITER_MAX bytes. */
+	struct fg_str delimiter;
+	/* FG_FRAMER_LENGTH. Frames are handed on whole, with the field in them. */
+	size_t length;			/* of all frames; 0: stated by a field */
+	size_t field_offset;
+	uint8_t field_size;		/* 1, 2 or 4 */
+	bool little_endian;
+	int32_t adjust;			/* field + adjust = bytes of the whole frame */
+};
+
+/* The names options use: "line", "delimiter", ... */
+extern const char *const fg_framer_names[FG_FRAMER__MAX];
+
+struct fg_framer {
+	struct fg_framer_conf conf;
+	char delimiter[FG_FRAMER_DELIMITER_MAX];
+	char *buf;
+	size_t len, cap;
+	bool escaped;		/* SLIP: the byte before was ESC */
+	bool discard;		/* what comes up to the next end of a frame belongs to a lost one */
+	/* counters; the owner reads them, and may set them to 0 */
+	uint64_t frames;	/* good ones */
+	uint64_t skipped;	/* bytes that belong to no good frame */
+	uint64_t oversize;	/* frames longer than max */
+	uint64_t bad;		/* frames with a wrong checksum or stuffing */
+};
+
+/* Gets every good frame; it is gone when the call returns. */
+typedef void fg_frame_fn(void *arg, struct fg_str frame);
+
+/* Allocates the one buffer. Returns 0, -ENOMEM, or -EINVAL (a delimiter or field that cannot be,
+ * a length beyond max). The delimiter's bytes are copied. */
+int fg_framer_init(struct fg_framer *framer, const struct fg_framer_conf *conf);
+void fg_framer_fini(struct fg_framer *framer);
+void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_frame_fn *frame,
+		    void *arg);
+/* The line has been silent: ends a frame of FG_FRAMER_IDLE, gives up a begun one of
+ * FG_FRAMER_LENGTH; the others do not care. */
+void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
+/* The stream has ended: what is a whole frame but for its end is handed on. */
+void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
+
+/* Decodes one packet without its delimiter, in place or not: `out` has room for len bytes.
+ * Returns 0 or -EBADMSG (a zero byte inside; a block beyond the end, if not `reduced`). */
+int fg_cobs_decode(struct fg_str packet, bool reduced, char *out, size_t *ret_len);

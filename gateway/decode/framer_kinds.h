@@ -1,0 +1,28 @@
+/* The kinds of framers, to framer.c. */
+#pragma once
+
+#include "decode/framer.h"
+
+/* Where frames go. */
+struct fg_frame_sink {
+	fg_frame_fn *frame;
+	void *arg;
+};
+
+/* Verifies the checksum and hands on; false if it was wrong (counted as bad, not as skipped). */
+bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink);
+/* The same, and a frame that is not good is counted as skipped. */
+void fg_framer_finish(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink);
+/* Appends to the begun frame; beyond the buffer the frame is given up. */
+void fg_framer_collect(struct fg_framer *f, const char *p, size_t len);
+/* Forgets the begun frame: it was longer than max. */
+void fg_framer_overrun(struct fg_framer *f);
+
+void fg_framer_length_feed(struct fg_framer *f, const char *p, size_t len,
+			   struct fg_frame_sink sink);
+void fg_framer_length_idle(struct fg_framer *f, struct fg_frame_sink sink);
+void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len,
+			 struct fg_frame_sink sink);
+void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len,
+			 struct fg_frame_sink sink);
+void fg_framer_cobs_end(struct fg_framer *f, struct fg_frame_sink sink);
