@@ -1,7 +1,7 @@
 /* What the files of this folder share. */
 #pragma once
 
-#include "profile/pattern.h"
+#include "base/pattern.h"
 #include "profile/profile.h"
 
 /* What a leaf's generic name (its key path, escaped and joined) leads to. */

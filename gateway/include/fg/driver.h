@@ -21,6 +21,8 @@
 
 struct fg_driver;
 struct fg_command;
+struct fg_faults;
+struct fg_buf;
 
 /* Where the device stands in an address that no profile matches. */
 enum fg_address_style {
@@ -43,7 +45,6 @@ struct fg_source {
 	struct fg_loop *loop;
 	struct fg_logger logger;
 	const char *gateway;		/* the gateway's id */
-	struct fg_intake *intake;	/* private to the other side from here on */
 };
 
 struct fg_driver_ops {
@@ -73,9 +74,6 @@ struct fg_driver {
 	struct fg_driver_ops ops;
 };
 
-struct fg_faults;
-struct fg_intake;
-
 /* Hands one payload in. It is decoded, matched and appended as one entry before this returns; it is
  * kept when kept() says so.
  *   0          *ret_pos: its last record's position, to be compared with kept's `upto`
@@ -104,7 +102,6 @@ void fg_source_closed(struct fg_source *);
 
 /* The last value of a device's point, or all of them, as SenML JSON records (for GET).
  * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
-struct fg_buf;
 int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
 /* Calls `each` with every device's id (for a listing); stops when it returns false. */
 void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device), void *arg);

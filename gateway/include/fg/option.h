@@ -31,12 +31,13 @@ enum fg_option_type {	/* type of the member at `offset`              JSON form *
 	FG_OPT_MAP,		/* struct fg_map                      an object: name -> sub-table's struct */
 	FG_OPT_VALUE,		/* struct fg_value (strings owned)    a scalar */
 	FG_OPT_VALUES,		/* struct fg_values                   an object: text -> scalar */
-	FG_OPT_CUSTOM,		/* whatever parse() makes             see parse */
+	FG_OPT_ONE_OF,		/* that of a row of `group`           what the first row that fits it takes */
 };
 
 enum {
 	FG_OPT_REQUIRED = 1,	/* a fault if absent */
 	FG_OPT_HIDDEN = 2,	/* not in the reference (tests) */
+	FG_OPT_OR_NUMBER = 4,	/* FG_OPT_STRING: a number is taken too, as its text */
 };
 
 struct fg_choice {
@@ -76,22 +77,22 @@ struct fg_values {
 	size_t count;
 };
 
-/* What a custom parser may ask for and say. */
-struct fg_parse;
-
 struct fg_option {
 	const char *name;
 	enum fg_option_type type;
 	size_t offset;
 	const char *def;		/* default in its JSON text form without quotes ("60s", "true");
 					   NULL: zero, or required */
-	int64_t min, max;		/* both 0: unbounded */
-	const struct fg_choice *choices;
-	const struct fg_option *group;	/* FG_OPT_GROUP, FG_OPT_MAP */
+	int64_t min, max;		/* of a number, duration or size, bytes of a string, items of a
+					   list or map; both 0: unbounded, max below min: no maximum */
+	const struct fg_choice *choices;	/* FG_OPT_ENUM; FG_OPT_VALUES: what a value may be */
+	const struct fg_option *group;	/* FG_OPT_GROUP, FG_OPT_MAP; FG_OPT_ONE_OF: the forms, in order,
+					   with their own offsets */
 	size_t item_size;		/* FG_OPT_MAP: size of the struct of one item */
 	unsigned flags;
 	const char *help;		/* one sentence for people */
 	const char *expects;		/* what a fault says was expected, if the type does not say it */
-	/* A further check of a string (every item of a list): 0, or -EINVAL with `why` filled. */
+	/* A further check of a string (every item of a list, every name of a map): 0, or -EINVAL with
+	 * `why` filled, which becomes the text of the fault. */
 	int (*check)(const char *text, char *why, size_t cap);
 };

@@ -1,4 +1,4 @@
-#include "profile/pattern.h"
+#include "base/pattern.h"
 
 #include <errno.h>
 

@@ -1,0 +1,73 @@
+/* What the files of intake/ share. */
+#pragma once
+
+#include "base/backoff.h"
+#include "intake/intake.h"
+
+/* Where the input of one address goes: found once, then looked up. */
+struct route {
+	struct route *next;		/* of the hash bucket */
+	uint64_t hash;
+	struct fg_inlet *inlet;
+	const struct fg_profile *profile;	/* NULL: taken as it is */
+	struct fg_device *device;
+	uint32_t address_len, prefix_len;
+	char text[];			/* the address, then the point part's escaped name */
+};
+
+struct routes {
+	struct route **buckets;
+	uint32_t count, nbuckets;	/* a power of two, or none yet */
+};
+
+struct fg_inlet {
+	struct fg_source source;
+	struct fg_intake *intake;
+	struct fg_inlet *next;
+	const struct fg_profile *profile;	/* named outright, else NULL */
+	const char *profile_name;
+	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
+	uint32_t unkept;		/* payloads of this turn that are not written yet */
+	enum fg_link_state state;
+	bool paused, faulted, removing;
+	bool close_called;		/* since the last open */
+	bool reopen;			/* closing is complete */
+	struct fg_timer retry;
+	struct fg_defer act;		/* faults and closing are carried out from the loop */
+	struct fg_backoff backoff;
+	struct fg_log_limit reject_limit;
+	char fault[128];
+	uint64_t up_since;
+	uint64_t payloads, records, rejected, faults;
+	void (*removed)(void *arg);
+	void *removed_arg;
+	char name[];
+};
+
+struct fg_intake {
+	struct fg_intake_conf conf;
+	const struct fg_profiles *profiles;
+	struct fg_inlet *inlets;
+	struct routes routes;
+	uint64_t seed;
+	struct fg_doc doc;
+	struct fg_reading reading;
+	struct fg_buf name;		/* scratch: a device's escaped name */
+	struct fg_intake_stats stats;
+	struct fg_intake_tap tap;
+	uint64_t turn;			/* of the clock's last update */
+	bool stopping;
+};
+
+/* The route of an input; makes it on first sight. 0; -ENOSPC: device limit; -EINVAL: no device in
+ * the address; -ENOMEM. */
+int route_find(struct fg_inlet *, struct fg_str address, struct route **ret_route);
+void routes_clear(struct fg_intake *);
+/* The device of a reading that names it itself, below the route's profile. */
+int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_device);
+
+/* Nothing submitted in this turn is on disk. */
+void inlets_not_kept(struct fg_intake *, int error);
+
+void inlet_pause(struct fg_inlet *);
+void inlet_resume(struct fg_inlet *);

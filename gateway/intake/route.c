@@ -1,0 +1,192 @@
+/*
+ * Routes: whose an address is. Matching patterns against a topic is done once for each address; after
+ * that one hash look-up leads to the profile, the device and the point part. The table is bounded and
+ * simply begun anew when it is full.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/name.h"
+#include "intake/private.h"
+
+static uint64_t route_hash(const struct fg_inlet *inlet, struct fg_str address)
+{
+	return fg_hash_str(address, inlet->intake->seed ^ (uintptr_t)inlet);
+}
+
+void routes_clear(struct fg_intake *intake)
+{
+	struct routes *routes = &intake->routes;
+
+	for (uint32_t i = 0; i < routes->nbuckets; i++) {
+		struct route *next;
+
+		for (struct route *r = routes->buckets[i]; r; r = next) {
+			next = r->next;
+			free(r);
+		}
+	}
+	free(routes->buckets);
+	*routes = (struct routes){ 0 };
+}
+
+static int routes_grow(struct routes *routes)
+{
+	uint32_t n = routes->nbuckets ? routes->nbuckets * 2 : 64;
+	struct route **buckets = calloc(n, sizeof(*buckets));
+
+	if (!buckets)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < routes->nbuckets; i++) {
+		struct route *next;
+
+		for (struct route *r = routes->buckets[i]; r; r = next) {
+			next = r->next;
+			r->next = buckets[r->hash & (n - 1)];
+			buckets[r->hash & (n - 1)] = r;
+		}
+	}
+	free(routes->buckets);
+	routes->buckets = buckets;
+	routes->nbuckets = n;
+	return 0;
+}
+
+/* Escapes into the scratch buffer. */
+static struct fg_str safe_name(struct fg_intake *intake, struct fg_str raw)
+{
+	char *room;
+
+	fg_buf_reset(&intake->name);
+	room = fg_buf_reserve(&intake->name, raw.len * 5 + 1);
+	return room ? fg_str(room, fg_name_escape(raw, false, room)) : fg_str(NULL, 0);
+}
+
+int route_device(struct fg_intake *intake, struct fg_str id, struct fg_device **ret_device)
+{
+	struct fg_str name = safe_name(intake, id);
+
+	if (!name.ptr)
+		return -ENOMEM;
+	return fg_devices_get(intake->conf.devices, name, ret_device);
+}
+
+/* Where the device stands in the address, and what is left for the point. */
+struct split {
+	const struct fg_profile *profile;
+	struct fg_str device, rest;
+};
+
+static void split_path(struct fg_inlet *inlet, struct fg_str address, struct split *split)
+{
+	struct fg_str name = safe_name(inlet->intake, address);
+	size_t n = name.ptr ? fg_devices_split(inlet->intake->conf.devices, name) : 0;
+	size_t levels = 0, at = 0;
+
+	/* The split was found in the escaped name: carry it over by counting its levels. */
+	for (size_t i = 0; i < n; i++)
+		levels += name.ptr[i] == '/';
+	for (; at < address.len && (address.ptr[at] != '/' || levels > 0); at++)
+		levels -= address.ptr[at] == '/';
+	split->device = fg_str(address.ptr, at);
+	if (at < address.len)
+		split->rest = fg_str(address.ptr + at + 1, address.len - at - 1);
+}
+
+static void split_address(struct fg_inlet *inlet, struct fg_str address, struct split *split)
+{
+	struct fg_str device = FG_STR("");
+
+	*split = (struct split){ .profile = inlet->profile };
+	if (inlet->profile)
+		(void)fg_profile_takes(inlet->profile, address, &device);
+	else if (inlet->source.driver->address != FG_ADDRESS_LINK)
+		split->profile = fg_profiles_match(inlet->intake->profiles, address, &device);
+	split->device = device;
+	if (device.len > 0)
+		return;
+	switch (inlet->source.driver->address) {
+	case FG_ADDRESS_TOPIC:
+		split->device = address;
+		break;
+	case FG_ADDRESS_PATH:
+		split_path(inlet, address, split);
+		break;
+	case FG_ADDRESS_LINK:
+		split->device = fg_str_c(inlet->source.name);
+		break;
+	}
+}
+
+static int route_new(struct fg_inlet *inlet, struct fg_str address, struct route **ret_route)
+{
+	struct fg_intake *intake = inlet->intake;
+	struct fg_device *device;
+	struct split split;
+	struct route *route;
+	struct fg_str rest;
+	int r;
+
+	split_address(inlet, address, &split);
+	if (split.device.len == 0)
+		return -EINVAL;
+	r = route_device(intake, split.device, &device);
+	if (r < 0)
+		return r;
+	rest = safe_name(intake, split.rest);
+	route = malloc(sizeof(*route) + address.len + rest.len);
+	if (!route)
+		return -ENOMEM;
+	*route = (struct route){
+		.inlet = inlet,
+		.profile = split.profile,
+		.device = device,
+		.address_len = (uint32_t)address.len,
+		.prefix_len = (uint32_t)rest.len,
+		.hash = route_hash(inlet, address),
+	};
+	memcpy(route->text, address.ptr, address.len);
+	memcpy(route->text + address.len, rest.ptr, rest.len);
+	*ret_route = route;
+	return 0;
+}
+
+static void route_insert(struct fg_intake *intake, struct route *route)
+{
+	struct routes *routes = &intake->routes;
+	struct route **bucket = &routes->buckets[route->hash & (routes->nbuckets - 1)];
+
+	route->next = *bucket;
+	*bucket = route;
+	routes->count++;
+}
+
+int route_find(struct fg_inlet *inlet, struct fg_str address, struct route **ret_route)
+{
+	struct fg_intake *intake = inlet->intake;
+	struct routes *routes = &intake->routes;
+	uint64_t hash = route_hash(inlet, address);
+	struct route *route = NULL;
+	int r;
+
+	if (routes->nbuckets)
+		route = routes->buckets[hash & (routes->nbuckets - 1)];
+	for (; route; route = route->next) {
+		if (route->hash == hash && route->inlet == inlet &&
+		    fg_str_eq(fg_str(route->text, route->address_len), address)) {
+			*ret_route = route;
+			return 0;
+		}
+	}
+	if (routes->count >= 2 * intake->conf.devices_max)
+		routes_clear(intake);
+	if (routes->count >= routes->nbuckets && routes_grow(routes) < 0)
+		return -ENOMEM;
+	r = route_new(inlet, address, &route);
+	if (r < 0)
+		return r;
+	route_insert(intake, route);
+	*ret_route = route;
+	return 0;
+}

@@ -1,0 +1,269 @@
+/* The way of one payload: route, profile, spool, last values. */
+#include <errno.h>
+
+#include "intake/private.h"
+#include "record/pack.h"
+
+#define MS_NS 1000000
+
+static struct fg_inlet *inlet_of(struct fg_source *source)
+{
+	return (struct fg_inlet *)source;
+}
+
+/* One reading of the clocks serves all payloads of a turn. */
+static const struct fg_clock *clock_now(struct fg_intake *intake)
+{
+	uint64_t turn = fg_loop_now(intake->conf.loop);
+
+	if (turn != intake->turn) {
+		fg_clock_update(intake->conf.clock);
+		intake->turn = turn;
+	}
+	return intake->conf.clock;
+}
+
+static void reject(struct fg_inlet *inlet, enum fg_reject why, const char *detail, size_t at,
+		   const struct fg_input *input)
+{
+	struct fg_intake *intake = inlet->intake;
+	char address[128], bytes[128];
+	uint32_t left_out;
+
+	inlet->rejected++;
+	fg_spool_counters(intake->conf.spool)[FG_COUNTER_REJECTED + why]++;
+	if (!fg_log_allowed(&inlet->reject_limit, fg_loop_now(intake->conf.loop), 10, &left_out))
+		return;
+	fg_log(&inlet->source.logger, FG_WARN, "payload rejected",
+	       "reason=%s detail=\"%s\" at=%zu address=%s len=%zu begins=%s not_logged=%u",
+	       fg_reject_name(why), detail, at,
+	       fg_log_quote(input->address.ptr, input->address.len, address, sizeof(address)),
+	       input->payload.len,
+	       fg_log_quote(input->payload.ptr, input->payload.len < 32 ? input->payload.len : 32,
+			    bytes, sizeof(bytes)),
+	       left_out);
+}
+
+void fg_source_reject(struct fg_source *source, const char *reason, struct fg_str bytes)
+{
+	struct fg_input input = { .payload = bytes };
+
+	reject(inlet_of(source), fg_reject_of(reason), reason, 0, &input);
+}
+
+static int read_payload(struct fg_inlet *inlet, const struct route *route,
+			const struct fg_input *input, const struct fg_clock *clock)
+{
+	struct fg_intake *intake = inlet->intake;
+	struct fg_decode_context ctx = {
+		.address = input->address,
+		.content_format = input->content_format,
+	};
+	struct fg_str prefix = fg_str(route->text + route->address_len, route->prefix_len);
+
+	fg_doc_reset(&intake->doc, 64u << 10);
+	intake->doc.now_ns = clock->wall_ns;
+	return fg_profile_read(intake->profiles, route->profile, &ctx, input->payload, prefix,
+			       &intake->doc, &intake->reading);
+}
+
+static void count_oddities(struct fg_intake_stats *stats, const struct fg_reading *reading)
+{
+	stats->nulls += reading->nulls;
+	stats->nonfinite += reading->nonfinite;
+	stats->unconverted += reading->unconverted;
+	stats->duplicate_keys += reading->duplicate_keys;
+	stats->absurd_times += reading->absurd_time;
+}
+
+static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
+			const struct fg_clock *clock, uint64_t *ret_pos)
+{
+	struct fg_intake *intake = inlet->intake;
+	struct fg_reading *reading = &intake->reading;
+	struct fg_entry entry = {
+		.device = fg_device_id(device),
+		.wall_ns = clock->wall_ns - clock->wall_ns % MS_NS,
+		.boot_ns = clock->boot_ns,
+		.flags = clock->synced ? 0 : FG_ENTRY_UNSYNCED,
+		.records = reading->records,
+		.count = reading->count,
+	};
+	int r;
+
+	if (reading->time_ns != FG_TIME_NONE) {
+		entry.wall_ns = reading->time_ns;
+		entry.flags = FG_ENTRY_DEVICE_TIME;
+	}
+	r = fg_spool_append(intake->conf.spool, &entry, ret_pos);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < reading->count; i++)
+		fg_device_remember(intake->conf.devices, device, &reading->records[i],
+				   entry.wall_ns);
+	device->heard_ns = clock->wall_ns;
+	if (intake->tap.reading)
+		intake->tap.reading(intake->tap.arg, entry.device, reading->records,
+				    reading->count, entry.wall_ns);
+	return 0;
+}
+
+/* What could not be appended: too large is the payload's own fault, the rest is the spool's. */
+static int append_failed(struct fg_inlet *inlet, int error, const struct fg_input *input)
+{
+	if (error == -EMSGSIZE) {
+		reject(inlet, FG_REJECT_TOO_LARGE, "larger than half the spool", 0, input);
+		return -EBADMSG;
+	}
+	/* A write failed under the append: what was submitted before in this turn is gone too. */
+	if (error != -EAGAIN)
+		inlets_not_kept(inlet->intake, error);
+	return -EAGAIN;
+}
+
+static int find_device(struct fg_inlet *inlet, const struct fg_input *input,
+		       struct route **ret_route)
+{
+	int r = route_find(inlet, input->address, ret_route);
+
+	if (r == 0)
+		return 0;
+	if (r == -ENOMEM)
+		return -EAGAIN;
+	if (r == -ENOSPC)
+		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
+	else
+		reject(inlet, FG_REJECT_ADDRESS, "no device in the address", 0, input);
+	return -EBADMSG;
+}
+
+int fg_source_submit(struct fg_source *source, const struct fg_input *input, uint64_t *ret_pos)
+{
+	struct fg_inlet *inlet = inlet_of(source);
+	struct fg_intake *intake = inlet->intake;
+	const struct fg_clock *clock = clock_now(intake);
+	struct fg_device *device;
+	struct route *route;
+	uint64_t pos = 0;
+	int r;
+
+	if (intake->stopping)
+		return -EAGAIN;
+	if (input->payload.len > intake->conf.payload_max) {
+		reject(inlet, FG_REJECT_TOO_LARGE, "larger than limits.payload", 0, input);
+		return -EBADMSG;
+	}
+	r = find_device(inlet, input, &route);
+	if (r < 0)
+		return r;
+	r = read_payload(inlet, route, input, clock);
+	if (r < 0) {
+		reject(inlet, FG_REJECT_MALFORMED, intake->doc.reason ? intake->doc.reason : "?",
+		       intake->doc.at, input);
+		return -EBADMSG;
+	}
+	count_oddities(&intake->stats, &intake->reading);
+	device = route->device;
+	if (intake->reading.device.len && route_device(intake, intake->reading.device, &device) < 0) {
+		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
+		return -EBADMSG;
+	}
+	if (intake->reading.count > 0) {
+		r = keep_reading(inlet, device, clock, &pos);
+		if (r < 0)
+			return append_failed(inlet, r, input);
+		inlet->submitted = pos;
+		inlet->unkept++;
+	}
+	inlet->payloads++;
+	inlet->records += intake->reading.count;
+	intake->stats.payloads++;
+	intake->stats.records += intake->reading.count;
+	*ret_pos = pos;
+	return 0;
+}
+
+bool fg_source_waits_for_commit(const struct fg_source *source)
+{
+	return ((const struct fg_inlet *)source)->intake->conf.commit_each;
+}
+
+int fg_source_keep_now(struct fg_source *source)
+{
+	struct fg_intake *intake = inlet_of(source)->intake;
+	int r = fg_spool_flush(intake->conf.spool);
+
+	if (r < 0) {
+		inlet_of(source)->unkept = 0;
+		inlets_not_kept(intake, r);
+		return r;
+	}
+	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
+		i->unkept = 0;
+	return 0;
+}
+
+static bool add_last(struct fg_pack *pack, const struct fg_device *device,
+		     const struct fg_point *point)
+{
+	struct fg_record record = {
+		.point = fg_str_c(point->name),
+		.unit = fg_str_c(point->unit),
+		.value = point->value,
+		.time_ns = point->time_ns,
+	};
+
+	fg_pack_add(pack, fg_device_id(device), &record, point->time_ns, false);
+	return true;
+}
+
+int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *out)
+{
+	size_t n = fg_devices_split(intake->conf.devices, path);
+	const struct fg_device *device = fg_devices_find(intake->conf.devices,
+							 fg_str(path.ptr, n));
+	struct fg_str name = fg_str(path.ptr + n, path.len - n);
+	const struct fg_point *point = NULL;
+	struct fg_pack pack;
+	struct fg_str text;
+
+	if (!device)
+		return -ENOENT;
+	if (name.len > 0 && !(point = fg_device_point(device, fg_str(name.ptr + 1, name.len - 1))))
+		return -ENOENT;
+	fg_pack_begin(&pack, &intake->name, FG_PACK_JSON, fg_str_c(intake->conf.gateway));
+	if (point)
+		add_last(&pack, device, point);
+	for (unsigned i = 0; !point && i < device->count; i++)
+		add_last(&pack, device, &device->points[i]);
+	text = fg_pack_end(&pack, NULL);
+	if (!text.ptr)
+		return -ENOMEM;
+	fg_buf_str(out, text);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int fg_source_last(struct fg_source *source, struct fg_str path, struct fg_buf *out)
+{
+	return fg_intake_last(inlet_of(source)->intake, path, out);
+}
+
+struct listing {
+	bool (*each)(void *arg, struct fg_str device);
+	void *arg;
+};
+
+static bool list_device(void *arg, const struct fg_device *device)
+{
+	const struct listing *listing = arg;
+
+	return listing->each(listing->arg, fg_device_id(device));
+}
+
+void fg_source_devices(struct fg_source *source, bool (*each)(void *arg, struct fg_str device),
+		       void *arg)
+{
+	struct listing listing = { each, arg };
+
+	fg_devices_each(inlet_of(source)->intake->conf.devices, list_device, &listing);
+}
