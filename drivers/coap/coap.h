@@ -1,0 +1,86 @@
+/* What the parts of the CoAP driver share: its options and the state of one instance. */
+#pragma once
+
+#include <coap3/coap.h>
+
+#include <fg/driver.h>
+
+#include "body.h"
+#include "clients.h"
+#include "pending.h"
+
+#define FG_COAP_MAX_AGE_S 30	/* said with 5.03: try again after that long */
+#define FG_COAP_ADDRESS_MAX 1472	/* libcoap reads no longer datagram */
+#define FG_COAP_VIEWS 4
+#define FG_COAP_VIEW_MAX ((size_t)256 << 10)
+
+struct fg_coap_conf {
+	const char *listen;
+	struct fg_secrets psk;
+	bool open;
+	uint64_t body;
+	int64_t clients;
+};
+
+/* A representation that takes more than one block: kept for the client that fetches it, so that
+ * all its blocks are of one moment. */
+struct fg_coap_view {
+	const void *owner;	/* NULL: unused */
+	uint64_t key;
+	uint64_t used_s;
+	char *text;
+	size_t len;
+};
+
+struct fg_coap_server {
+	struct fg_source *source;
+	const struct fg_coap_conf *conf;
+	coap_context_t *context;
+	coap_bin_const_t *keys;		/* of conf->psk, in its order */
+	struct fg_io io;
+	struct fg_timer sweep;		/* runs while there are bodies or views */
+	bool paused;
+	uint64_t now_s;
+	uint32_t handled;		/* requests seen: how full was the socket? */
+	uint32_t repeat;		/* datagrams taken by one call into libcoap */
+	uint64_t kept;			/* position */
+	uint64_t separate_since_s;
+	uint32_t separate;		/* confirmable responses within that time */
+	struct fg_coap_clients clients;
+	struct fg_coap_queue pending;
+	struct fg_coap_bodies bodies;
+	struct fg_coap_view views[FG_COAP_VIEWS];
+	struct fg_log_limit unknown_identity;
+	char address[FG_COAP_ADDRESS_MAX];
+};
+
+/* -- server.c: libcoap as a citizen of the loop -- */
+int fg_coap_open(struct fg_source *source);
+void fg_coap_close(struct fg_source *source);
+
+/* -- request.c: what a device asks for -- */
+/* libcoap's handler of every method and path but /.well-known/core. */
+void fg_coap_handle(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+		    const coap_string_t *query, coap_pdu_t *response);
+void fg_coap_kept(struct fg_source *source, uint64_t upto);
+/* Answers nothing and forgets them all. */
+void fg_coap_drop_pending(struct fg_coap_server *server);
+/* Sets a code and a text for people. */
+void fg_coap_say(coap_pdu_t *response, coap_pdu_code_t code, const char *text);
+
+/* -- view.c: GET -- */
+void fg_coap_get(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,
+		 struct fg_str path, coap_pdu_t *response);
+void fg_coap_handle_core(coap_resource_t *resource, coap_session_t *session,
+			 const coap_pdu_t *request, const coap_string_t *query,
+			 coap_pdu_t *response);
+void fg_coap_view_done(struct fg_coap_view *view);
+
+/* -- paths.c: options of a request -- */
+/* The Uri-Path segments joined by '/'. -EINVAL: none, an empty one, one that holds '/' or NUL, or
+ * longer than cap. */
+int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str *ret_path);
+/* The value of an option that is a number of up to four bytes; -ENOENT, -EINVAL. */
+int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number,
+			  uint32_t *ret_value);
+void fg_coap_add_number(coap_pdu_t *response, coap_option_num_t number, uint32_t value);

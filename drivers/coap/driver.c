@@ -1,0 +1,93 @@
+/* The CoAP driver: its options, and what it tells the gateway about itself. */
+#include "coap.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <fg/fault.h>
+
+#include "listen.h"
+
+static int listen_check(const char *text, char *why, size_t cap)
+{
+	struct fg_coap_listen listen;
+	const char *reason;
+	int r = fg_coap_listen_parse(text, &listen, &reason);
+
+	if (r < 0)
+		snprintf(why, cap, "%s", reason);
+	return r;
+}
+
+static const struct fg_option coap_options[] = {
+	{ .name = "listen", .type = FG_OPT_STRING, .offset = offsetof(struct fg_coap_conf, listen),
+	  .flags = FG_OPT_REQUIRED, .check = listen_check,
+	  .help = "address to listen on: coap://ADDRESS[:5683] or, with DTLS, coaps://ADDRESS[:5684]" },
+	{ .name = "psk", .type = FG_OPT_SECRETS, .offset = offsetof(struct fg_coap_conf, psk),
+	  .help = "DTLS pre-shared keys: identity of a device to its secret" },
+	{ .name = "open", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_coap_conf, open),
+	  .def = "false",
+	  .help = "allows a coap:// address that others than this machine can reach" },
+	{ .name = "body", .type = FG_OPT_SIZE, .offset = offsetof(struct fg_coap_conf, body),
+	  .def = "64KiB", .min = 64, .max = 16 << 20,
+	  .help = "longest payload, also when it comes in blocks" },
+	{ .name = "clients", .type = FG_OPT_INT, .offset = offsetof(struct fg_coap_conf, clients),
+	  .def = "10000", .min = 1, .max = 1000000,
+	  .help = "clients remembered at a time; beyond, the one that was silent longest is forgotten" },
+	{ 0 },
+};
+
+static void coap_check(const void *conf, struct fg_faults *faults)
+{
+	const struct fg_coap_conf *coap = conf;
+	struct fg_coap_listen listen;
+	const char *why;
+
+	/* an address that cannot be read is a fault of its own already */
+	if (!coap->listen || fg_coap_listen_parse(coap->listen, &listen, &why) < 0)
+		return;
+	if (listen.secure && coap->psk.count == 0)
+		fg_fault(faults, "/psk", "coaps:// needs at least one identity and its secret");
+	if (!listen.secure && coap->psk.count > 0)
+		fg_doubt(faults, "/psk", "has no effect with coap://");
+	if (listen.secure || fg_coap_listen_is_loopback(&listen))
+		return;
+	if (coap->open)
+		fg_doubt(faults, "/open", "anyone who reaches %s can write to this gateway",
+			 coap->listen);
+	else
+		fg_fault(faults, "/listen", "%s can be reached from outside without protection: "
+			 "use coaps:// with psk, or say \"open\": true", coap->listen);
+}
+
+static void coap_pause(struct fg_source *source)
+{
+	struct fg_coap_server *server = source->state;
+
+	/* the socket goes on being read: devices are told 5.03 and when to come again */
+	server->paused = true;
+}
+
+static void coap_resume(struct fg_source *source)
+{
+	struct fg_coap_server *server = source->state;
+
+	server->paused = false;
+}
+
+const struct fg_driver fg_driver_coap = {
+	.name = "coap",
+	.summary = "CoAP server for constrained devices (RFC 7252), with block-wise transfer and DTLS",
+	.address = FG_ADDRESS_PATH,
+	.conf_size = sizeof(struct fg_coap_conf),
+	.state_size = sizeof(struct fg_coap_server),
+	.options = coap_options,
+	.check = coap_check,
+	.ops = {
+		.open = fg_coap_open,
+		.close = fg_coap_close,
+		.pause = coap_pause,
+		.resume = coap_resume,
+		.kept = fg_coap_kept,
+	},
+};

@@ -1,0 +1,314 @@
+/*
+ * libcoap as a citizen of the loop. Its own epoll descriptor is watched (nested and level-triggered,
+ * so that stopping early is safe), and its timers are a timerfd behind that descriptor.
+ *
+ * What libcoap 4.3.1 and 4.3.4 do behind one's back:
+ *  - coap_io_process takes one datagram a call and walks all sessions each time. The same event
+ *    several times in one coap_io_do_epoll() takes as many datagrams; what was one too many costs a
+ *    recvmsg that finds nothing, and a log line, hence the log level.
+ *  - Log level and handler are the process's. Even a peer's RST is logged as an alert.
+ *  - Sessions are freed without an event when the context is, so nothing of theirs may need one.
+ *  - COAP_BLOCK_USE_LIBCOAP keeps a record for every transfer that any datagram begins, without a
+ *    bound; so blocks are done here (body.c, view.c) and no block mode is set.
+ *  - A datagram of more than 1,472 bytes is cut without a word.
+ */
+#include "coap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "listen.h"
+
+#define TURN_BUDGET 256		/* datagrams a turn; the rest waits for the next one */
+#define REPEAT_MAX 64
+#define EVENTS_MAX 8
+#define HANDSHAKES_MAX 128
+#define SWEEP_S 30
+#define VIEW_LIFE_S 60
+#define KEY_MAX 256		/* OpenSSL's bound; libcoap cuts longer keys without a word */
+/* One less than what libcoap reads, so that a datagram that was cut is always refused. */
+#define DATAGRAM_MAX 1471
+
+static void server_sweep_later(struct fg_coap_server *server)
+{
+	bool needed = server->bodies.count > 0;
+
+	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
+		needed |= server->views[i].owner != NULL;
+	if (needed && !fg_timer_active(&server->sweep))
+		fg_timer_start(&server->sweep, FG_S(SWEEP_S));
+}
+
+static void server_sweep(struct fg_timer *timer)
+{
+	struct fg_coap_server *server =
+		(void *)((char *)timer - offsetof(struct fg_coap_server, sweep));
+
+	server->now_s = fg_loop_now(timer->handle.loop) / FG_S(1);
+	fg_coap_bodies_expire(&server->bodies, server->now_s);
+	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
+		if (server->views[i].owner && server->now_s - server->views[i].used_s > VIEW_LIFE_S)
+			fg_coap_view_done(&server->views[i]);
+	server_sweep_later(server);
+}
+
+/* Every readable socket `repeat` times, then what else there is (libcoap's timer). */
+static size_t events_repeat(const struct epoll_event *found, int count, uint32_t repeat,
+			    struct epoll_event *out)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++) {
+		uint32_t times = found[i].data.ptr && (found[i].events & EPOLLIN) ? repeat : 1;
+
+		/* one endpoint and one timer: there are no more than that */
+		for (uint32_t k = 0; k < times && len < REPEAT_MAX + EVENTS_MAX; k++)
+			out[len++] = found[i];
+	}
+	return len;
+}
+
+/* One call into libcoap. True if the socket may hold more than was taken. */
+static bool server_drain(struct fg_coap_server *server)
+{
+	struct epoll_event found[EVENTS_MAX], events[REPEAT_MAX + EVENTS_MAX];
+	int count = epoll_wait(server->io.fd, found, EVENTS_MAX, 0);
+	bool full;
+
+	if (count <= 0)
+		return false;
+	server->handled = 0;
+	coap_io_do_epoll(server->context, events,
+			 events_repeat(found, count, server->repeat, events));
+	full = server->handled >= server->repeat;
+	if (full)
+		server->repeat = server->repeat < REPEAT_MAX ? server->repeat * 2 : REPEAT_MAX;
+	else
+		server->repeat = server->handled ? server->handled : 1;
+	return full;
+}
+
+static void server_readable(struct fg_io *io, unsigned events)
+{
+	struct fg_coap_server *server = (void *)((char *)io - offsetof(struct fg_coap_server, io));
+	uint32_t taken = 0;
+
+	(void)events;
+	server->now_s = fg_loop_now(io->handle.loop) / FG_S(1);
+	do {
+		taken += server->repeat;
+	} while (server_drain(server) && taken < TURN_BUDGET);
+	server_sweep_later(server);
+}
+
+static int server_event(coap_session_t *session, const coap_event_t event)
+{
+	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
+
+	if (event != COAP_EVENT_SERVER_SESSION_DEL)
+		return 0;
+	fg_coap_clients_remove(&server->clients, coap_session_get_app_data(session));
+	coap_session_set_app_data(session, NULL);
+	fg_coap_bodies_forget(&server->bodies, session);
+	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
+		if (server->views[i].owner == session)
+			fg_coap_view_done(&server->views[i]);
+	return 0;
+}
+
+/* -- DTLS with pre-shared keys (RFC 7252 section 9.1.3.1) -- */
+
+static const coap_bin_const_t *psk_find(coap_bin_const_t *identity, coap_session_t *session,
+					void *arg)
+{
+	struct fg_coap_server *server = arg;
+	const struct fg_secrets *psk = &server->conf->psk;
+	uint32_t left_out;
+	char text[100];
+
+	(void)session;
+	for (size_t i = 0; i < psk->count; i++)
+		if (strlen(psk->names[i]) == identity->length &&
+		    memcmp(psk->names[i], identity->s, identity->length) == 0)
+			return &server->keys[i];
+	if (fg_log_allowed(&server->unknown_identity, fg_loop_now(server->source->loop), 10, &left_out))
+		fg_log(&server->source->logger, FG_WARN, "unknown psk identity",
+		       "identity=%s left_out=%u",
+		       fg_log_quote(identity->s, identity->length, text, sizeof(text)), left_out);
+	return NULL;
+}
+
+static int server_keys(struct fg_coap_server *server)
+{
+	const struct fg_secrets *psk = &server->conf->psk;
+	coap_dtls_spsk_t setup = { .version = COAP_DTLS_SPSK_SETUP_VERSION };
+
+	server->keys = calloc(psk->count ? psk->count : 1, sizeof(*server->keys));
+	if (!server->keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < psk->count; i++) {
+		const struct fg_secret *secret = &psk->items[i];
+
+		if (!secret->value || secret->len == 0 || secret->len > KEY_MAX) {
+			fg_log(&server->source->logger, FG_ERROR, "psk is no key of 1 to 256 bytes",
+			       "identity=%s", psk->names[i]);
+			return -EINVAL;
+		}
+		server->keys[i].s = (const uint8_t *)secret->value;
+		server->keys[i].length = secret->len;
+	}
+	setup.validate_id_call_back = psk_find;
+	setup.id_call_back_arg = server;
+	setup.psk_info.hint.s = (const uint8_t *)"";
+	return coap_context_set_psk2(server->context, &setup) ? 0 : -EIO;
+}
+
+/* -- coming up -- */
+
+/* libcoap binds with SO_REUSEADDR, so that a second server would take the port from the first one
+ * without either of them knowing. */
+static int listen_is_free(const struct fg_coap_listen *listen)
+{
+	int fd = socket(listen->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, &listen->sa, listen->len) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int server_listen(struct fg_coap_server *server, const struct fg_coap_listen *listen)
+{
+	coap_address_t address;
+	coap_endpoint_t *endpoint;
+	int r = listen_is_free(listen);
+
+	if (r < 0)
+		return r;
+	coap_address_init(&address);
+	memcpy(&address.addr, &listen->sa, listen->len);
+	address.size = listen->len;
+	endpoint = coap_new_endpoint(server->context, &address,
+				     listen->secure ? COAP_PROTO_DTLS : COAP_PROTO_UDP);
+	if (!endpoint)
+		return -EADDRINUSE;
+	if (!listen->secure)
+		coap_endpoint_set_default_mtu(endpoint, DATAGRAM_MAX);
+	return 0;
+}
+
+static int server_resources(struct fg_coap_server *server)
+{
+	static const coap_request_t methods[] = {
+		COAP_REQUEST_GET,   COAP_REQUEST_POST,	COAP_REQUEST_DELETE,
+		COAP_REQUEST_FETCH, COAP_REQUEST_PATCH, COAP_REQUEST_IPATCH,
+	};
+	coap_resource_t *any = coap_resource_unknown_init(fg_coap_handle);
+	coap_resource_t *core = coap_resource_init(coap_make_str_const(".well-known/core"), 0);
+
+	/* a method without a handler would be answered 4.04, and DELETE even 2.02 */
+	for (size_t i = 0; any && i < sizeof(methods) / sizeof(methods[0]); i++)
+		coap_register_request_handler(any, methods[i], fg_coap_handle);
+	if (core)
+		coap_register_request_handler(core, COAP_REQUEST_GET, fg_coap_handle_core);
+	if (any)
+		coap_add_resource(server->context, any);
+	if (core)
+		coap_add_resource(server->context, core);
+	return any && core ? 0 : -ENOMEM;
+}
+
+static int server_context(struct fg_coap_server *server)
+{
+	coap_startup();
+	coap_set_log_level((coap_log_t)LOG_EMERG);
+	server->context = coap_new_context(NULL);
+	if (!server->context)
+		return -ENOMEM;
+	coap_set_app_data(server->context, server);
+	coap_register_event_handler(server->context, server_event);
+	coap_context_set_max_idle_sessions(server->context, (unsigned)server->conf->clients);
+	coap_context_set_max_handshake_sessions(server->context, HANDSHAKES_MAX);
+	return server_resources(server);
+}
+
+static void server_init(struct fg_coap_server *server, struct fg_source *source)
+{
+	server->source = source;
+	server->conf = source->conf;
+	server->repeat = 1;
+	/* clients whose answer is pending are not idle, and so come on top */
+	fg_coap_clients_init(&server->clients,
+			     (size_t)server->conf->clients + FG_COAP_PENDING_MAX);
+	fg_coap_bodies_init(&server->bodies, (size_t)server->conf->body);
+	fg_io_init(source->loop, &server->io, server_readable);
+	fg_timer_init(source->loop, &server->sweep, server_sweep);
+}
+
+int fg_coap_open(struct fg_source *source)
+{
+	struct fg_coap_server *server = source->state;
+	struct fg_coap_listen listen;
+	const char *why;
+	int r;
+
+	server_init(server, source);
+	r = fg_coap_listen_parse(server->conf->listen, &listen, &why);
+	if (r == 0)
+		r = server_context(server);
+	if (r == 0 && listen.secure)
+		r = server_keys(server);
+	if (r == 0)
+		r = server_listen(server, &listen);
+	if (r == 0 && coap_context_get_coap_fd(server->context) < 0)
+		r = -ENOTSUP;
+	if (r == 0)
+		r = fg_io_sync(&server->io, coap_context_get_coap_fd(server->context), FG_READ,
+			       true);
+	if (r == 0)
+		fg_source_up(source);
+	return r;
+}
+
+/* -- going down -- */
+
+static void server_free(struct fg_coap_server *server)
+{
+	/* references first: a context is not freed with sessions in use */
+	fg_coap_drop_pending(server);
+	coap_free_context(server->context);
+	fg_coap_clients_fini(&server->clients);
+	fg_coap_bodies_fini(&server->bodies);
+	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
+		fg_coap_view_done(&server->views[i]);
+	free(server->keys);
+	fg_source_closed(server->source);
+}
+
+static void server_io_closed(struct fg_handle *handle)
+{
+	server_free((void *)((char *)handle - offsetof(struct fg_coap_server, io)));
+}
+
+static void server_timer_closed(struct fg_handle *handle)
+{
+	struct fg_coap_server *server =
+		(void *)((char *)handle - offsetof(struct fg_coap_server, sweep));
+
+	fg_handle_close(&server->io.handle, server_io_closed);
+}
+
+void fg_coap_close(struct fg_source *source)
+{
+	struct fg_coap_server *server = source->state;
+
+	/* one after the other: memory goes when both are closed. Nothing comes in from now on. */
+	fg_io_stop(&server->io);
+	fg_handle_close(&server->sweep.handle, server_timer_closed);
+}
