@@ -1,6 +1,8 @@
 /* Lines are made on the stack; what is longer than one is cut. */
 #include "base/log.h"
 
+#include "base/utf8.h"
+
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/utf8.h"
 
 /* below PIPE_BUF: a pipe that poll() calls writable takes it whole */
 #define LINE_MAX_BYTES 2048
@@ -200,7 +200,7 @@ const char *fg_log_quote(const void *bytes, size_t len, char *out, size_t cap)
 		size_t taken = quote_piece(p, end, piece);
 
 		piece_len = strlen(piece);
-		/* room for this piece, then for "..." unless it is the last, the quote and the NUL */
+		/* room for this piece, then for "..." unless it is the last, the quote, the NUL */
 		if (n + piece_len + (p + taken < end ? 3 : 0) + 2 > cap)
 			break;
 		memcpy(out + n, piece, piece_len);

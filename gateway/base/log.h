@@ -1,12 +1,12 @@
 /*
- * The log behind <fg/log.h>: one logfmt line, one write(2). A line for which the reader makes no room
- * is left out and counted, so that a full pipe cannot hold up the loop.
+ * The log behind <fg/log.h>: one logfmt line, one write(2). A line for which the reader makes no
+ * room is left out and counted, so that a full pipe cannot hold up the loop.
  */
 #pragma once
 
-#include <stddef.h>
-
 #include <fg/log.h>
+
+#include <stddef.h>
 
 struct fg_log_level {
 	const char *component;

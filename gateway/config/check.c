@@ -1,0 +1,190 @@
+/* Faults and doubts that no single option shows: what instances do to each other. */
+#include "config/load.h"
+
+#include "config/suggest.h"
+
+#include <string.h>
+
+/* One instance, of either kind, as these checks see it. */
+struct instance {
+	struct fg_place place;
+	const char *type;
+	const struct fg_option *options;
+	const void *conf;
+};
+
+struct instances {
+	struct fg_faults *faults;
+	struct fg_place drivers_place, bridges_place;
+	struct instance *items;
+	size_t ndrivers, count;		/* drivers that run come first, then the bridges */
+};
+
+static const char *text_of(const struct instance *i, const char *option)
+{
+	return fg_option_text(i->options, i->conf, option);
+}
+
+/* Both name the same thing by that option; "-" (standard output) may be shared. */
+static bool share(const struct instance *a, const struct instance *b, const char *option)
+{
+	const char *x = text_of(a, option), *y = text_of(b, option);
+
+	return x && y && strcmp(x, y) == 0 && strcmp(x, "-") != 0;
+}
+
+static void fault_shared(struct instances *all, const struct instance *a, const struct instance *b,
+			 const char *option, const char *what)
+{
+	struct fg_place place = { .up = &b->place, .key = option };
+	char other[FG_POINTER_MAX];
+
+	fg_place_write(&a->place, other, sizeof(other));
+	fg_fault_at(all->faults, &place, "%s already has %s", other, what);
+}
+
+/* A broker ends the older of two connections with one client id, so each would end the other's. */
+static bool same_client(const struct instance *a, const struct instance *b)
+{
+	const char *id = text_of(a, "client_id");
+
+	return share(a, b, "url") && share(a, b, "client_id") &&
+	       (!strstr(id, "{name}") || strcmp(a->place.key, b->place.key) == 0);
+}
+
+static void check_pair(struct instances *all, const struct instance *a, const struct instance *b,
+		       bool both_drivers, bool both_bridges)
+{
+	struct fg_place url = { .up = &b->place, .key = "url" };
+	char other[FG_POINTER_MAX];
+
+	if (both_drivers && share(a, b, "port"))
+		fault_shared(all, a, b, "port", "this port");
+	if (both_drivers && share(a, b, "listen"))
+		fault_shared(all, a, b, "listen", "this address");
+	if (both_bridges && share(a, b, "path"))
+		fault_shared(all, a, b, "path", "this file");
+	if (same_client(a, b))
+		fault_shared(all, a, b, "client_id", "this client_id at the same broker");
+	if (both_drivers || both_bridges || !share(a, b, "url"))
+		return;
+	fg_place_write(&a->place, other, sizeof(other));
+	fg_doubt_at(all->faults, &url,
+		    "the same broker as %s: field and upstream share its fate and its load", other);
+}
+
+static void check_pairs(struct instances *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		for (size_t j = i + 1; j < all->count; j++)
+			check_pair(all, &all->items[i], &all->items[j], j < all->ndrivers,
+				   i >= all->ndrivers);
+}
+
+static void list_instances(struct instances *all, const struct fg_config *config)
+{
+	for (size_t i = 0; i < config->ndrivers; i++) {
+		const struct fg_driver_conf *d = &config->drivers[i];
+
+		if (d->enabled)
+			all->items[all->count++] = (struct instance){
+				{ .up = &all->drivers_place, .key = d->name },
+				d->type,
+				d->driver->options,
+				d->conf,
+			};
+	}
+	all->ndrivers = all->count;
+	for (size_t i = 0; i < config->nbridges; i++) {
+		const struct fg_bridge_conf *b = &config->bridges[i];
+
+		all->items[all->count++] = (struct instance){
+			{ .up = &all->bridges_place, .key = b->name },
+			b->type,
+			b->bridge->options,
+			b->conf,
+		};
+	}
+}
+
+static void check_refuse(struct fg_load *load, const struct instances *all)
+{
+	struct fg_place spool = { .key = "spool" };
+	struct fg_place place = { .up = &spool, .key = "when_full" };
+
+	if (load->config->spool.when_full != FG_FULL_REFUSE)
+		return;
+	for (size_t i = 0; i < all->ndrivers; i++)
+		if (strcmp(all->items[i].type, "mqtt") == 0) {
+			fg_doubt_at(load->reader.faults, &place,
+				    "when the spool is full, the field broker's own queue is the "
+				    "limit: what it drops is lost without an account");
+			return;
+		}
+}
+
+static bool profile_known(const struct fg_load *load, const char *name, struct fg_suggest *suggest)
+{
+	const struct fg_config *config = load->config;
+	bool known = false;
+
+	for (size_t i = 0; i < config->nprofiles; i++) {
+		known |= strcmp(config->profiles[i].name, name) == 0;
+		fg_suggest_offer(suggest, config->profiles[i].name);
+	}
+	for (const char *const *p = load->shipped; *p; p++) {
+		known |= strcmp(*p, name) == 0;
+		fg_suggest_offer(suggest, *p);
+	}
+	return known;
+}
+
+static void check_profiles(struct fg_load *load)
+{
+	struct fg_place drivers = { .key = "drivers" };
+
+	for (size_t i = 0; load->shipped && i < load->config->ndrivers; i++) {
+		const struct fg_driver_conf *d = &load->config->drivers[i];
+		struct fg_suggest suggest = { .typed = d->profile };
+		struct fg_place above = { .up = &drivers, .key = d->name };
+		struct fg_place place = { .up = &above, .key = "profile" };
+
+		if (!d->profile || profile_known(load, d->profile, &suggest))
+			continue;
+		if (suggest.best)
+			fg_fault_at(load->reader.faults, &place,
+				    "unknown profile, did you mean \"%s\"?", suggest.best);
+		else
+			fg_fault_at(load->reader.faults, &place, "unknown profile");
+	}
+}
+
+void fg_load_check(struct fg_load *load)
+{
+	struct fg_config *config = load->config;
+	struct instances all = {
+		.faults = load->reader.faults,
+		.drivers_place = { .key = "drivers" },
+		.bridges_place = { .key = "bridges" },
+	};
+
+	all.items = fg_reader_take(&load->reader, config->ndrivers + config->nbridges,
+				   sizeof(*all.items));
+	if (!all.items)
+		return;
+	list_instances(&all, config);
+	check_pairs(&all);
+	check_refuse(load, &all);
+	check_profiles(load);
+	if (all.ndrivers == 0)
+		fg_doubt_at(all.faults, &all.drivers_place, "no driver: nothing will be received");
+	if (config->nbridges == 0)
+		fg_doubt_at(all.faults, &all.bridges_place,
+			    "no bridge: records are kept as long as the spool has room");
+	if (config->run.processes > 1) {
+		struct fg_place run = { .key = "run" };
+		struct fg_place place = { .up = &run, .key = "processes" };
+
+		fg_doubt_at(all.faults, &place, "this version runs as one process");
+	}
+}

@@ -1,0 +1,13 @@
+/* A configuration's text into a cJSON tree, without what cJSON would let pass. */
+#pragma once
+
+#include <fg/str.h>
+
+#include "config/fault.h"
+
+#include <cjson/cJSON.h>
+
+/* Strict JSON (RFC 8259): valid UTF-8, nothing behind it, no deeper than FG_CONFIG_DEPTH, no key
+ * twice in one object, no NUL in a string. Faults are named by line and column, or by place.
+ * 0: *ret_json is the caller's (cJSON_Delete), -EINVAL with faults, -ENOMEM. */
+int fg_json_read(struct fg_str text, struct fg_faults *faults, cJSON **ret_json);

@@ -1,0 +1,156 @@
+/* The options of a profile. */
+#include <fg/value.h>
+
+#include "config/pattern.h"
+#include "config/profile_conf.h"
+#include "config/tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECOND 1000000000ll
+
+static const struct fg_choice TYPES[] = {
+	{ "number", FG_POINT_NUMBER },
+	{ "string", FG_POINT_STRING },
+	{ "boolean", FG_POINT_BOOLEAN },
+	{ 0 },
+};
+
+static const struct fg_choice TIME_FORMS[] = {
+	{ "unix", FG_TIME_UNIX },
+	{ "unix-ms", FG_TIME_UNIX_MS },
+	{ "iso8601", FG_TIME_ISO8601 },
+	{ 0 },
+};
+
+static const struct fg_choice ZONES[] = {
+	{ "UTC", FG_ZONE_UTC }, { "local", FG_ZONE_LOCAL }, { 0 },
+};
+
+static int deadband_check(const char *text, char *why, size_t cap)
+{
+	struct fg_str number = fg_str_c(text);
+	struct fg_value value;
+
+	if (number.len && number.ptr[number.len - 1] == '%')
+		number.len--;
+	if (fg_value_parse_number(number, &value) == 0 && fg_value_double(&value) >= 0)
+		return 0;
+	snprintf(why, cap, "expected a number that is not negative, or a share such as \"2%%\"");
+	return -EINVAL;
+}
+
+static int one_character_check(const char *text, char *why, size_t cap)
+{
+	if (text[0] && !text[1] && text[0] != '"' && text[0] != '\n' && text[0] != '\r')
+		return 0;
+	snprintf(why, cap, "expected one character, neither '\"' nor an end of line");
+	return -EINVAL;
+}
+
+static const struct fg_option REPORT[] = {
+	{ .name = "deadband", .type = FG_OPT_STRING, .flags = FG_OPT_OR_NUMBER,
+	  .offset = offsetof(struct fg_report_conf, deadband), .check = deadband_check,
+	  .expects = "a number, or a share such as \"2%\"",
+	  .help = "Change below which a value is suppressed: in the value's unit, or \"2%\" of "
+		  "it." },
+	{ .name = "min_interval", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_report_conf, min_interval_ns),
+	  .help = "Least time between two records." },
+	{ .name = "max_interval", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_report_conf, max_interval_ns),
+	  .help = "Time after which a value is a record even if it did not change." },
+	{ 0 },
+};
+
+static const struct fg_option POINT[] = {
+	{ .name = "from", .type = FG_OPT_STRING, .offset = offsetof(struct fg_point_conf, from),
+	  .check = fg_pointer_check,
+	  .help = "JSON Pointer (RFC 6901) into the decoded payload; the point's name if absent." },
+	{ .name = "unit", .type = FG_OPT_STRING, .offset = offsetof(struct fg_point_conf, unit),
+	  .min = 1, .max = 32,
+	  .help = "SenML unit (RFC 8428, RFC 8798) of the value as it is sent." },
+	{ .name = "scale", .type = FG_OPT_NUMBER, .offset = offsetof(struct fg_point_conf, scale),
+	  .def = "1", .help = "What a number is multiplied with." },
+	{ .name = "offset", .type = FG_OPT_NUMBER, .offset = offsetof(struct fg_point_conf, offset),
+	  .def = "0", .help = "What is added to the scaled number." },
+	{ .name = "map", .type = FG_OPT_VALUES, .offset = offsetof(struct fg_point_conf, map),
+	  .help = "Value that each text of the payload stands for." },
+	{ .name = "type", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_point_conf, type),
+	  .choices = TYPES, .help = "What the value is made; as it came if absent." },
+	{ .name = "report", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_point_conf, report),
+	  .group = REPORT, .help = "Which values become records." },
+	{ 0 },
+};
+
+static const struct fg_option TIME[] = {
+	{ .name = "from", .type = FG_OPT_STRING, .offset = offsetof(struct fg_time_conf, from),
+	  .flags = FG_OPT_REQUIRED, .check = fg_pointer_check,
+	  .help = "JSON Pointer to the device's own time." },
+	{ .name = "as", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_time_conf, as),
+	  .flags = FG_OPT_REQUIRED, .choices = TIME_FORMS, .help = "How it is written." },
+	{ .name = "zone", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_time_conf, zone),
+	  .choices = ZONES, .help = "Zone of an ISO time that names none; ignored if absent." },
+	{ 0 },
+};
+
+static const struct fg_option FRAMER[] = {
+	{ .name = "delimiter", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_framer_options, delimiter), .min = 1, .max = 64,
+	  .help = "What ends a frame of the framer \"delimiter\"." },
+	{ .name = "length", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_framer_options, length),
+	  .max = 65536, .help = "Bytes of a frame of the framer \"length\"." },
+	{ .name = "idle", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_framer_options, idle_ns),
+	  .max = 60 * SECOND, .help = "Silence that ends a frame of the framer \"idle\"." },
+	{ .name = "max", .type = FG_OPT_SIZE, .offset = offsetof(struct fg_framer_options, max),
+	  .min = 1, .max = 1024 * 1024, .help = "Longest frame." },
+	{ 0 },
+};
+
+static const struct fg_option CSV[] = {
+	{ .name = "columns", .type = FG_OPT_LIST,
+	  .offset = offsetof(struct fg_csv_options, columns),
+	  .help = "Names of the columns, in order." },
+	{ .name = "delimiter", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_csv_options, delimiter), .def = ",",
+	  .check = one_character_check, .help = "What stands between two columns." },
+	{ .name = "header", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_csv_options, header),
+	  .def = "false", .help = "Whether the first line names the columns." },
+	{ 0 },
+};
+
+const struct fg_option fg_options_profile[] = {
+	{ .name = "match", .type = FG_OPT_STRING, .offset = offsetof(struct fg_profile_conf, match),
+	  .check = fg_pattern_check,
+	  .help = "Topic or path: {device} takes one level, {device...} one or more, other names "
+		  "are "
+		  "captures, + and # as in MQTT." },
+	{ .name = "format", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_profile_conf, format),
+	  .min = 1, .help = "How a payload is decoded; taken as it is if absent." },
+	{ .name = "device", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_profile_conf, device),
+	  .check = fg_pointer_check,
+	  .help = "JSON Pointer to the device's id in the payload; from the address if absent." },
+	{ .name = "points", .type = FG_OPT_MAP, .offset = offsetof(struct fg_profile_conf, points),
+	  .group = POINT, .item_size = sizeof(struct fg_point_conf),
+	  .help = "Points by name; \"*\" keeps every other value." },
+	{ .name = "time", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_profile_conf, time),
+	  .group = TIME, .help = "The device's own time; the time of arrival if absent." },
+	{ .name = "framer", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_profile_conf, framer),
+	  .min = 1, .help = "Where a frame on a serial line begins and ends." },
+	{ .name = "framer_options", .type = FG_OPT_GROUP,
+	  .offset = offsetof(struct fg_profile_conf, framer_options), .group = FRAMER,
+	  .help = "More about that." },
+	{ .name = "checksum", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_profile_conf, checksum), .min = 1,
+	  .help = "What a frame on a serial line ends with." },
+	{ .name = "csv", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_profile_conf, csv),
+	  .group = CSV, .help = "The columns of the format \"csv\"." },
+	{ 0 },
+};

@@ -1,0 +1,27 @@
+/* The option tables that are not a driver's or a bridge's own, and what the top one fills. */
+#pragma once
+
+#include <fg/option.h>
+
+#include "config/config.h"
+
+enum { FG_COMMIT_BY_TIME, FG_COMMIT_WORD_EACH, FG_COMMIT_WORD_NEVER };
+
+struct fg_spool_parsed {
+	struct fg_spool_conf conf;
+	int commit_word;		/* FG_COMMIT_BY_TIME: conf.commit_ns says it */
+};
+
+struct fg_top_parsed {
+	struct fg_gateway_conf gateway;
+	struct fg_run_conf run;
+	struct fg_spool_parsed spool;
+	struct fg_clock_conf clock;
+	struct fg_limits_conf limits;
+	struct fg_map profiles;		/* of struct fg_profile_conf */
+};
+
+extern const struct fg_option fg_options_top[];		/* struct fg_top_parsed */
+extern const struct fg_option fg_options_driver[];	/* struct fg_driver_conf */
+extern const struct fg_option fg_options_bridge[];	/* struct fg_bridge_conf */
+extern const struct fg_option fg_options_profile[];	/* struct fg_profile_conf */
