@@ -4,18 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fg/checksum.h>
 #include <fg/str.h>
-
-enum fg_checksum {
-	FG_CHECKSUM_NONE,
-	FG_CHECKSUM_SUM8,		/* sum of all bytes, modulo 256 */
-	FG_CHECKSUM_XOR8,		/* all bytes exclusive-or'ed */
-	FG_CHECKSUM_CRC8,		/* polynomial 0x07, initial 0 (SMBus) */
-	FG_CHECKSUM_CRC16_MODBUS,	/* 0x8005 reflected, initial 0xFFFF; low byte first */
-	FG_CHECKSUM_CRC16_CCITT,	/* 0x1021, initial 0xFFFF; high byte first */
-	FG_CHECKSUM_CRC32,		/* IEEE 802.3; low byte first */
-	FG_CHECKSUM__MAX
-};
 
 /* The names options use: "none", "sum8", ... */
 extern const char *const fg_checksum_names[FG_CHECKSUM__MAX];

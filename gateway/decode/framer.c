@@ -1,10 +1,11 @@
 /* What framers have in common, and the simple ones: lines, delimiters, silence. */
-#include "decode/framer.h"
+#include <fg/framer.h>
+
+#include "base/checksum.h"
+#include "decode/framer_kinds.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "decode/framer_kinds.h"
 
 const char *const fg_framer_names[FG_FRAMER__MAX] = {
 	[FG_FRAMER_LINE] = "line",

@@ -1,7 +1,7 @@
 /* The kinds of framers, to framer.c. */
 #pragma once
 
-#include "decode/framer.h"
+#include <fg/framer.h>
 
 /* Where frames go. */
 struct fg_frame_sink {
@@ -21,8 +21,6 @@ void fg_framer_overrun(struct fg_framer *f);
 void fg_framer_length_feed(struct fg_framer *f, const char *p, size_t len,
 			   struct fg_frame_sink sink);
 void fg_framer_length_idle(struct fg_framer *f, struct fg_frame_sink sink);
-void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len,
-			 struct fg_frame_sink sink);
-void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len,
-			 struct fg_frame_sink sink);
+void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
+void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
 void fg_framer_cobs_end(struct fg_framer *f, struct fg_frame_sink sink);

@@ -33,8 +33,7 @@ static void slip_escaped(struct fg_framer *f, uint8_t c)
 	f->discard = true;
 }
 
-void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len,
-			 struct fg_frame_sink sink)
+void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink)
 {
 	for (const char *end = p + len; p < end; p++) {
 		uint8_t c = (uint8_t)*p;
@@ -92,8 +91,7 @@ static void cobs_finish(struct fg_framer *f, struct fg_frame_sink sink)
 	f->discard = false;
 }
 
-void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len,
-			 struct fg_frame_sink sink)
+void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink)
 {
 	const char *end = p + len, *stop;
 

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include <fg/checksum.h>
 #include <fg/str.h>
-
-#include "base/checksum.h"
 
 enum fg_framer_kind {
 	FG_FRAMER_LINE,		/* ends in \n or \r\n; empty lines are skipped */
@@ -38,6 +38,9 @@ struct fg_framer_conf {
 	uint8_t field_size;		/* 1, 2 or 4 */
 	bool little_endian;
 	int32_t adjust;			/* field + adjust = bytes of the whole frame */
+	/* FG_FRAMER_IDLE: the silence that ends a frame, FG_FRAMER_LENGTH: that gives one up, 0:
+	 * unstated. For the owner of the line, who measures it and calls fg_framer_idle(). */
+	int64_t idle_ns;
 };
 
 /* The names options use: "line", "delimiter", ... */
