@@ -18,6 +18,8 @@ const char *fg_why_name(enum fg_why);	/* "spool-full", ... */
 struct fg_cursor_state {
 	uint64_t begin;			/* position before the first record it was due */
 	uint64_t position;		/* acknowledged up to here, in order */
+	uint64_t tiled;			/* <= position: the ranges of its packs reach to here; behind it are
+					   only records that it does not carry */
 	uint64_t acknowledged, sent, dead;
 	uint64_t dropped[FG_WHY__MAX];
 	uint64_t announced_epoch;	/* the last epoch whose begin ("prev") has been acknowledged */

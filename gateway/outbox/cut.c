@@ -1,0 +1,375 @@
+/*
+ * Cutting packs: the next records of the spool that a bridge carries, as one rendered pack with the
+ * range of numbers it covers. A pack never spans two epochs, and a stretch that cannot be read any
+ * more becomes a pack that says so.
+ */
+#include <errno.h>
+
+#include "outbox/private.h"
+
+static enum fg_pack_format pack_format(const struct fg_outbox *box)
+{
+	return box->conf->format == FG_FORMAT_SENML_CBOR ? FG_PACK_CBOR : FG_PACK_JSON;
+}
+
+/* A stamp taken before the clock was right gets its true time if it is of this boot. */
+static int64_t entry_time(const struct fg_outbox *box, const struct fg_spool_view *view,
+			  bool *ret_unsynced)
+{
+	const struct fg_clock *clock = box->forward->conf.clock;
+
+	*ret_unsynced = false;
+	if (!(view->flags & FG_ENTRY_UNSYNCED))
+		return view->wall_ns;
+	if (clock->synced && view->this_boot) {
+		int64_t ns = fg_clock_wall_of(clock, view->boot_ns);
+
+		return ns - ns % 1000000;
+	}
+	*ret_unsynced = true;
+	return view->wall_ns;
+}
+
+static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg_str point)
+{
+	char path[2048];
+	struct fg_str whole = fg_str(path, device.len + 1 + point.len);
+
+	if (box->nmatch == 0)
+		return true;
+	if (whole.len > sizeof(path))
+		return false;
+	memcpy(path, device.ptr, device.len);
+	path[device.len] = '/';
+	memcpy(path + device.len + 1, point.ptr, point.len);
+	for (size_t i = 0; i < box->nmatch; i++)
+		if (fg_pattern_match(&box->match[i], whole, NULL))
+			return true;
+	return false;
+}
+
+/* Appends records of a view, from its byte `at`, that stand below the limits and at most at position
+ * `upto`. Returns false when the pack is full; *at and *next then say where to go on. */
+static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct fg_spool_view *view,
+		     size_t *at, uint64_t *next, uint64_t upto)
+{
+	bool unsynced;
+	int64_t time_ns = entry_time(box, view, &unsynced);
+	struct fg_record record;
+	size_t before = *at;
+
+	while (*next <= view->last && *next <= upto && fg_spool_record(view, at, &record) == 1) {
+		struct fg_pack_mark mark = fg_pack_mark(pack);
+
+		if (carries(box, view->device, record.point)) {
+			if (pack->records >= (uint64_t)box->conf->batch.records) {
+				*at = before;
+				return false;
+			}
+			fg_pack_add(pack, view->device, &record, time_ns, unsynced);
+			if (pack->out->failed ||
+			    (fg_pack_size(pack) > box->conf->batch.bytes && mark.records > 0)) {
+				fg_pack_undo(pack, mark);
+				*at = before;
+				return false;
+			}
+		}
+		before = *at;
+		(*next)++;
+	}
+	/* A record that does not read back (its checksum was right, so this is our own fault) must not
+	 * hold up the rest. */
+	if (*next <= view->last && *next <= upto)
+		*next = view->last + 1;
+	return true;
+}
+
+/* Takes the next entry into the view, or notes a gap. False: nothing more for now. */
+static bool next_view(struct fg_outbox *box)
+{
+	uint64_t from, to;
+	enum fg_spool_gap why;
+	int r = fg_spool_read(box->reader, &box->view);
+
+	if (r <= 0) {
+		box->view.count = 0;
+		return false;
+	}
+	if (r == 2) {
+		fg_spool_reader_gap(box->reader, &from, &to, &why);
+		box->view.count = 0;
+		if (to < box->unread)
+			return true;
+		box->gap_to = to;
+		box->gap_why = why == FG_GAP_DROPPED ? FG_WHY_SPOOL_FULL : FG_WHY_DAMAGED;
+		return true;
+	}
+	fg_spool_reader_mark(box->reader, &box->view_mark);
+	box->view_at = 0;
+	/* Inside an entry: what was had before is skipped. */
+	for (uint64_t n = box->view.first; n < box->unread; n++) {
+		struct fg_record skipped;
+
+		if (fg_spool_record(&box->view, &box->view_at, &skipped) != 1)
+			break;
+	}
+	return true;
+}
+
+static bool view_used(const struct fg_outbox *box)
+{
+	return box->view.count == 0 || box->unread > box->view.last;
+}
+
+static void head_of(const struct fg_outbox *box, const struct flight *flight,
+		    struct fg_pack_head *head)
+{
+	const struct fg_spool_epoch *epoch = flight->epoch;
+
+	*head = (struct fg_pack_head){
+		.ranged = true,
+		.epoch = epoch->id,
+		.first = flight->part_from - epoch->base,
+		.last = flight->part_to - epoch->base,
+		.begin = flight->begin && flight->part_from == flight->from,
+	};
+	if (head->first == 1 && !head->begin) {
+		head->prev_epoch = epoch->prev_id;
+		head->prev_last = epoch->prev_last;
+	}
+	(void)box;
+}
+
+static void batch_fill(struct fg_outbox *box, struct flight *flight, struct fg_str text,
+		       uint32_t records, const struct fg_pack_head *head)
+{
+	flight->batch = (struct fg_batch){
+		.payload = text,
+		.content_type = fg_pack_content_type(pack_format(box)),
+		.records = records,
+		.first = head->first,
+		.last = head->last,
+		.epoch = head->epoch,
+		.slot = (uint32_t)(flight - box->flights),
+	};
+	flight->state = FLIGHT_READY;
+}
+
+/* A pack that says what is lost: no number of its own, the lost range as its range. */
+static int render_lost(struct fg_outbox *box, struct flight *flight)
+{
+	struct fg_record record = {
+		.point = FG_STR("lost"),
+		.value = { .kind = FG_INT, .i = (int64_t)flight->lost },
+		.time_ns = FG_TIME_NONE,
+	};
+	const struct fg_clock *clock = box->forward->conf.clock;
+	struct fg_pack_head head;
+	struct fg_pack pack;
+	struct fg_str text;
+
+	if (flight->unknown)
+		record.value = (struct fg_value){ .kind = FG_STRING, .s = FG_STR("unknown") };
+	head_of(box, flight, &head);
+	if (flight->unknown) {
+		/* Nobody knows which numbers behind the last kept one there were: an empty range. */
+		head.epoch = flight->epoch->prev_id;
+		head.first = flight->epoch->prev_last + 1;
+		head.last = flight->epoch->prev_last;
+		head.prev_epoch = 0;
+	}
+	if (flight->lost || flight->unknown)
+		head.why = fg_why_name(flight->why);
+	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
+	fg_pack_add(&pack, FG_STR("fieldgate"), &record,
+		    clock->wall_ns - clock->wall_ns % 1000000, !clock->synced);
+	text = fg_pack_end(&pack, &head);
+	if (!text.ptr)
+		return -ENOMEM;
+	batch_fill(box, flight, text, 1, &head);
+	return 0;
+}
+
+/* Reads the part's records once more, by a reader of its own: the rare way. */
+static int render_part(struct fg_outbox *box, struct flight *flight)
+{
+	struct fg_spool_reader *reader;
+	struct fg_spool_view view;
+	struct fg_pack_head head;
+	struct fg_pack pack;
+	struct fg_str text;
+	uint64_t next = flight->part_from;
+	int r = fg_spool_reader_new(box->forward->conf.spool, next, &reader);
+
+	if (r < 0)
+		return r;
+	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
+	while (next <= flight->part_to && fg_spool_read(reader, &view) == 1) {
+		struct fg_record skipped;
+		size_t at = 0;
+
+		for (uint64_t n = view.first; n < next; n++)
+			if (fg_spool_record(&view, &at, &skipped) != 1)
+				break;
+		if (!add_view(box, &pack, &view, &at, &next, flight->part_to))
+			break;
+	}
+	fg_spool_reader_free(reader);
+	if (next <= flight->part_from)
+		return -ENODATA;
+	flight->part_to = next - 1;
+	head_of(box, flight, &head);
+	text = fg_pack_end(&pack, &head);
+	if (!text.ptr)
+		return -ENOMEM;
+	batch_fill(box, flight, text, pack.records, &head);
+	return 0;
+}
+
+int flight_render(struct fg_outbox *box, struct flight *flight)
+{
+	if (flight->kind == FLIGHT_LOST)
+		return render_lost(box, flight);
+	return render_part(box, flight);
+}
+
+static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
+{
+	struct flight *flight = flight_at(box, box->tail);
+	struct fg_buf text = flight->text;
+
+	*flight = (struct flight){
+		.text = text,
+		.kind = kind,
+		.from = box->range_from,
+		.part_from = box->range_from,
+	};
+	return flight;
+}
+
+static void flight_commit(struct fg_outbox *box, struct flight *flight, uint64_t to)
+{
+	const struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+
+	flight->to = flight->part_to = to;
+	flight->begin = state->begin > 0 && flight->from == state->begin + 1;
+	box->range_from = to + 1;
+	if (box->unread <= to)
+		box->unread = to + 1;
+	box->tail++;
+}
+
+static bool cut_gap(struct fg_outbox *box)
+{
+	struct flight *flight = flight_new(box, FLIGHT_LOST);
+	const struct fg_spool_epoch *epoch =
+		fg_spool_epoch_at(box->forward->conf.spool, box->unread);
+	const struct fg_spool_epoch *end;
+	uint64_t to = box->gap_to;
+
+	/* One announcement speaks of one epoch. */
+	end = fg_spool_epoch_at(box->forward->conf.spool, to);
+	while (end != epoch && end->base >= box->unread) {
+		to = end->base;
+		end = fg_spool_epoch_at(box->forward->conf.spool, to);
+	}
+	flight->epoch = epoch;
+	flight->why = flight->drop_why = box->gap_why;
+	flight->dropped = flight->lost = to - box->unread + 1;
+	flight_commit(box, flight, to);
+	if (to == box->gap_to)
+		box->gap_to = 0;
+	return render_lost(box, flight) == 0;
+}
+
+/* The epoch before this one ended in a power cut that may have taken acknowledged records: say so
+ * once, before the first pack of the new one. */
+static bool cut_power_cut(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
+{
+	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+	struct flight *flight;
+
+	if (!epoch->power_cut || !epoch->prev_id || box->range_from != epoch->base + 1 ||
+	    state->begin >= epoch->base || box->announced == epoch->id ||
+	    state->announced_epoch == epoch->id)
+		return false;
+	box->announced = epoch->id;
+	flight = flight_new(box, FLIGHT_LOST);
+	flight->epoch = epoch;
+	flight->why = FG_WHY_POWER_CUT;
+	flight->unknown = true;
+	flight->to = flight->part_to = box->range_from - 1;
+	box->tail++;
+	return render_lost(box, flight) == 0;
+}
+
+/* What was not for this bridge at the end of an epoch is in no pack's range: nothing of it is lost,
+ * but the numbers must be accounted for. */
+static bool cut_uncarried(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
+{
+	struct flight *flight;
+
+	if (box->range_from > epoch->base || box->range_from == box->unread)
+		return false;
+	flight = flight_new(box, FLIGHT_LOST);
+	flight->epoch = fg_spool_epoch_at(box->forward->conf.spool, box->range_from);
+	flight_commit(box, flight, epoch->base);
+	return render_lost(box, flight) == 0;
+}
+
+static bool cut_pack(struct fg_outbox *box)
+{
+	struct flight *flight = flight_new(box, FLIGHT_PACK);
+	const struct fg_spool_epoch *epoch = box->view.epoch;
+	uint64_t next = box->unread;
+	struct fg_pack_head head;
+	struct fg_pack pack;
+	struct fg_str text;
+
+	flight->mark = box->view_mark;
+	flight->mark.position = box->unread;
+	flight->epoch = epoch;
+	flight->oldest_ns = (uint64_t)box->view.wall_ns;
+	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
+	for (;;) {
+		bool room = add_view(box, &pack, &box->view, &box->view_at, &box->unread, UINT64_MAX);
+
+		if (!room || pack.records >= (uint64_t)box->conf->batch.records)
+			break;
+		if (!next_view(box) || box->gap_to || (box->view.count && box->view.epoch != epoch))
+			break;
+	}
+	if (box->unread == next)	/* not even one fits, or no memory: try again later */
+		return false;
+	if (pack.records == 0)	/* nothing of it is for this bridge: the next pack's range covers it */
+		return false;
+	flight_commit(box, flight, box->unread - 1);
+	head_of(box, flight, &head);
+	text = fg_pack_end(&pack, &head);
+	batch_fill(box, flight, text, pack.records, &head);
+	return text.ptr != NULL;
+}
+
+bool outbox_due(struct fg_outbox *box)
+{
+	uint64_t accepted = fg_spool_accepted(box->forward->conf.spool);
+
+	if (box->gap_to)
+		return true;
+	if (box->unread > accepted)
+		return false;
+	return accepted - box->unread + 1 >= (uint64_t)box->conf->batch.records ||
+	       box->conf->batch.linger_ns == 0 || box->unread <= box->linger_upto;
+}
+
+bool outbox_cut(struct fg_outbox *box)
+{
+	while (view_used(box) && !box->gap_to)
+		if (!next_view(box))
+			return false;
+	if (box->gap_to)
+		return cut_gap(box);
+	if (cut_uncarried(box, box->view.epoch) || cut_power_cut(box, box->view.epoch))
+		return true;
+	return cut_pack(box);
+}

@@ -1,0 +1,225 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "outbox/private.h"
+
+#define DAY_S 86400
+
+int fg_forward_new(const struct fg_forward_conf *conf, struct fg_forward **ret_forward)
+{
+	struct fg_forward *forward = calloc(1, sizeof(*forward));
+
+	if (!forward)
+		return -ENOMEM;
+	forward->conf = *conf;
+	fg_buf_init(&forward->status, 64u << 10);
+	fg_buf_init(&forward->will, 4u << 10);
+	*ret_forward = forward;
+	return 0;
+}
+
+static void ghost_free(struct ghost *ghost)
+{
+	fg_cursor_free(ghost->cursor);
+	free(ghost);
+}
+
+struct fg_forward *fg_forward_free(struct fg_forward *forward)
+{
+	if (!forward)
+		return NULL;
+	while (forward->ghosts) {
+		struct ghost *ghost = forward->ghosts;
+
+		forward->ghosts = ghost->next;
+		ghost_free(ghost);
+	}
+	fg_buf_fini(&forward->status);
+	fg_buf_fini(&forward->will);
+	free(forward);
+	return NULL;
+}
+
+struct fg_outbox *fg_forward_find(struct fg_forward *forward, const char *name)
+{
+	struct fg_outbox *box = forward->outboxes;
+
+	while (box && (box->removing || strcmp(box->name, name) != 0))
+		box = box->next;
+	return box;
+}
+
+/* The spool holds what a required bridge has not had. Without one, it keeps what it can. */
+static void release(struct fg_forward *forward)
+{
+	uint64_t upto = UINT64_MAX;
+	bool required = false;
+
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next) {
+		uint64_t position = fg_cursor_state(box->cursor)->position;
+
+		if (!box->conf->required)
+			continue;
+		required = true;
+		if (position < upto)
+			upto = position;
+	}
+	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next)
+		if (fg_cursor_state(ghost->cursor)->position < upto)
+			upto = fg_cursor_state(ghost->cursor)->position;
+	if (!required || upto == forward->released)
+		return;
+	forward->released = upto;
+	fg_spool_release(forward->conf.spool, upto);
+}
+
+void fg_forward_pump(struct fg_forward *forward)
+{
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		outbox_pump(box);
+	release(forward);
+}
+
+int fg_forward_sync_cursors(struct fg_forward *forward)
+{
+	int result = 0, r;
+
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next) {
+		r = fg_cursor_sync(box->cursor);
+		if (r < 0)
+			result = r;
+	}
+	return result;
+}
+
+void fg_forward_stop(struct fg_forward *forward)
+{
+	forward->stopping = true;
+}
+
+bool fg_forward_drained(const struct fg_forward *forward)
+{
+	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		if (box->state == SINK_UP && box->head < box->tail)
+			return false;
+	return true;
+}
+
+bool fg_forward_settled(const struct fg_forward *forward)
+{
+	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		if (box->state == SINK_OPENING)
+			return false;
+	return true;
+}
+
+void fg_forward_status(struct fg_forward *forward, struct fg_str json)
+{
+	fg_buf_reset(&forward->status);
+	fg_buf_str(&forward->status, json);
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		if (box->state == SINK_UP && box->sink.bridge->ops.status)
+			box->sink.bridge->ops.status(&box->sink, json);
+}
+
+void fg_forward_set_will(struct fg_forward *forward, struct fg_str json)
+{
+	fg_buf_reset(&forward->will);
+	fg_buf_str(&forward->will, json);
+}
+
+void fg_forward_on_up(struct fg_forward *forward, void (*cb)(void *arg), void *arg)
+{
+	forward->on_up = cb;
+	forward->on_up_arg = arg;
+}
+
+static struct ghost *find_ghost(struct fg_forward *forward, const char *name)
+{
+	struct ghost *ghost = forward->ghosts;
+
+	while (ghost && strcmp(ghost->name, name) != 0)
+		ghost = ghost->next;
+	return ghost;
+}
+
+static int note_cursor(void *arg, const char *name)
+{
+	struct fg_forward *forward = arg;
+	struct ghost *ghost;
+	bool found;
+	size_t len = strlen(name);
+
+	if (fg_forward_find(forward, name) || find_ghost(forward, name))
+		return 0;
+	ghost = calloc(1, sizeof(*ghost) + len + 1);
+	if (!ghost)
+		return -ENOMEM;
+	memcpy(ghost->name, name, len);
+	if (fg_cursor_open(forward->conf.spool_dir, name, fg_spool_accepted(forward->conf.spool),
+			   &ghost->cursor, &found) < 0) {
+		free(ghost);
+		return 0;
+	}
+	ghost->next = forward->ghosts;
+	forward->ghosts = ghost;
+	return 0;
+}
+
+/* A ghost lives a day by the wall clock; a clock that was not set yet when it was first seen makes
+ * it no older than that. */
+static bool ghost_is_over(struct fg_forward *forward, struct ghost *ghost)
+{
+	struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
+	uint64_t now_s = (uint64_t)time(NULL);
+
+	if (fg_forward_find(forward, ghost->name))
+		return true;
+	if (state->removed_at_s == 0 || state->removed_at_s > now_s) {
+		state->removed_at_s = now_s;
+		(void)fg_cursor_write(ghost->cursor);
+	}
+	return now_s - state->removed_at_s >= DAY_S;
+}
+
+void fg_forward_sweep(struct fg_forward *forward)
+{
+	struct ghost **at = &forward->ghosts;
+
+	(void)fg_cursor_each(forward->conf.spool_dir, note_cursor, forward);
+	while (*at) {
+		struct ghost *ghost = *at;
+
+		if (!ghost_is_over(forward, ghost)) {
+			at = &ghost->next;
+			continue;
+		}
+		*at = ghost->next;
+		if (!fg_forward_find(forward, ghost->name))
+			(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
+		ghost_free(ghost);
+	}
+}
+
+void fg_forward_each(const struct fg_forward *forward,
+		     void (*each)(void *arg, const struct fg_outbox_info *), void *arg)
+{
+	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next) {
+		struct fg_outbox_info info = {
+			.name = box->name,
+			.bridge = box->sink.bridge->name,
+			.fault = box->fault[0] ? box->fault : NULL,
+			.up = box->state == SINK_UP,
+			.acknowledges = box->acknowledges,
+			.packs = box->packs,
+			.records = box->records,
+			.bytes = box->bytes,
+			.faults = box->faults,
+			.in_flight = (uint32_t)(box->tail - box->head),
+			.position = fg_cursor_state(box->cursor)->position,
+		};
+
+		each(arg, &info);
+	}
+}

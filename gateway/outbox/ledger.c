@@ -1,0 +1,82 @@
+/*
+ * The account of every bridge: due = acknowledged + sent + waiting + dead + dropped, at every moment.
+ * What a cursor has passed is counted in it; what lies before it waits, but for what the spool had to
+ * drop already.
+ */
+#include "outbox/private.h"
+
+static void account_fill(const struct fg_cursor_state *state, uint64_t accepted,
+			 struct fg_account *account)
+{
+	*account = (struct fg_account){
+		.due = accepted - state->begin,
+		.acknowledged = state->acknowledged,
+		.sent = state->sent,
+		.dead = state->dead,
+		.waiting = accepted - state->position,
+	};
+	for (int i = 0; i < FG_WHY__MAX; i++)
+		account->dropped[i] = state->dropped[i];
+}
+
+/* What stands between `held` and the oldest that can still be read is gone. */
+static void account_gone(struct fg_account *account, uint64_t held, uint64_t oldest)
+{
+	uint64_t gone = oldest > held + 1 ? oldest - 1 - held : 0;
+
+	if (gone > account->waiting)
+		gone = account->waiting;
+	account->waiting -= gone;
+	account->dropped[FG_WHY_SPOOL_FULL] += gone;
+}
+
+void fg_account_of(const struct fg_cursor_state *state, uint64_t accepted, uint64_t oldest,
+		   struct fg_account *ret_account)
+{
+	account_fill(state, accepted, ret_account);
+	account_gone(ret_account, state->position, oldest);
+}
+
+/* Packs in flight hold their records in memory: what the spool has dropped of those is not lost. */
+void outbox_account(const struct fg_outbox *box, struct fg_account *ret_account)
+{
+	const struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+	struct fg_spool *spool = box->forward->conf.spool;
+	uint64_t oldest_ns = 0;
+
+	account_fill(state, fg_spool_accepted(spool), ret_account);
+	ret_account->name = box->name;
+	for (uint64_t n = box->head; n < box->tail; n++) {
+		const struct flight *flight = &box->flights[n % box->window];
+
+		if (flight->kind == FLIGHT_AGAIN)
+			continue;
+		ret_account->waiting -= flight->dropped + flight->dead;
+		ret_account->dropped[flight->drop_why] += flight->dropped;
+		ret_account->dead += flight->dead;
+		if (!oldest_ns)
+			oldest_ns = flight->oldest_ns;
+	}
+	account_gone(ret_account, box->unread - 1, fg_spool_oldest(spool));
+	if (oldest_ns)
+		ret_account->oldest_s =
+			(double)(box->forward->conf.clock->wall_ns - (int64_t)oldest_ns) / 1e9;
+}
+
+void fg_forward_accounts(struct fg_forward *forward,
+			 void (*each)(void *arg, const struct fg_account *), void *arg)
+{
+	struct fg_account account;
+
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next) {
+		outbox_account(box, &account);
+		each(arg, &account);
+	}
+	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next) {
+		fg_account_of(fg_cursor_state(ghost->cursor),
+			      fg_spool_accepted(forward->conf.spool),
+			      fg_spool_oldest(forward->conf.spool), &account);
+		account.name = ghost->name;
+		each(arg, &account);
+	}
+}

@@ -1,0 +1,120 @@
+/*
+ * The northern half: sinks (instances of bridges), their supervision, and the way of records from the
+ * spool to an upstream:
+ *
+ *     reader ─> cut a pack ─> bridge sends ─> acknowledged, in order ─> cursor ─> segments freed
+ *
+ * Every bridge has its own reader, window and cursor: one that is down delays no other. The spool is
+ * the only queue; what is in memory is at most the window of packs in flight. Everything that all
+ * sinks share is in struct fg_forward; what one needs, in struct fg_outbox.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fg/bridge.h>
+#include <fg/option.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "spool/cursor.h"
+#include "spool/spool.h"
+
+enum fg_order { FG_ORDER_OLDEST_FIRST, FG_ORDER_LIVE_FIRST };
+enum fg_start { FG_START_NOW, FG_START_OLDEST };
+enum fg_format { FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR };
+
+/* The options that every bridge has (docs/options.md). */
+struct fg_outbox_conf {
+	int format;			/* enum fg_format */
+	struct {
+		int64_t records;
+		uint64_t bytes;
+		int64_t linger_ns;
+	} batch;
+	int64_t window;
+	int64_t stall_ns;
+	struct fg_list match;		/* DEVICE/POINT patterns; none: all */
+	int order, start;
+	bool required;
+	double rate;			/* records per second, 0: unlimited */
+	uint64_t dead_limit;
+	bool commands;
+};
+
+struct fg_forward_conf {
+	const char *gateway, *spool_dir;
+	struct fg_loop *loop;
+	struct fg_log *log;
+	struct fg_spool *spool;
+	struct fg_clock *clock;
+};
+
+struct fg_sink_conf {
+	const char *name;
+	const struct fg_bridge *bridge;
+	const void *conf;
+	const struct fg_outbox_conf *common;
+	enum fg_level level;
+};
+
+struct fg_forward;
+struct fg_outbox;
+
+int fg_forward_new(const struct fg_forward_conf *, struct fg_forward **ret_forward);
+struct fg_forward *fg_forward_free(struct fg_forward *);	/* all sinks must be removed */
+
+/* Adds an instance and begins to open it; confs and name are borrowed until `removed`. */
+int fg_forward_add(struct fg_forward *, const struct fg_sink_conf *, struct fg_outbox **ret_outbox);
+void fg_forward_remove(struct fg_outbox *, void (*removed)(void *arg), void *arg);
+struct fg_outbox *fg_forward_find(struct fg_forward *, const char *name);
+/* Cursors of bridges that the configuration no longer names: kept, and holding the spool, for a
+ * day; then given up. Called after the sinks were added, and once an hour. */
+void fg_forward_sweep(struct fg_forward *);
+
+/* Once a turn, in the check phase behind fg_intake_keep: cuts, sends, moves cursors. */
+void fg_forward_pump(struct fg_forward *);
+/* From the spool's events. sync_cursors runs on a worker. */
+int fg_forward_sync_cursors(struct fg_forward *);
+/* Sends no new packs; waits for nothing. Used when the gateway stops. */
+void fg_forward_stop(struct fg_forward *);
+/* True if nothing that could be sent is waiting on an upstream that is up. */
+bool fg_forward_drained(const struct fg_forward *);
+bool fg_forward_settled(const struct fg_forward *);
+
+/* What the status topic says now, to every bridge that has one; and what it must say when this
+ * gateway dies. Copied. */
+void fg_forward_status(struct fg_forward *, struct fg_str json);
+void fg_forward_set_will(struct fg_forward *, struct fg_str json);
+/* Called when a bridge has come up and wants to be told the status. */
+void fg_forward_on_up(struct fg_forward *, void (*cb)(void *arg), void *arg);
+
+/* -- the ledger -- */
+struct fg_account {
+	const char *name;
+	uint64_t due, acknowledged, sent, waiting, dead;
+	uint64_t dropped[FG_WHY__MAX];
+	double oldest_s;		/* age of the oldest record that waits */
+};
+void fg_forward_accounts(struct fg_forward *, void (*each)(void *arg, const struct fg_account *),
+			 void *arg);
+/* The same sums from a cursor's counts alone, for the files of a stopped gateway. */
+void fg_account_of(const struct fg_cursor_state *, uint64_t accepted, uint64_t oldest,
+		   struct fg_account *ret_account);
+
+struct fg_outbox_info {
+	const char *name, *bridge, *fault;
+	bool up, acknowledges;
+	uint64_t packs, records, bytes, faults;
+	uint32_t in_flight;
+	uint64_t position;
+};
+void fg_forward_each(const struct fg_forward *, void (*each)(void *arg,
+		     const struct fg_outbox_info *), void *arg);
+
+/* -- dead letters -- */
+/* Sends a bridge's dead letters once more, or gives them up. *ret_count: how many records.
+ * -ENOENT: no such bridge; -EAGAIN: it is still at it. */
+int fg_forward_requeue(struct fg_forward *, const char *bridge, uint64_t *ret_count);
+int fg_forward_discard(struct fg_forward *, const char *bridge, uint64_t *ret_count);

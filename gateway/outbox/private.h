@@ -1,0 +1,132 @@
+/* What the files of outbox/ share. */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/backoff.h"
+#include "base/pattern.h"
+#include "outbox/outbox.h"
+#include "record/pack.h"
+
+enum flight_state { FLIGHT_READY, FLIGHT_SENT, FLIGHT_DONE };
+enum flight_kind {
+	FLIGHT_PACK,		/* records of the range */
+	FLIGHT_LOST,		/* says that the range is lost, and why */
+	FLIGHT_AGAIN,		/* a dead letter once more; moves no cursor */
+};
+
+/*
+ * One place in the window. Its range goes up as one pack, or in parts where the upstream finds that
+ * too large; the cursor moves when the whole range is done.
+ */
+struct flight {
+	struct fg_batch batch;		/* of the part at hand */
+	struct fg_buf text;
+	enum flight_state state;
+	enum flight_kind kind;		/* of the part at hand */
+	enum fg_why why;		/* of FLIGHT_LOST */
+	bool begin, unknown;
+	uint64_t lost;			/* of FLIGHT_LOST: records */
+	uint64_t from, to;		/* positions */
+	uint64_t part_from, part_to;
+	struct fg_spool_mark mark;	/* where `from` is to be read */
+	const struct fg_spool_epoch *epoch;
+	uint64_t dead, dropped;		/* of this range, so far; dropped for `drop_why` */
+	enum fg_why drop_why;
+	uint64_t oldest_ns;		/* wall clock of its first record */
+};
+
+enum sink_state { SINK_OPENING, SINK_UP, SINK_RETRYING, SINK_CLOSING };
+
+struct fg_outbox {
+	struct fg_sink sink;
+	struct fg_forward *forward;
+	struct fg_outbox *next;
+	const struct fg_outbox_conf *conf;
+	struct fg_cursor *cursor;
+	struct fg_spool_reader *reader;
+
+	/* the entry that is being cut: position of its next record, 0: none */
+	struct fg_spool_view view;
+	struct fg_spool_mark view_mark;
+	size_t view_at;
+	uint64_t unread;		/* first position that has not been looked at yet */
+	uint64_t range_from;		/* first position that no flight's range covers yet, <= unread: what
+					   is between was not for this bridge */
+	uint64_t announced;		/* epoch whose power cut has been announced in this run */
+	uint64_t gap_to;		/* positions unread..gap_to are a gap; 0: none */
+	enum fg_why gap_why;
+
+	/* the window: flights head .. tail-1, in order; unsent: the first that is not sent */
+	struct flight *flights;
+	uint64_t head, tail;
+	uint32_t window;
+	bool acknowledges;
+	struct fg_pattern *match;
+	size_t nmatch;
+
+	enum sink_state state;
+	bool faulted, removing;
+	bool close_called, closed;	/* since the last open */
+	bool blocked;			/* the bridge, a back-off or the rate says: not now */
+	bool unsent;			/* some flight may be ready and not sent */
+	bool moved;			/* the cursor is to be written */
+	uint64_t up_since, progress_ns, linger_upto, allowed_ns;
+	struct fg_timer retry, linger, stall, pause;
+	struct fg_defer act;
+	struct fg_backoff backoff, resend;
+	char fault[128];
+	uint64_t packs, records, bytes, faults;
+	FILE *again;			/* dead letters being sent again, or NULL */
+	uint32_t again_flights;
+	void (*removed)(void *arg);
+	void *removed_arg;
+	char name[];
+};
+
+/* A bridge that the configuration no longer names. */
+struct ghost {
+	struct fg_cursor *cursor;
+	struct ghost *next;
+	char name[];
+};
+
+struct fg_forward {
+	struct fg_forward_conf conf;
+	struct fg_outbox *outboxes;
+	struct ghost *ghosts;
+	struct fg_buf status, will;
+	void (*on_up)(void *arg);
+	void *on_up_arg;
+	uint64_t released;
+	bool stopping;
+};
+
+static inline struct flight *flight_at(struct fg_outbox *box, uint64_t n)
+{
+	return &box->flights[n % box->window];
+}
+
+/* cut.c: makes the next flight of what the spool holds. False: nothing is due. */
+bool outbox_cut(struct fg_outbox *);
+/* Renders the part at hand of a flight anew (a part of a pack, or a lost range). */
+int flight_render(struct fg_outbox *, struct flight *);
+/* Enough records, or waited long enough. */
+bool outbox_due(struct fg_outbox *);
+
+/* dead.c: letters are lines of JSON, the pack last: {"time":...,"why":...,"records":n,"pack":[...]} */
+int dead_write(struct fg_outbox *, const struct flight *, const char *why);
+void dead_open(struct fg_outbox *);	/* letters that were on their way again come back */
+bool dead_next(struct fg_outbox *);	/* the next letter that goes again, as a flight */
+void dead_again_done(struct fg_outbox *, const struct flight *);
+
+/* window.c */
+void outbox_pump(struct fg_outbox *);
+void outbox_forget_sends(struct fg_outbox *);
+
+/* sink.c */
+void sink_open(struct fg_outbox *);
+void sink_act(struct fg_outbox *);
+
+/* ledger.c */
+void outbox_account(const struct fg_outbox *, struct fg_account *ret_account);

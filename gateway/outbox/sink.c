@@ -1,0 +1,307 @@
+/*
+ * Bringing sinks up and keeping them up: the northern twin of intake/supervisor.c. A bridge only says
+ * that it is up, at fault or closed; closing and trying again is decided here. A connection that is
+ * up but has stopped to acknowledge is a fault too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "outbox/private.h"
+
+#define RETRY_FIRST FG_MS(200)
+#define RETRY_CAP FG_S(30)
+#define STEADY FG_S(10)
+
+#define box_of(member, ptr) \
+	((struct fg_outbox *)((char *)(ptr) - offsetof(struct fg_outbox, member)))
+
+void sink_open(struct fg_outbox *box)
+{
+	int r;
+
+	box->state = SINK_OPENING;
+	box->faulted = box->close_called = box->closed = false;
+	if (box->sink.bridge->state_size)
+		memset(box->sink.state, 0, box->sink.bridge->state_size);
+	r = box->sink.bridge->ops.open(&box->sink);
+	if (r < 0)
+		fg_sink_fault(&box->sink, r, "cannot open");
+}
+
+static void on_retry(struct fg_timer *timer)
+{
+	sink_open(box_of(retry, timer));
+}
+
+static void on_linger(struct fg_timer *timer)
+{
+	struct fg_outbox *box = box_of(linger, timer);
+
+	/* The pump in this turn's check phase sends what waits. */
+	box->linger_upto = fg_spool_accepted(box->forward->conf.spool);
+}
+
+static void on_pause(struct fg_timer *timer)
+{
+	box_of(pause, timer)->blocked = false;
+}
+
+static void on_stall(struct fg_timer *timer)
+{
+	struct fg_outbox *box = box_of(stall, timer);
+	uint64_t due = box->progress_ns + (uint64_t)box->conf->stall_ns;
+
+	if (box->state != SINK_UP || box->head == box->tail)
+		return;
+	/* While the upstream itself asked for patience, nothing is expected of it. */
+	if (fg_timer_active(&box->pause))
+		due = fg_loop_now(box->sink.loop) + (uint64_t)box->conf->stall_ns;
+	if (due > fg_loop_now(box->sink.loop))
+		(void)fg_timer_start_at(&box->stall, due);
+	else
+		fg_sink_fault(&box->sink, -ETIMEDOUT, "connected, but nothing is acknowledged");
+}
+
+static void outbox_free(struct fg_handle *handle)
+{
+	struct fg_outbox *box = box_of(retry, handle);
+	void (*removed)(void *) = box->removed;
+	void *arg = box->removed_arg;
+
+	for (uint32_t i = 0; i < box->window; i++)
+		fg_buf_fini(&box->flights[i].text);
+	if (box->again)
+		fclose(box->again);
+	fg_spool_reader_free(box->reader);
+	fg_cursor_free(box->cursor);
+	free(box->flights);
+	free(box->match);
+	free(box->sink.state);
+	free(box);
+	if (removed)
+		removed(arg);
+}
+
+static void outbox_unlink(struct fg_outbox *box)
+{
+	struct fg_outbox **at = &box->forward->outboxes;
+
+	while (*at != box)
+		at = &(*at)->next;
+	*at = box->next;
+	(void)fg_cursor_write(box->cursor);
+	fg_handle_close(&box->linger.handle, NULL);
+	fg_handle_close(&box->stall.handle, NULL);
+	fg_handle_close(&box->pause.handle, NULL);
+	fg_handle_close(&box->retry.handle, outbox_free);
+}
+
+static void wait_and_retry(struct fg_outbox *box)
+{
+	box->state = SINK_RETRYING;
+	outbox_forget_sends(box);
+	if (fg_timer_start(&box->retry, fg_backoff_next(&box->backoff)) < 0)
+		fg_loop_defer(box->sink.loop, &box->act);
+}
+
+/* The one place where the state moves on after a fault, a close or a removal. */
+static void on_act(struct fg_defer *defer)
+{
+	struct fg_outbox *box = box_of(act, defer);
+
+	if (!box->close_called && box->state != SINK_RETRYING) {
+		box->close_called = true;
+		box->state = SINK_CLOSING;
+		fg_timer_stop(&box->stall);
+		box->sink.bridge->ops.close(&box->sink);
+		return;
+	}
+	if (box->state == SINK_CLOSING && !box->closed)
+		return;
+	if (box->removing)
+		outbox_unlink(box);
+	else if (!fg_timer_active(&box->retry))
+		wait_and_retry(box);
+}
+
+void fg_sink_up(struct fg_sink *sink)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	if (box->state != SINK_OPENING)
+		return;
+	box->state = SINK_UP;
+	box->up_since = fg_loop_now(sink->loop);
+	box->blocked = false;
+	box->unsent = true;
+	fg_log(&sink->logger, FG_INFO, "up", "after_faults=%llu", (unsigned long long)box->faults);
+	if (sink->bridge->ops.status && box->forward->status.len)
+		sink->bridge->ops.status(sink, fg_buf_view(&box->forward->status));
+	if (box->forward->on_up)
+		box->forward->on_up(box->forward->on_up_arg);
+}
+
+void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	if (box->faulted || box->close_called || box->removing)
+		return;
+	box->faulted = true;
+	box->faults++;
+	snprintf(box->fault, sizeof(box->fault), "%s: %s", what, strerror(-error));
+	if (box->state == SINK_UP && fg_loop_now(sink->loop) - box->up_since > STEADY)
+		fg_backoff_reset(&box->backoff);
+	fg_log(&sink->logger, box->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
+	       "what=\"%s\" attempt=%u in_flight=%u", box->fault, box->backoff.attempt,
+	       (unsigned)(box->tail - box->head));
+	fg_loop_defer(sink->loop, &box->act);
+}
+
+void fg_sink_closed(struct fg_sink *sink)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	box->closed = true;
+	fg_loop_defer(sink->loop, &box->act);
+}
+
+struct fg_str fg_sink_will(struct fg_sink *sink)
+{
+	return fg_buf_view(&((struct fg_outbox *)sink)->forward->will);
+}
+
+static int compile_match(struct fg_outbox *box)
+{
+	const struct fg_list *match = &box->conf->match;
+	const char *why;
+
+	if (match->count == 0)
+		return 0;
+	box->match = calloc(match->count, sizeof(*box->match));
+	if (!box->match)
+		return -ENOMEM;
+	for (size_t i = 0; i < match->count; i++)
+		if (fg_pattern_parse(match->items[i], &box->match[i], &why) < 0)
+			return -EINVAL;
+	box->nmatch = match->count;
+	return 0;
+}
+
+/* Where it begins: behind what its upstream has, or as "start" says if it is new. */
+static int open_cursor(struct fg_outbox *box)
+{
+	struct fg_spool *spool = box->forward->conf.spool;
+	uint64_t accepted = fg_spool_accepted(spool), oldest = fg_spool_oldest(spool);
+	struct fg_cursor_state *state;
+	bool found;
+	int r = fg_cursor_open(box->forward->conf.spool_dir, box->name, accepted, &box->cursor,
+			       &found);
+
+	if (r < 0)
+		return r;
+	state = fg_cursor_state(box->cursor);
+	if (!found) {
+		uint64_t begin = box->conf->start == FG_START_OLDEST && oldest ? oldest - 1 : accepted;
+
+		*state = (struct fg_cursor_state){ .begin = begin, .position = begin,
+						   .tiled = begin };
+	}
+	state->removed_at_s = 0;
+	box->range_from = state->tiled + 1;
+	box->unread = state->position + 1;
+	r = fg_cursor_write(box->cursor);
+	return r < 0 ? r : fg_spool_reader_new(spool, box->unread, &box->reader);
+}
+
+static int outbox_prepare(struct fg_outbox *box)
+{
+	int r = compile_match(box);
+
+	if (r < 0)
+		return r;
+	box->sink.state = calloc(1, box->sink.bridge->state_size + 1);
+	box->flights = calloc(box->window, sizeof(*box->flights));
+	if (!box->sink.state || !box->flights)
+		return -ENOMEM;
+	/* A single record may be larger than a pack should be; it still has to fit somewhere. */
+	for (uint32_t i = 0; i < box->window; i++)
+		fg_buf_init(&box->flights[i].text, 8u << 20);
+	r = open_cursor(box);
+	if (r < 0)
+		return r;
+	dead_open(box);
+	fg_backoff_init(&box->backoff, RETRY_FIRST, RETRY_CAP);
+	fg_backoff_init(&box->resend, FG_MS(500), FG_S(30));
+	fg_timer_init(box->sink.loop, &box->retry, on_retry);
+	fg_timer_init(box->sink.loop, &box->linger, on_linger);
+	fg_timer_init(box->sink.loop, &box->stall, on_stall);
+	fg_timer_init(box->sink.loop, &box->pause, on_pause);
+	return 0;
+}
+
+static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_sink_conf *conf)
+{
+	size_t len = strlen(conf->name);
+	struct fg_outbox *box = calloc(1, sizeof(*box) + len + 1);
+
+	if (!box)
+		return NULL;
+	memcpy(box->name, conf->name, len);
+	box->forward = forward;
+	box->conf = conf->common;
+	box->window = (uint32_t)conf->common->window;
+	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf)
+					       : conf->bridge->acknowledges;
+	box->act.cb = on_act;
+	box->sink = (struct fg_sink){
+		.name = box->name,
+		.bridge = conf->bridge,
+		.conf = conf->conf,
+		.loop = forward->conf.loop,
+		.gateway = forward->conf.gateway,
+		.window = box->window,
+		.logger = {
+			.log = forward->conf.log,
+			.component = conf->bridge->name,
+			.name = box->name,
+			.level = conf->level,
+		},
+	};
+	return box;
+}
+
+int fg_forward_add(struct fg_forward *forward, const struct fg_sink_conf *conf,
+		   struct fg_outbox **ret_outbox)
+{
+	struct fg_outbox *box = outbox_new(forward, conf), **at = &forward->outboxes;
+	int r = box ? outbox_prepare(box) : -ENOMEM;
+
+	if (r < 0) {
+		if (box) {
+			fg_spool_reader_free(box->reader);
+			fg_cursor_free(box->cursor);
+			free(box->sink.state);
+			free(box->flights);
+			free(box->match);
+		}
+		free(box);
+		return r;
+	}
+	while (*at)
+		at = &(*at)->next;
+	*at = box;
+	if (ret_outbox)
+		*ret_outbox = box;
+	sink_open(box);
+	return 0;
+}
+
+void fg_forward_remove(struct fg_outbox *box, void (*removed)(void *arg), void *arg)
+{
+	box->removing = true;
+	box->removed = removed;
+	box->removed_arg = arg;
+	fg_timer_stop(&box->retry);
+	fg_loop_defer(box->sink.loop, &box->act);
+}

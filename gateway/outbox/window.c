@@ -1,0 +1,287 @@
+/*
+ * The window: packs in flight, their acknowledgements, and the cursor that moves behind them, in
+ * order. What was sent and not acknowledged when a connection ends is sent again, as it was cut.
+ */
+#include <errno.h>
+
+#include "outbox/private.h"
+
+#define RESEND_FIRST FG_MS(500)
+#define RESEND_CAP FG_S(30)
+
+/* Moves the cursor over what is done at the window's head. */
+static void advance(struct fg_outbox *box)
+{
+	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+
+	while (box->head < box->tail) {
+		struct flight *flight = flight_at(box, box->head);
+		uint64_t passed;
+
+		if (flight->state != FLIGHT_DONE)
+			break;
+		box->head++;
+		if (flight->kind == FLIGHT_AGAIN) {
+			dead_again_done(box, flight);
+			box->moved = true;
+			continue;
+		}
+		if (flight->unknown)
+			state->announced_epoch = flight->epoch->id;
+		passed = flight->to - state->position;
+		state->dead += flight->dead;
+		state->dropped[flight->drop_why] += flight->dropped;
+		if (box->acknowledges)
+			state->acknowledged += passed - flight->dead - flight->dropped;
+		else
+			state->sent += passed - flight->dead - flight->dropped;
+		state->position = flight->to;
+		if (!flight->unknown)
+			state->tiled = flight->to;
+		if (flight->begin)
+			state->begin_announced = true;
+		box->moved = true;
+	}
+}
+
+/* The rest of a range that goes up in parts, or the end of it. */
+static void part_done(struct fg_outbox *box, struct flight *flight)
+{
+	if (flight->part_to >= flight->to || flight->unknown || flight->kind == FLIGHT_AGAIN) {
+		flight->state = FLIGHT_DONE;
+		return;
+	}
+	flight->kind = FLIGHT_PACK;
+	flight->part_from = flight->part_to + 1;
+	flight->part_to = flight->to;
+	flight->state = FLIGHT_READY;
+	box->unsent = true;
+	if (flight_render(box, flight) < 0) {
+		/* The rest is not to be read any more (dropped meanwhile). */
+		flight->kind = FLIGHT_LOST;
+		flight->why = flight->drop_why = FG_WHY_SPOOL_FULL;
+		flight->lost = flight->part_to - flight->part_from + 1;
+		flight->dropped += flight->lost;
+		if (flight_render(box, flight) < 0)
+			flight->state = FLIGHT_DONE;
+	}
+}
+
+/* Refused for good: to the dead letters, and upstream is told that these numbers will not come. */
+static void part_dead(struct fg_outbox *box, struct flight *flight, const char *why)
+{
+	uint64_t count = flight->part_to - flight->part_from + 1;
+
+	if (flight->kind == FLIGHT_AGAIN) {	/* once more refused */
+		flight->dead = dead_write(box, flight, why) == 0 ? count : 0;
+		flight->dropped = count - flight->dead;
+	}
+	if (flight->kind != FLIGHT_PACK) {	/* it will not even hear of the loss */
+		part_done(box, flight);
+		return;
+	}
+	fg_log(&box->sink.logger, FG_ERROR, "pack refused for good",
+	       "why=\"%s\" first=%llu last=%llu", why ? why : "", (unsigned long long)flight->batch.first,
+	       (unsigned long long)flight->batch.last);
+	if (dead_write(box, flight, why) == 0) {
+		flight->dead += count;
+	} else {
+		flight->dropped += count;
+		flight->drop_why = FG_WHY_REFUSED;
+	}
+	flight->kind = FLIGHT_LOST;
+	flight->why = FG_WHY_REFUSED;
+	flight->lost = count;
+	flight->state = FLIGHT_READY;
+	box->unsent = true;
+	if (flight_render(box, flight) < 0)
+		part_done(box, flight);
+}
+
+static void part_halve(struct fg_outbox *box, struct flight *flight, const char *why)
+{
+	uint64_t count = flight->part_to - flight->part_from + 1;
+
+	if (flight->kind != FLIGHT_PACK || count == 1) {
+		part_dead(box, flight, why ? why : "too large for the upstream");
+		return;
+	}
+	flight->part_to = flight->part_from + count / 2 - 1;
+	flight->state = FLIGHT_READY;
+	box->unsent = true;
+	if (flight_render(box, flight) < 0)
+		part_dead(box, flight, "it cannot be read again");
+}
+
+static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
+{
+	flight->state = FLIGHT_READY;
+	box->unsent = true;
+	box->blocked = true;
+	if (!fg_timer_active(&box->pause))
+		(void)fg_timer_start(&box->pause, fg_backoff_next(&box->resend));
+}
+
+void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const char *why)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+	struct flight *flight = (struct flight *)batch;
+
+	if (flight->state == FLIGHT_DONE)
+		return;
+	switch (error) {
+	case 0:
+		box->progress_ns = fg_loop_now(sink->loop);
+		fg_backoff_reset(&box->resend);
+		part_done(box, flight);
+		break;
+	case -EMSGSIZE:
+		part_halve(box, flight, why);
+		break;
+	case -EBADMSG:
+		part_dead(box, flight, why);
+		break;
+	default:
+		wait_to_resend(box, flight);
+	}
+	advance(box);
+}
+
+void fg_sink_ready(struct fg_sink *sink)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	if (!fg_timer_active(&box->pause))
+		box->blocked = false;
+}
+
+void outbox_forget_sends(struct fg_outbox *box)
+{
+	for (uint64_t n = box->head; n < box->tail; n++)
+		if (flight_at(box, n)->state == FLIGHT_SENT)
+			flight_at(box, n)->state = FLIGHT_READY;
+	box->unsent = true;
+	box->blocked = false;
+	fg_timer_stop(&box->pause);
+}
+
+/* False: it is to be sent later. */
+static bool send_one(struct fg_outbox *box, struct flight *flight)
+{
+	int r;
+
+	flight->state = FLIGHT_SENT;
+	box->packs++;
+	box->records += flight->batch.records;
+	box->bytes += flight->batch.payload.len;
+	r = box->sink.bridge->ops.send(&box->sink, &flight->batch);
+	if (r == -EAGAIN) {
+		flight->state = FLIGHT_READY;
+		box->blocked = true;
+	} else if (r < 0) {
+		fg_sink_done(&box->sink, &flight->batch, r, NULL);
+	}
+	return !box->blocked;
+}
+
+static struct flight *next_unsent(struct fg_outbox *box)
+{
+	for (uint64_t n = box->head; n < box->tail; n++)
+		if (flight_at(box, n)->state == FLIGHT_READY)
+			return flight_at(box, n);
+	return NULL;
+}
+
+/* "rate": so many records a second while there is a backlog. */
+static bool rate_allows(struct fg_outbox *box, uint32_t records)
+{
+	uint64_t now = fg_loop_now(box->sink.loop);
+
+	if (box->conf->rate <= 0)
+		return true;
+	if (box->allowed_ns > now) {
+		if (!fg_timer_active(&box->pause))
+			(void)fg_timer_start_at(&box->pause, box->allowed_ns);
+		box->blocked = true;
+		return false;
+	}
+	if (box->allowed_ns + FG_S(1) < now)
+		box->allowed_ns = now;
+	box->allowed_ns += (uint64_t)(records / box->conf->rate * 1e9);
+	return true;
+}
+
+/* Waiting for more: not longer than linger from the first record that waits. */
+static void arm_linger(struct fg_outbox *box)
+{
+	if (box->unread <= fg_spool_accepted(box->forward->conf.spool) &&
+	    !fg_timer_active(&box->linger))
+		(void)fg_timer_start(&box->linger, (uint64_t)box->conf->batch.linger_ns);
+}
+
+static void arm_stall(struct fg_outbox *box)
+{
+	if (box->head < box->tail && !fg_timer_active(&box->stall)) {
+		box->progress_ns = fg_loop_now(box->sink.loop);
+		(void)fg_timer_start(&box->stall, (uint64_t)box->conf->stall_ns);
+	}
+}
+
+static bool make_one(struct fg_outbox *box)
+{
+	if (box->tail - box->head >= box->window || box->forward->stopping)
+		return false;
+	if (box->again && dead_next(box))
+		return true;
+	if (!outbox_due(box)) {
+		arm_linger(box);
+		return false;
+	}
+	return outbox_cut(box);
+}
+
+/* A bridge that carries nothing of what is there must not hold the spool with it. */
+static void pass_uncarried(struct fg_outbox *box)
+{
+	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+	uint64_t passed = box->unread - 1 - state->position;
+
+	if (box->nmatch == 0 || box->head < box->tail || box->unread - 1 <= state->position)
+		return;
+	state->position = box->unread - 1;
+	if (box->acknowledges)
+		state->acknowledged += passed;
+	else
+		state->sent += passed;
+	box->moved = true;
+}
+
+void outbox_pump(struct fg_outbox *box)
+{
+	while (box->state == SINK_UP && !box->blocked && !box->faulted) {
+		struct flight *flight = box->unsent ? next_unsent(box) : NULL;
+
+		if (!flight) {
+			box->unsent = false;
+			if (!make_one(box))
+				break;
+			flight = flight_at(box, box->tail - 1);
+		}
+		if (!rate_allows(box, flight->batch.records)) {
+			box->unsent = true;
+			break;
+		}
+		if (!send_one(box, flight))
+			box->unsent = true;
+	}
+	if (box->state == SINK_UP) {
+		if (box->sink.bridge->ops.flush)
+			box->sink.bridge->ops.flush(&box->sink);
+		arm_stall(box);
+		pass_uncarried(box);
+	}
+	if (box->moved) {
+		box->moved = false;
+		(void)fg_cursor_write(box->cursor);
+	}
+}
