@@ -87,6 +87,7 @@ struct fg_source_conf {
 	const char *name, *profile;
 	const struct fg_driver *driver;
 	const void *conf;
+	const struct fg_framer_conf *framer;	/* that the profile brings, or NULL */
 	enum fg_level level;
 };
 int fg_intake_add(struct fg_intake *, const struct fg_source_conf *, struct fg_inlet **ret_inlet);

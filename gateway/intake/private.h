@@ -26,6 +26,7 @@ struct fg_inlet {
 	struct fg_inlet *next;
 	const struct fg_profile *profile;	/* named outright, else NULL */
 	const char *profile_name;
+	const struct fg_framer_conf *framer;
 	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
 	uint32_t unkept;		/* payloads of this turn that are not written yet */
 	enum fg_link_state state;

@@ -124,6 +124,11 @@ void fg_source_closed(struct fg_source *source)
 	fg_loop_defer(source->loop, &inlet->act);
 }
 
+const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
+{
+	return ((const struct fg_inlet *)source)->framer;
+}
+
 void inlet_pause(struct fg_inlet *inlet)
 {
 	if (inlet->paused)
@@ -152,6 +157,7 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_sour
 	memcpy(inlet->name, conf->name, len);
 	inlet->intake = intake;
 	inlet->profile_name = conf->profile;
+	inlet->framer = conf->framer;
 	inlet->source = (struct fg_source){
 		.name = inlet->name,
 		.driver = conf->driver,

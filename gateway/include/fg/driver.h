@@ -23,6 +23,7 @@ struct fg_driver;
 struct fg_command;
 struct fg_faults;
 struct fg_buf;
+struct fg_framer_conf;
 
 /* Where the device stands in an address that no profile matches. */
 enum fg_address_style {
@@ -99,6 +100,9 @@ void fg_source_up(struct fg_source *);
  * opens again after a back-off. May be called from any callback, any number of times. */
 void fg_source_fault(struct fg_source *, int error, const char *what);
 void fg_source_closed(struct fg_source *);
+
+/* The framer that this source's profile brings, or NULL. Lives as long as the source is open. */
+const struct fg_framer_conf *fg_source_framer(const struct fg_source *);
 
 /* The last value of a device's point, or all of them, as SenML JSON records (for GET).
  * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
