@@ -46,6 +46,8 @@ struct fg_source {
 	struct fg_loop *loop;
 	struct fg_logger logger;
 	const char *gateway;		/* the gateway's id */
+	/* The driver's own word: 0 when the instance is made, kept from one open to the next. */
+	uint64_t memo;
 };
 
 struct fg_driver_ops {
