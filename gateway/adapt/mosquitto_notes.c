@@ -1,0 +1,93 @@
+/* The library's callbacks. Nothing may be called from them: they only note what happened. */
+#include "adapt/mosquitto_private.h"
+
+#include <stdio.h>
+
+#include <mosquitto.h>
+#include <mqtt_protocol.h>
+
+static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flags,
+			 const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+
+	(void)mosq;
+	c->packets++;
+	c->connack = true;
+	c->connack_reason = reason;
+	c->session = flags & 1;
+	mosquitto_property_read_int16(props, MQTT_PROP_RECEIVE_MAXIMUM, &c->peer_receive_max,
+				      false);
+	mosquitto_property_read_int16(props, MQTT_PROP_SERVER_KEEP_ALIVE, &c->server_keepalive_s,
+				      false);
+	if (reason == 0)
+		return;
+	/* MQTT 3.1.1 has codes of its own, all below those of MQTT 5 */
+	snprintf(c->why, sizeof(c->why), "the broker refused the connection: %s",
+		 reason < 0x80 ? mosquitto_connack_string(reason) : fg_mqtt_reason(reason));
+	c->peer_said_why = true;
+}
+
+static void note_disconnect(struct mosquitto *mosq, void *obj, int reason,
+			    const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+
+	(void)mosq, (void)props;
+	if (reason < 0x80 || c->peer_said_why)
+		return;
+	snprintf(c->why, sizeof(c->why), "the broker ended the connection: %s",
+		 reason == MQTT_RC_SESSION_TAKEN_OVER ? "another client has the same client_id" :
+							fg_mqtt_reason(reason));
+	c->peer_said_why = true;
+}
+
+static void note_message(struct mosquitto *mosq, void *obj, const struct mosquitto_message *m,
+			 const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+	const struct fg_mqtt_message message = {
+		.topic = m->topic,
+		.payload = { m->payload, (size_t)m->payloadlen },
+		.qos = m->qos,
+		.retained = m->retain,
+	};
+
+	(void)mosq, (void)props;
+	c->packets++;
+	c->queued += m->qos > 0;
+	if (c->ops->message)
+		c->ops->message(c, &message);
+}
+
+static void note_publish(struct mosquitto *mosq, void *obj, int mid, int reason,
+			 const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+
+	(void)mosq, (void)props;
+	c->packets++;
+	if (c->ops->published)
+		c->ops->published(c, mid, reason);
+}
+
+static void note_subscribe(struct mosquitto *mosq, void *obj, int mid, int count,
+			   const int *granted, const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+
+	(void)mosq, (void)mid, (void)props;
+	c->packets++;
+	fg_timer_stop(&c->deadline);
+	if (c->ops->subscribed)
+		c->ops->subscribed(c, granted, count);
+}
+
+void fg_mqtt_callbacks_set(struct fg_mqtt *c)
+{
+	mosquitto_connect_v5_callback_set(c->mosq, note_connect);
+	mosquitto_disconnect_v5_callback_set(c->mosq, note_disconnect);
+	mosquitto_message_v5_callback_set(c->mosq, note_message);
+	mosquitto_publish_v5_callback_set(c->mosq, note_publish);
+	mosquitto_subscribe_v5_callback_set(c->mosq, note_subscribe);
+}
