@@ -1,0 +1,51 @@
+/* The MQTT bridge as the gateway sees it: its options, its checks, its slots. */
+#include <fg/bridge.h>
+
+#include "mqtt.h"
+
+static const struct fg_option options[] = {
+	FG_MQTT_OPTIONS(struct mqtt_sink_conf),
+	{ .name = "topic", .type = FG_OPT_STRING, .offset = offsetof(struct mqtt_sink_conf, topic),
+	  .def = "fieldgate/{gateway}/records", .check = fg_mqtt_check_topic,
+	  .help = "Topic of the packs." },
+	{ .name = "qos", .type = FG_OPT_INT, .offset = offsetof(struct mqtt_sink_conf, qos),
+	  .def = "1", .min = 0, .max = 1,
+	  .help = "1: the broker acknowledges; 0: what was sent may be lost." },
+	{ 0 },
+};
+
+static void check(const void *conf, struct fg_faults *faults)
+{
+	const struct mqtt_sink_conf *c = conf;
+
+	fg_mqtt_check(&c->mqtt, faults);
+}
+
+static bool acks(const void *conf)
+{
+	return ((const struct mqtt_sink_conf *)conf)->qos > 0;
+}
+
+static const char *target(const void *conf)
+{
+	return ((const struct mqtt_sink_conf *)conf)->mqtt.url;
+}
+
+const struct fg_bridge fg_bridge_mqtt = {
+	.name = "mqtt",
+	.summary = "Publishes packs to a broker.",
+	.acknowledges = true,
+	.conf_size = sizeof(struct mqtt_sink_conf),
+	.state_size = sizeof(struct mqtt_sink),
+	.options = options,
+	.check = check,
+	.acks = acks,
+	.target = target,
+	.ops = {
+		.open = mqtt_sink_open,
+		.close = mqtt_sink_close,
+		.send = mqtt_sink_send,
+		.flush = mqtt_sink_flush,
+		.status = mqtt_sink_status,
+	},
+};

@@ -1,0 +1,71 @@
+/* The MQTT driver as the gateway sees it: its options, its checks, its slots. */
+#include <fg/driver.h>
+#include <fg/fault.h>
+
+#include "mqtt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int check_share(const char *text, char *why, size_t cap)
+{
+	if (*text && !strpbrk(text, "/+#"))
+		return 0;
+	snprintf(why, cap, "a group's name is not empty and holds none of / + #");
+	return -EINVAL;
+}
+
+static const struct fg_choice retained_choices[] = {
+	{ "ignore", MQTT_RETAINED_IGNORE },
+	{ "take", MQTT_RETAINED_TAKE },
+	{ 0 },
+};
+
+static const struct fg_option options[] = {
+	FG_MQTT_OPTIONS(struct mqtt_source_conf),
+	{ .name = "subscribe", .type = FG_OPT_LIST, .flags = FG_OPT_REQUIRED,
+	  .offset = offsetof(struct mqtt_source_conf, subscribe), .check = fg_mqtt_check_filter,
+	  .help = "Topic filters." },
+	{ .name = "qos", .type = FG_OPT_INT, .offset = offsetof(struct mqtt_source_conf, qos),
+	  .def = "1", .min = 0, .max = 1,
+	  .help = "1: the broker sends again what was not kept; 0: it does not." },
+	{ .name = "share", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct mqtt_source_conf, share), .check = check_share,
+	  .help = "Group of gateways that share the messages; each goes to one of them." },
+	{ .name = "retained", .type = FG_OPT_ENUM,
+	  .offset = offsetof(struct mqtt_source_conf, retained), .def = "ignore",
+	  .choices = retained_choices,
+	  .help = "What becomes of values that the broker has kept from before." },
+	{ 0 },
+};
+
+static void check(const void *conf, struct fg_faults *faults)
+{
+	const struct mqtt_source_conf *c = conf;
+
+	fg_mqtt_check(&c->mqtt, faults);
+	if (!c->subscribe.count)
+		fg_fault(faults, "/subscribe", "names no topic");
+	for (size_t i = 0; c->share && i < c->subscribe.count; i++)
+		if (c->subscribe.items[i] && c->subscribe.items[i][0] == '$')
+			fg_doubt(faults, "/share",
+				 "not every broker shares topics that begin with $");
+}
+
+const struct fg_driver fg_driver_mqtt = {
+	.name = "mqtt",
+	.summary = "Takes what devices publish to a field broker.",
+	.address = FG_ADDRESS_TOPIC,
+	.conf_size = sizeof(struct mqtt_source_conf),
+	.state_size = sizeof(struct mqtt_source),
+	.options = options,
+	.check = check,
+	.ops = {
+		.open = mqtt_source_open,
+		.close = mqtt_source_close,
+		.pause = mqtt_source_pause,
+		.resume = mqtt_source_resume,
+		.kept = mqtt_source_kept,
+	},
+};

@@ -1,0 +1,357 @@
+/*
+ * One field broker: what it sends is submitted, and acknowledged when it is kept.
+ *
+ * The gate. The library queues a PUBACK with every message it hands over. As long as one message
+ * of QoS 1 is not kept, nothing at all is written; kept() opens the gate, and the PUBACKs of the
+ * turn leave as one segment. Where keeping waits for the disk, reading stops meanwhile: the
+ * library's queue cannot be written in part.
+ *
+ * Back-pressure. Who stops reading hears no PINGRESP, and who withholds PUBACKs cannot send
+ * PINGREQ: a connection does not survive a long pause. So a paused source leaves: what is kept is
+ * acknowledged, the session stays with the broker, whose own queue is the limit from there. What
+ * was read but not taken is never acknowledged: the connection is dropped with its PUBACKs
+ * unwritten, and the broker sends it again (with what was kept in the same turn: at least once).
+ *
+ * Subscriptions. A session that the broker resumed has them already. That its list is the same as
+ * ours is known from memo, within one process; else, and in the first session of a process that
+ * was resumed, the list is sent again in a way that brings no retained message a second time, and
+ * what an older list still brings is left out by ourselves.
+ */
+#include "mqtt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RECEIVE_MAX 1024
+#define AWAY_NS FG_S(1)		/* a spool at its limit shall not mean connecting all day */
+
+#define MEMO_MIXED 1u
+
+static struct mqtt_source *of_conn(struct fg_mqtt *conn)
+{
+	return (struct mqtt_source *)(void *)((char *)conn - offsetof(struct mqtt_source, conn));
+}
+
+static const struct mqtt_source_conf *conf_of(const struct mqtt_source *s)
+{
+	return s->source->conf;
+}
+
+static bool version_5(const struct mqtt_source *s)
+{
+	return conf_of(s)->mqtt.version == 5;
+}
+
+/* -- taking -- */
+
+static bool wanted(const struct mqtt_source *s, const struct fg_mqtt_message *m)
+{
+	const struct fg_list *list = &conf_of(s)->subscribe;
+
+	if (strncmp(m->topic, s->own_prefix, s->own_prefix_len) == 0)
+		return false;
+	/* MQTT 3.1.1 marks a message so only if a SUBSCRIBE brought it: it came before */
+	if (m->retained &&
+	    (conf_of(s)->retained == MQTT_RETAINED_IGNORE || (s->resubscribed && !version_5(s))))
+		return false;
+	if (!s->mixed)
+		return true;
+	for (size_t i = 0; i < list->count; i++)
+		if (fg_mqtt_matches(list->items[i], m->topic))
+			return true;
+	return false;
+}
+
+static void refuse(struct mqtt_source *s, const struct fg_mqtt_message *m)
+{
+	if (m->qos == 0)
+		return;
+	s->refused = true;
+	fg_mqtt_hold(&s->conn, true);
+	fg_mqtt_read(&s->conn, false);
+}
+
+static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
+{
+	struct mqtt_source *s = of_conn(conn);
+	const struct fg_input input = {
+		.address = { m->topic, strlen(m->topic) },
+		.payload = m->payload,
+		.content_format = -1,
+	};
+	uint64_t pos = 0;
+	int r;
+
+	if (!wanted(s, m))
+		return;
+	if (s->paused || s->refused) {
+		refuse(s, m);
+		return;
+	}
+	r = fg_source_submit(s->source, &input, &pos);
+	if (r == -EAGAIN) {
+		refuse(s, m);
+	} else if (r == 0 && pos && m->qos > 0) {
+		s->awaits = pos;
+		fg_mqtt_hold(conn, true);
+	}
+}
+
+static void go_away(struct mqtt_source *s, bool politely)
+{
+	if (politely)
+		fg_mqtt_leave(&s->conn);
+	else
+		fg_mqtt_drop(&s->conn);
+	s->awaits = 0;
+	s->refused = false;
+	s->away = true;
+	s->away_since_ns = fg_loop_now(s->source->loop);
+	/* refused for want of memory, say: nobody will tell us to resume */
+	if (!s->paused)
+		fg_timer_start(&s->back, AWAY_NS);
+}
+
+static void on_turn(struct fg_mqtt *conn)
+{
+	struct mqtt_source *s = of_conn(conn);
+
+	if (conn->state != FG_MQTT_UP)
+		return;
+	if (s->refused)
+		go_away(s, false);
+	else if (s->paused && !s->awaits)
+		go_away(s, true);
+	else if (s->paused || (s->awaits && fg_source_waits_for_commit(s->source)))
+		fg_mqtt_read(conn, false);
+}
+
+void mqtt_source_kept(struct fg_source *source, uint64_t upto)
+{
+	struct mqtt_source *s = source->state;
+
+	if (!s->awaits || upto < s->awaits)
+		return;
+	s->awaits = 0;
+	if (!s->refused) {
+		fg_mqtt_hold(&s->conn, false);
+		fg_mqtt_read(&s->conn, !s->paused);
+	}
+	fg_mqtt_flush(&s->conn);
+}
+
+void mqtt_source_pause(struct fg_source *source)
+{
+	struct mqtt_source *s = source->state;
+
+	s->paused = true;
+	fg_timer_stop(&s->back);
+	/* while it is not up, CONNACK has still to be read */
+	if (s->conn.state != FG_MQTT_UP)
+		return;
+	fg_mqtt_read(&s->conn, false);
+	fg_mqtt_flush(&s->conn);
+}
+
+void mqtt_source_resume(struct fg_source *source)
+{
+	struct mqtt_source *s = source->state;
+
+	s->paused = false;
+	if (s->away)
+		fg_timer_start_at(&s->back, s->away_since_ns + AWAY_NS);
+	else if (!s->awaits && !s->refused)
+		fg_mqtt_read(&s->conn, true);
+	fg_mqtt_flush(&s->conn);
+}
+
+static void on_back(struct fg_timer *timer)
+{
+	struct mqtt_source *s =
+		(struct mqtt_source *)(void *)((char *)timer - offsetof(struct mqtt_source, back));
+	int r;
+
+	s->away = false;
+	r = fg_mqtt_open(&s->conn);
+	if (r < 0)
+		fg_source_fault(s->source, r, "cannot come back");
+}
+
+/* -- subscriptions -- */
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+	while (*text++);
+	return hash;
+}
+
+static uint64_t list_id(const struct mqtt_source *s)
+{
+	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)conf_of(s)->qos;
+
+	for (size_t i = 0; i < conf_of(s)->subscribe.count; i++)
+		hash = hash_text(hash, s->filters[i]);
+	/* never zero, and room for MEMO_MIXED */
+	return (hash | 2u) & ~(uint64_t)MEMO_MIXED;
+}
+
+static void subscribe(struct mqtt_source *s)
+{
+	const struct mqtt_source_conf *conf = conf_of(s);
+	/* MQTT 5, 3.8.3.1: no-local on a shared subscription is a protocol error */
+	int r = fg_mqtt_subscribe(&s->conn, s->filters, conf->subscribe.count, (int)conf->qos,
+				  conf->retained == MQTT_RETAINED_TAKE, !conf->share);
+
+	if (r < 0)
+		fg_source_fault(s->source, r, "cannot subscribe");
+}
+
+static void on_up(struct fg_mqtt *conn, bool session_present)
+{
+	struct mqtt_source *s = of_conn(conn);
+	uint64_t memo = s->source->memo;
+
+	s->subscribed = session_present && (memo & ~(uint64_t)MEMO_MIXED) == s->list_id;
+	s->resubscribed = session_present && !s->subscribed;
+	s->mixed = s->resubscribed || (s->subscribed && (memo & MEMO_MIXED));
+	fg_log(&s->source->logger, FG_INFO, "connected", "session=%s subscribe=%s",
+	       session_present ? "resumed" : "new", s->subscribed ? "no" : "yes");
+	if (s->subscribed || s->paused)
+		fg_source_up(s->source);
+	if (!s->subscribed)
+		subscribe(s);
+}
+
+static void on_subscribed(struct fg_mqtt *conn, const int *granted, int count)
+{
+	struct mqtt_source *s = of_conn(conn);
+	const struct mqtt_source_conf *conf = conf_of(s);
+	size_t refused = 0;
+
+	for (size_t i = 0; i < conf->subscribe.count; i++) {
+		int code = i < (size_t)count ? granted[i] : 0x80;
+
+		if (code >= 0x80)
+			fg_log(&s->source->logger, FG_ERROR, "subscription refused",
+			       "filter=\"%s\" reason=\"%s\"", s->filters[i], fg_mqtt_reason(code));
+		else if (code < conf->qos)
+			fg_log(&s->source->logger, FG_WARN, "subscription at a lower QoS",
+			       "filter=\"%s\" qos=%d", s->filters[i], code);
+		refused += code >= 0x80;
+	}
+	if (refused == conf->subscribe.count) {
+		fg_source_fault(s->source, -EACCES, "the broker refused every subscription");
+		return;
+	}
+	s->subscribed = true;
+	s->source->memo = refused ? 0 : s->list_id | (s->mixed ? MEMO_MIXED : 0);
+	fg_source_up(s->source);
+}
+
+/* -- from open to closed -- */
+
+static void on_down(struct fg_mqtt *conn, int error, const char *what)
+{
+	struct mqtt_source *s = of_conn(conn);
+
+	s->awaits = 0;
+	s->refused = false;
+	fg_source_fault(s->source, error, what);
+}
+
+static void free_texts(struct mqtt_source *s)
+{
+	for (size_t i = 0; s->filters && i < conf_of(s)->subscribe.count; i++)
+		free(s->filters[i]);
+	free(s->filters);
+	free(s->client_id);
+	free(s->own_prefix);
+	s->filters = NULL;
+	s->client_id = s->own_prefix = NULL;
+}
+
+static void on_all_closed(struct fg_handle *handle)
+{
+	struct mqtt_source *s =
+		(struct mqtt_source *)(void *)((char *)handle -
+					       offsetof(struct mqtt_source, back.handle));
+
+	free_texts(s);
+	fg_source_closed(s->source);
+}
+
+static void on_closed(struct fg_mqtt *conn)
+{
+	fg_handle_close(&of_conn(conn)->back.handle, on_all_closed);
+}
+
+static const struct fg_mqtt_ops conn_ops = {
+	.message = on_message,
+	.subscribed = on_subscribed,
+	.up = on_up,
+	.turn = on_turn,
+	.down = on_down,
+	.closed = on_closed,
+};
+
+static char *filter_new(const char *share, const char *filter)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "%s%s%s%s", share ? "$share/" : "", share ? share : "",
+		     share ? "/" : "", filter) < 0)
+		return NULL;
+	return text;
+}
+
+static int make_texts(struct mqtt_source *s)
+{
+	const struct mqtt_source_conf *conf = conf_of(s);
+	const struct fg_source *source = s->source;
+
+	s->client_id = fg_mqtt_expand(conf->mqtt.client_id, source->gateway, source->name);
+	s->own_prefix = fg_mqtt_expand("fieldgate/{gateway}/", source->gateway, source->name);
+	s->filters = calloc(conf->subscribe.count + 1, sizeof(*s->filters));
+	if (!s->client_id || !s->own_prefix || !s->filters)
+		return -ENOMEM;
+	s->own_prefix_len = strlen(s->own_prefix);
+	for (size_t i = 0; i < conf->subscribe.count; i++) {
+		s->filters[i] = filter_new(conf->share, conf->subscribe.items[i]);
+		if (!s->filters[i])
+			return -ENOMEM;
+	}
+	s->list_id = list_id(s);
+	return 0;
+}
+
+int mqtt_source_open(struct fg_source *source)
+{
+	struct mqtt_source *s = source->state;
+	const struct mqtt_source_conf *conf = source->conf;
+	int r;
+
+	s->source = source;
+	fg_mqtt_init(&s->conn, source->loop, &conf->mqtt, &conn_ops);
+	fg_timer_init(source->loop, &s->back, on_back);
+	r = make_texts(s);
+	if (r < 0)
+		return r;
+	s->conn.setup = (struct fg_mqtt_setup){
+		.client_id = s->client_id,
+		.receive_max = RECEIVE_MAX,
+		.send_max = 1,
+	};
+	return fg_mqtt_open(&s->conn);
+}
+
+void mqtt_source_close(struct fg_source *source)
+{
+	struct mqtt_source *s = source->state;
+
+	fg_timer_stop(&s->back);
+	fg_mqtt_close(&s->conn, !s->awaits && !s->refused);
+}
