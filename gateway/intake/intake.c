@@ -56,7 +56,7 @@ void fg_intake_set_profiles(struct fg_intake *intake, const struct fg_profiles *
 	routes_clear(intake);
 	intake->profiles = profiles;
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-		i->profile = i->profile_name ? fg_profiles_find(profiles, i->profile_name) : NULL;
+		inlet_bind_profile(i, i->profile_name);
 }
 
 void fg_intake_set_limits(struct fg_intake *intake, uint64_t payload_max, uint32_t depth_max)

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "config/config.h"
 #include "device/devices.h"
 #include "profile/profile.h"
 #include "spool/spool.h"
@@ -81,16 +82,11 @@ void fg_intake_set_profiles(struct fg_intake *, const struct fg_profiles *);
 void fg_intake_set_limits(struct fg_intake *, uint64_t payload_max, uint32_t depth_max);
 void fg_intake_set_tap(struct fg_intake *, const struct fg_intake_tap *);	/* NULL: none */
 
-/* Adds an instance and begins to open it. name, conf, log level and the framer conf are borrowed until
- * `removed`. profile: by name, or NULL: by match. */
-struct fg_source_conf {
-	const char *name, *profile;
-	const struct fg_driver *driver;
-	const void *conf;
-	const struct fg_framer_conf *framer;	/* that the profile brings, or NULL */
-	enum fg_level level;
-};
-int fg_intake_add(struct fg_intake *, const struct fg_source_conf *, struct fg_inlet **ret_inlet);
+/* Adds an instance and begins to open it; the conf is borrowed until `removed`. */
+int fg_intake_add(struct fg_intake *, const struct fg_driver_conf *, enum fg_level,
+		  struct fg_inlet **ret_inlet);
+/* The same options from another configuration, unchanged: nothing is closed. */
+void fg_intake_rebind(struct fg_inlet *, const struct fg_driver_conf *);
 /* Closes it; `removed` is called from the close phase when conf and name are no longer used. */
 void fg_intake_remove(struct fg_inlet *, void (*removed)(void *arg), void *arg);
 struct fg_inlet *fg_intake_find(struct fg_intake *, const char *name);

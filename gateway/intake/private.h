@@ -1,6 +1,8 @@
 /* What the files of intake/ share. */
 #pragma once
 
+#include <fg/framer.h>
+
 #include "base/backoff.h"
 #include "intake/intake.h"
 
@@ -26,7 +28,8 @@ struct fg_inlet {
 	struct fg_inlet *next;
 	const struct fg_profile *profile;	/* named outright, else NULL */
 	const char *profile_name;
-	const struct fg_framer_conf *framer;
+	const struct fg_framer_conf *framer;	/* framer_conf, or NULL: the profile brings none */
+	struct fg_framer_conf framer_conf;
 	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
 	uint32_t unkept;		/* payloads of this turn that are not written yet */
 	enum fg_link_state state;
@@ -70,5 +73,7 @@ int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_de
 /* Nothing submitted in this turn is on disk. */
 void inlets_not_kept(struct fg_intake *, int error);
 
+bool framer_of_profile(const struct fg_profile *, struct fg_framer_conf *ret_conf);
+void inlet_bind_profile(struct fg_inlet *, const char *name);
 void inlet_pause(struct fg_inlet *);
 void inlet_resume(struct fg_inlet *);

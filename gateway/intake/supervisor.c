@@ -124,11 +124,6 @@ void fg_source_closed(struct fg_source *source)
 	fg_loop_defer(source->loop, &inlet->act);
 }
 
-const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
-{
-	return ((const struct fg_inlet *)source)->framer;
-}
-
 void inlet_pause(struct fg_inlet *inlet)
 {
 	if (inlet->paused)
@@ -147,7 +142,8 @@ void inlet_resume(struct fg_inlet *inlet)
 		inlet->source.driver->ops.resume(&inlet->source);
 }
 
-static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_source_conf *conf)
+static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_driver_conf *conf,
+				  enum fg_level level)
 {
 	size_t len = strlen(conf->name);
 	struct fg_inlet *inlet = calloc(1, sizeof(*inlet) + len + 1);
@@ -157,7 +153,6 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_sour
 	memcpy(inlet->name, conf->name, len);
 	inlet->intake = intake;
 	inlet->profile_name = conf->profile;
-	inlet->framer = conf->framer;
 	inlet->source = (struct fg_source){
 		.name = inlet->name,
 		.driver = conf->driver,
@@ -168,7 +163,7 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_sour
 			.log = intake->conf.log,
 			.component = conf->driver->name,
 			.name = inlet->name,
-			.level = conf->level,
+			.level = level,
 		},
 	};
 	inlet->source.state = calloc(1, conf->driver->state_size + 1);
@@ -179,16 +174,29 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_sour
 	return inlet;
 }
 
-int fg_intake_add(struct fg_intake *intake, const struct fg_source_conf *conf,
+void inlet_bind_profile(struct fg_inlet *inlet, const char *name)
+{
+	inlet->profile_name = name;
+	inlet->profile = name ? fg_profiles_find(inlet->intake->profiles, name) : NULL;
+	inlet->framer = NULL;
+	if (inlet->profile && framer_of_profile(inlet->profile, &inlet->framer_conf))
+		inlet->framer = &inlet->framer_conf;
+}
+
+void fg_intake_rebind(struct fg_inlet *inlet, const struct fg_driver_conf *conf)
+{
+	inlet->source.conf = conf->conf;
+	inlet_bind_profile(inlet, conf->profile);
+}
+
+int fg_intake_add(struct fg_intake *intake, const struct fg_driver_conf *conf, enum fg_level level,
 		  struct fg_inlet **ret_inlet)
 {
-	struct fg_inlet *inlet = inlet_new(intake, conf), **at = &intake->inlets;
+	struct fg_inlet *inlet = inlet_new(intake, conf, level), **at = &intake->inlets;
 
 	if (!inlet)
 		return -ENOMEM;
-	if (conf->profile)
-		inlet->profile = fg_profiles_find(intake->profiles, conf->profile);
-	inlet->reported = inlet->submitted = 0;
+	inlet_bind_profile(inlet, conf->profile);
 	inlet->act.cb = on_act;
 	inlet->paused = intake->stopping || !fg_spool_has_room(intake->conf.spool);
 	fg_backoff_init(&inlet->backoff, RETRY_FIRST, RETRY_CAP);

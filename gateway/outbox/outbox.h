@@ -14,34 +14,12 @@
 #include <stdint.h>
 
 #include <fg/bridge.h>
-#include <fg/option.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "config/config.h"
 #include "spool/cursor.h"
 #include "spool/spool.h"
-
-enum fg_order { FG_ORDER_OLDEST_FIRST, FG_ORDER_LIVE_FIRST };
-enum fg_start { FG_START_NOW, FG_START_OLDEST };
-enum fg_format { FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR };
-
-/* The options that every bridge has (docs/options.md). */
-struct fg_outbox_conf {
-	int format;			/* enum fg_format */
-	struct {
-		int64_t records;
-		uint64_t bytes;
-		int64_t linger_ns;
-	} batch;
-	int64_t window;
-	int64_t stall_ns;
-	struct fg_list match;		/* DEVICE/POINT patterns; none: all */
-	int order, start;
-	bool required;
-	double rate;			/* records per second, 0: unlimited */
-	uint64_t dead_limit;
-	bool commands;
-};
 
 struct fg_forward_conf {
 	const char *gateway, *spool_dir;
@@ -51,22 +29,17 @@ struct fg_forward_conf {
 	struct fg_clock *clock;
 };
 
-struct fg_sink_conf {
-	const char *name;
-	const struct fg_bridge *bridge;
-	const void *conf;
-	const struct fg_outbox_conf *common;
-	enum fg_level level;
-};
-
 struct fg_forward;
 struct fg_outbox;
 
 int fg_forward_new(const struct fg_forward_conf *, struct fg_forward **ret_forward);
 struct fg_forward *fg_forward_free(struct fg_forward *);	/* all sinks must be removed */
 
-/* Adds an instance and begins to open it; confs and name are borrowed until `removed`. */
-int fg_forward_add(struct fg_forward *, const struct fg_sink_conf *, struct fg_outbox **ret_outbox);
+/* Adds an instance and begins to open it; the conf is borrowed until `removed`. */
+int fg_forward_add(struct fg_forward *, const struct fg_bridge_conf *, enum fg_level,
+		   struct fg_outbox **ret_outbox);
+/* The same options from another configuration, unchanged: nothing is closed. */
+void fg_forward_rebind(struct fg_outbox *, const struct fg_bridge_conf *);
 void fg_forward_remove(struct fg_outbox *, void (*removed)(void *arg), void *arg);
 struct fg_outbox *fg_forward_find(struct fg_forward *, const char *name);
 /* Cursors of bridges that the configuration no longer names: kept, and holding the spool, for a

@@ -42,7 +42,7 @@ struct fg_outbox {
 	struct fg_sink sink;
 	struct fg_forward *forward;
 	struct fg_outbox *next;
-	const struct fg_outbox_conf *conf;
+	const struct fg_bridge_conf *conf;
 	struct fg_cursor *cursor;
 	struct fg_spool_reader *reader;
 

@@ -240,7 +240,8 @@ static int outbox_prepare(struct fg_outbox *box)
 	return 0;
 }
 
-static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_sink_conf *conf)
+static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_bridge_conf *conf,
+				    enum fg_level level)
 {
 	size_t len = strlen(conf->name);
 	struct fg_outbox *box = calloc(1, sizeof(*box) + len + 1);
@@ -249,8 +250,8 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		return NULL;
 	memcpy(box->name, conf->name, len);
 	box->forward = forward;
-	box->conf = conf->common;
-	box->window = (uint32_t)conf->common->window;
+	box->conf = conf;
+	box->window = (uint32_t)conf->window;
 	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf)
 					       : conf->bridge->acknowledges;
 	box->act.cb = on_act;
@@ -265,16 +266,22 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 			.log = forward->conf.log,
 			.component = conf->bridge->name,
 			.name = box->name,
-			.level = conf->level,
+			.level = level,
 		},
 	};
 	return box;
 }
 
-int fg_forward_add(struct fg_forward *forward, const struct fg_sink_conf *conf,
-		   struct fg_outbox **ret_outbox)
+void fg_forward_rebind(struct fg_outbox *box, const struct fg_bridge_conf *conf)
 {
-	struct fg_outbox *box = outbox_new(forward, conf), **at = &forward->outboxes;
+	box->conf = conf;
+	box->sink.conf = conf->conf;
+}
+
+int fg_forward_add(struct fg_forward *forward, const struct fg_bridge_conf *conf,
+		   enum fg_level level, struct fg_outbox **ret_outbox)
+{
+	struct fg_outbox *box = outbox_new(forward, conf, level), **at = &forward->outboxes;
 	int r = box ? outbox_prepare(box) : -ENOMEM;
 
 	if (r < 0) {

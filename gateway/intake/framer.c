@@ -1,0 +1,44 @@
+/* The framer that a profile brings to a line: its own, or the one its decoder needs. */
+#include "intake/private.h"
+
+static bool framer_kind(const char *name, enum fg_framer_kind *ret_kind)
+{
+	for (int i = 0; name && i < FG_FRAMER__MAX; i++) {
+		if (strcmp(fg_framer_names[i], name) == 0) {
+			*ret_kind = (enum fg_framer_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum fg_checksum checksum_of(const char *name)
+{
+	for (int i = 0; name && i < FG_CHECKSUM__MAX; i++)
+		if (strcmp(fg_checksum_names[i], name) == 0)
+			return (enum fg_checksum)i;
+	return FG_CHECKSUM_NONE;
+}
+
+bool framer_of_profile(const struct fg_profile *profile, struct fg_framer_conf *ret_conf)
+{
+	const struct fg_profile_conf *conf = fg_profile_conf(profile);
+	const struct fg_decoder *decoder = fg_profile_decoder(profile);
+	const char *name = conf->framer ? conf->framer : decoder ? decoder->framer : NULL;
+	struct fg_framer_conf framer = { 0 };
+
+	if (!framer_kind(name, &framer.kind))
+		return false;
+	framer.checksum = checksum_of(conf->checksum);
+	framer.max = conf->framer_options.max;
+	framer.delimiter = fg_str_c(conf->framer_options.delimiter);
+	framer.length = (size_t)conf->framer_options.length;
+	framer.idle_ns = conf->framer_options.idle_ns;
+	*ret_conf = framer;
+	return true;
+}
+
+const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
+{
+	return ((const struct fg_inlet *)source)->framer;
+}
