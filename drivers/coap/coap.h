@@ -41,8 +41,8 @@ struct fg_coap_server {
 	struct fg_timer sweep;		/* runs while there are bodies or views */
 	bool paused;
 	uint64_t now_s;
-	uint32_t handled;		/* requests seen: how full was the socket? */
-	uint32_t repeat;		/* datagrams taken by one call into libcoap */
+	uint32_t handled;		/* requests of this turn */
+	uint32_t expected;		/* four times a running mean of that */
 	uint64_t kept;			/* position */
 	uint64_t separate_since_s;
 	uint32_t separate;		/* confirmable responses within that time */

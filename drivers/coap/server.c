@@ -71,36 +71,35 @@ static size_t events_repeat(const struct epoll_event *found, int count, uint32_t
 	return len;
 }
 
-/* One call into libcoap. True if the socket may hold more than was taken. */
-static bool server_drain(struct fg_coap_server *server)
+/* One call into libcoap that takes up to `repeat` datagrams. True if there may be more. */
+static bool server_drain(struct fg_coap_server *server, uint32_t repeat)
 {
 	struct epoll_event found[EVENTS_MAX], events[REPEAT_MAX + EVENTS_MAX];
 	int count = epoll_wait(server->io.fd, found, EVENTS_MAX, 0);
-	bool full;
+	uint32_t before = server->handled;
 
 	if (count <= 0)
 		return false;
-	server->handled = 0;
-	coap_io_do_epoll(server->context, events,
-			 events_repeat(found, count, server->repeat, events));
-	full = server->handled >= server->repeat;
-	if (full)
-		server->repeat = server->repeat < REPEAT_MAX ? server->repeat * 2 : REPEAT_MAX;
-	else
-		server->repeat = server->handled ? server->handled : 1;
-	return full;
+	coap_io_do_epoll(server->context, events, events_repeat(found, count, repeat, events));
+	return server->handled - before >= repeat;
 }
 
+/* As many as the turns before found, then in small steps: a call costs a walk over all sessions and
+ * two system calls, a datagram that is not there costs one. */
 static void server_readable(struct fg_io *io, unsigned events)
 {
 	struct fg_coap_server *server = (void *)((char *)io - offsetof(struct fg_coap_server, io));
-	uint32_t taken = 0;
+	uint32_t repeat = server->expected / 4, taken = 0;
 
 	(void)events;
 	server->now_s = fg_loop_now(io->handle.loop) / FG_S(1);
-	do {
-		taken += server->repeat;
-	} while (server_drain(server) && taken < TURN_BUDGET);
+	server->handled = 0;
+	repeat = repeat < 1 ? 1 : repeat > REPEAT_MAX ? REPEAT_MAX : repeat;
+	while (taken < TURN_BUDGET && server_drain(server, repeat)) {
+		taken += repeat;
+		repeat = 1 + repeat / 4;
+	}
+	server->expected += server->handled - server->expected / 4;
 	server_sweep_later(server);
 }
 
@@ -242,7 +241,6 @@ static void server_init(struct fg_coap_server *server, struct fg_source *source)
 {
 	server->source = source;
 	server->conf = source->conf;
-	server->repeat = 1;
 	/* clients whose answer is pending are not idle, and so come on top */
 	fg_coap_clients_init(&server->clients,
 			     (size_t)server->conf->clients + FG_COAP_PENDING_MAX);

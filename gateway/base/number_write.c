@@ -124,6 +124,20 @@ static bool reads_back(const char *digits, int n, int exp10, double d)
 	return strtod(text, NULL) == d;
 }
 
+/* Below a power of two doubles are twice as dense, so the nearest text of n digits may read back
+ * to its neighbour where the next one above does not. */
+static bool next_reads_back(char *digits, int *n, int *exp10, double d)
+{
+	int exponent;
+
+	if (frexp(d, &exponent) != 0.5)
+		return false;
+	for (; *n > 1 && digits[*n - 1] == '9'; --*n)
+		++*exp10;
+	digits[*n - 1]++;
+	return reads_back(digits, *n, *exp10, d);
+}
+
 /* 15 digits always survive the way to a double and back, 17 always tell a double apart;
  * subnormals have fewer. */
 static char *double_write(char *out, double d)
@@ -141,7 +155,8 @@ static char *double_write(char *out, double d)
 	for (int precision = d < 2.3e-308 ? 1 : 15; precision <= 17; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision - 1, d);
 		n = digits_of(text, digits, &exp10);
-		if (precision == 17 || reads_back(digits, n, exp10, d))
+		if (precision == 17 || reads_back(digits, n, exp10, d) ||
+		    next_reads_back(digits, &n, &exp10, d))
 			break;
 	}
 	return layout(out, digits, n, exp10);

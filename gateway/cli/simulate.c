@@ -5,13 +5,13 @@
  */
 #include "cli/simulate.h"
 
+#include "base/units.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/units.h"
 
 #define STREAMS_MAX 3
 #define GRACE_NS FG_S(3)	/* for what is still on the way when it is told to stop */

@@ -29,9 +29,9 @@ struct sim_conf {
 	const char *mqtt, *coap;	/* URLs, or NULL */
 	bool serial;
 	uint32_t devices;
-	double rate;			/* readings per second over all; 0: as fast as they are taken */
+	double rate;			/* readings per second over all; 0: as fast as can be */
 	uint64_t count;			/* readings over all; 0: until told to stop */
-	int64_t linger_ns;		/* how long the pseudo-terminal stays; -1: until told to stop */
+	int64_t linger_ns;		/* the pseudo-terminal stays so long; -1: until told */
 };
 
 struct sim_stream_ops {

@@ -3,14 +3,14 @@
  * a reading again until the gateway has answered it. A token is the device and its reading, so a
  * late answer to an earlier reading says nothing of the next.
  */
+#include "cli/simulate_coap.h"
+
 #include "cli/simulate.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "cli/simulate_coap.h"
 
 #define SOCKETS 64		/* peers that the gateway sees; the devices share them */
 #define ACK_TIMEOUT_NS FG_S(2)	/* RFC 7252 section 4.8 */
@@ -19,7 +19,12 @@
 #define ERROR_RETRY_S 2		/* after a reset or a server's error without Max-Age */
 #define READS_PER_EVENT 64
 
-enum state { IDLE, SENT, ANNOUNCED /* empty ACK: the answer comes later */, HELD /* retry later */ };
+enum state {
+	IDLE,
+	SENT,
+	ANNOUNCED,	/* by an empty ACK: the answer comes later */
+	HELD,		/* to be tried again later */
+};
 
 struct device {
 	struct coap *coap;

@@ -24,7 +24,8 @@ struct sim_coap_answer {
 };
 
 /* A confirmable POST of a JSON payload to /path, its token the eight bytes of `token`. `out` has
- * SIM_COAP_MAX bytes; path (at most 12 bytes) and payload together at most 200. Returns the length. */
+ * SIM_COAP_MAX bytes; path (at most 12 bytes) and payload together at most 200. Returns its
+ * length. */
 size_t sim_coap_post(uint16_t mid, uint64_t token, struct fg_str path, struct fg_str payload,
 		     uint8_t *out);
 /* The four bytes of an empty acknowledgement. */

@@ -1,10 +1,11 @@
 /*
  * Simulated MQTT devices: one connection (MQTT 3.1.1) that publishes for all of them at QoS 1, a
- * topic each, and counts what the broker acknowledges. A lost connection is made again, and what was
- * not acknowledged is sent again with DUP set; a reading's text follows from its number, so only
- * numbers are kept.
+ * topic each, and counts what the broker acknowledges. A lost connection is made again, and what
+ * was not acknowledged is sent again with DUP set; a reading's text follows from its number, so
+ * only numbers are kept.
  */
 #include "cli/simulate.h"
+#include "base/buf.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/buf.h"
 
 /* MQTT 3.1.1 section 2.2.1: the first byte of a packet */
 enum {
@@ -294,8 +293,9 @@ static void looked_up(struct sim_lookup *lookup)
 		return;
 	}
 	mqtt->fd = socket(lookup->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (mqtt->fd < 0 || (connect(mqtt->fd, (struct sockaddr *)&lookup->addr,
-				     lookup->addr_len) < 0 && errno != EINPROGRESS)) {
+	if (mqtt->fd < 0 ||
+	    (connect(mqtt->fd, (struct sockaddr *)&lookup->addr, lookup->addr_len) < 0 &&
+	     errno != EINPROGRESS)) {
 		connection_lost(mqtt, strerror(errno));
 		return;
 	}

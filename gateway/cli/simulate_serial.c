@@ -1,7 +1,7 @@
 /*
  * A simulated serial device: a pseudo-terminal that prints a JSON line for each reading. Its path
- * goes to stdout, so that a configuration can name it. Nothing acknowledges on such a line: what the
- * kernel took for the reader counts as sent.
+ * goes to stdout, so that a configuration can name it. Nothing acknowledges on such a line: what
+ * the kernel took for the reader counts as sent.
  */
 #include "cli/simulate.h"
 
@@ -113,8 +113,8 @@ static void serial_flush(struct sim_stream *stream)
 		sim_stream_ready(stream);
 }
 
-/* The line as a device would have it, raw, whatever the reader does: else what is written before the
- * reader has set it would come back as an echo. */
+/* The line as a device would have it, raw, whatever the reader does: else what is written before
+ * the reader has set it would come back as an echo. */
 static int slave_prepare(const char *path)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -1,4 +1,5 @@
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. */
+#include "base/checksum.h"
 #include "intake/private.h"
 
 static bool framer_kind(const char *name, enum fg_framer_kind *ret_kind)

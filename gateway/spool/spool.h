@@ -8,7 +8,7 @@
  *
  *     number = position - epoch.base          (see struct fg_spool_epoch)
  *
- * accepted: written (pwritev has returned); the death of the process cannot lose it.
+ * accepted: written (pwrite has returned); the death of the process cannot lose it.
  * committed: synced; a power cut cannot.
  *
  * The files are described in docs/spool-format.md and at the top of spool/format.h.
@@ -47,7 +47,7 @@ struct fg_spool_epoch {
 				   could count: announce it */
 };
 
-/* What the owner is told. All are called on the loop. */
+/* What the owner is told. All but one are called on the loop; none may close the spool. */
 struct fg_spool_events {
 	void *arg;
 	/* Everything up to the position is on disk (from the pending phase, after a sync). */
@@ -65,16 +65,22 @@ struct fg_spool_events {
  * Opens or makes the spool. Takes the directory's lock. Reads one header per segment and the last
  * segment's entries; cuts a torn tail; sets damaged stretches aside. After a clean end the epoch goes
  * on, after any other a new one begins.
- *   -EBUSY   another process has it (its pid goes to *ret_pid where not NULL)
+ *   -EBUSY   another process has it (fg_spool_lock_pid says which)
  *   -ENOSPC, -EIO, -EACCES, ...   it cannot be made or written
  * Damage is never an error: what cannot be read becomes a gap.
+ *
+ * Without a loop (NULL) nothing is deferred: syncs happen within the call that asks for them, no
+ * timer runs, and events are told from within the calls.
  */
 int fg_spool_open(struct fg_loop *, const struct fg_logger *, const struct fg_spool_conf *,
 		  const struct fg_spool_events *, struct fg_spool **ret_spool);
+/* Who has it, or had it last. -ENOENT: nobody had. */
+int fg_spool_lock_pid(const char *dir, pid_t *ret_pid);
 /* The same files read only, without a lock or a loop, for tools on a stopped gateway. */
 int fg_spool_open_readonly(const char *dir, struct fg_spool **ret_spool);
-/* Commits everything, writes the clean end, then calls `closed` (NULL: synchronously, for tools and
- * for the end of the process). Waits for a sync under way. */
+/* Flushes and commits everything, writes the clean end, then calls `closed` (NULL: synchronously, for
+ * tools and for the end of the process). Waits for a sync under way. Readers are freed before. With a
+ * loop, the memory of its timers goes in the loop's next close phase. */
 void fg_spool_close(struct fg_spool *, void (*closed)(void *arg), void *arg);
 
 /* -- appending: once per payload, into the turn's buffer -- */
@@ -96,11 +102,13 @@ struct fg_entry {
  *   0           *ret_last: position of its last record
  *   -EAGAIN     no room under "refuse"
  *   -EMSGSIZE   larger than half the spool
+ *   -EINVAL     no record, or one whose value its kind does not allow
  *   -ENOSPC, -EIO ...   the disk does not take it; nothing was kept of it */
 int fg_spool_append(struct fg_spool *, const struct fg_entry *, uint64_t *ret_last);
 
-/* One pwritev for the turn: what was appended becomes accepted. On failure nothing of the turn is
+/* One write for the turn: what was appended becomes accepted. On failure nothing of the turn is
  * kept, its numbers are given back, and -errno says why; a short write is finished or taken back.
+ * What an append had to write early counts as accepted all the same: fg_spool_accepted() tells.
  * Starts the commit timer, or the sync under FG_COMMIT_EACH. */
 int fg_spool_flush(struct fg_spool *);
 
@@ -117,9 +125,11 @@ uint64_t fg_spool_committed(const struct fg_spool *);
 uint64_t fg_spool_bytes(const struct fg_spool *);	/* of all segments, as allocated */
 uint32_t fg_spool_segments(const struct fg_spool *);
 const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *);		/* the present one */
+/* Also of positions that were dropped; NULL: that epoch is so long ago that nothing tells of it. */
 const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t position);
 
-/* Counters that live with the spool so that they survive any end: written with each commit. */
+/* Counters that live with the spool so that they survive any end: written with each flush, synced
+ * with the commits. */
 enum { FG_SPOOL_COUNTERS = 24 };	/* by index; whoever uses one gives it its meaning */
 uint64_t *fg_spool_counters(struct fg_spool *);
 
