@@ -1,0 +1,342 @@
+/* A bridge's cursor file: two slots written in turn (see spool/format.h). */
+#include "spool/cursor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "spool/format.h"
+
+#define BEGIN_ANNOUNCED 1
+
+struct fg_cursor {
+	int fd, folder_fd;
+	uint64_t sequence;
+	atomic_bool written;		/* since the last sync */
+	bool fresh;			/* its name has not been synced */
+	struct fg_cursor_state state, on_disk;
+};
+
+static const char *const why_names[FG_WHY__MAX] = {
+	[FG_WHY_SPOOL_FULL] = "spool-full",
+	[FG_WHY_DAMAGED] = "damaged",
+	[FG_WHY_REFUSED] = "refused",
+	[FG_WHY_POWER_CUT] = "power-cut",
+	[FG_WHY_BRIDGE_REMOVED] = "bridge-removed",
+};
+
+const char *fg_why_name(enum fg_why why)
+{
+	return (unsigned)why < FG_WHY__MAX ? why_names[why] : "unknown";
+}
+
+/* -- the slot -- */
+
+static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
+			char slot[FG_CURSOR_SLOT])
+{
+	const uint64_t words[] = {
+		sequence, s->begin, s->position, s->acknowledged, s->sent, s->dead,
+		s->dropped[0], s->dropped[1], s->dropped[2], s->dropped[3], s->dropped[4],
+		s->announced_epoch, s->removed_at_s, s->target_hash,
+		s->begin_announced ? BEGIN_ANNOUNCED : 0,
+	};
+
+	_Static_assert(FG_WHY__MAX == 5, "the file's format has five reasons");
+	memset(slot, 0, FG_CURSOR_SLOT);
+	memcpy(slot, FG_CURSOR_MAGIC, 8);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		fg_put64(slot + 8 + 8 * i, words[i]);
+	fg_put32(slot + FG_CURSOR_SLOT - 4, fg_crc32c(0, slot, FG_CURSOR_SLOT - 4));
+}
+
+static void slot_decode(const char *slot, struct fg_cursor_state *s)
+{
+	const char *p = slot + 16;
+
+	s->begin = fg_get64(p);
+	s->position = fg_get64(p + 8);
+	s->acknowledged = fg_get64(p + 16);
+	s->sent = fg_get64(p + 24);
+	s->dead = fg_get64(p + 32);
+	for (unsigned i = 0; i < FG_WHY__MAX; i++)
+		s->dropped[i] = fg_get64(p + 40 + 8 * i);
+	s->announced_epoch = fg_get64(p + 80);
+	s->removed_at_s = fg_get64(p + 88);
+	s->target_hash = fg_get64(p + 96);
+	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
+}
+
+/* Returns the sequence of the newer sound slot, 0: there is none. */
+static uint64_t slots_read(int fd, struct fg_cursor_state *ret_state)
+{
+	char slot[FG_CURSOR_SLOT];
+	uint64_t newest = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (pread(fd, slot, sizeof(slot), (off_t)i * FG_CURSOR_STEP) != sizeof(slot) ||
+		    memcmp(slot, FG_CURSOR_MAGIC, 8) != 0 ||
+		    fg_get32(slot + FG_CURSOR_SLOT - 4) != fg_crc32c(0, slot, FG_CURSOR_SLOT - 4) ||
+		    fg_get64(slot + 8) <= newest)
+			continue;
+		newest = fg_get64(slot + 8);
+		slot_decode(slot, ret_state);
+	}
+	return newest;
+}
+
+/* -- the folder -- */
+
+static bool name_ok(const char *bridge)
+{
+	return bridge[0] && bridge[0] != '.' && !strchr(bridge, '/') && strlen(bridge) <= 255;
+}
+
+static int folder_open(const char *spool_dir, bool make)
+{
+	int dir = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, r;
+
+	if (dir < 0)
+		return -errno;
+	if (make && mkdirat(dir, "cursors", 0750) < 0 && errno != EEXIST) {
+		r = -errno;
+		close(dir);
+		return r;
+	}
+	fd = openat(dir, "cursors", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = fd < 0 ? -errno : fd;
+	close(dir);
+	return r;
+}
+
+/* -- one that is open -- */
+
+static uint64_t counts_sum(const struct fg_cursor_state *s)
+{
+	uint64_t sum = s->acknowledged + s->sent + s->dead;
+
+	for (unsigned i = 0; i < FG_WHY__MAX; i++)
+		sum += s->dropped[i];
+	return sum;
+}
+
+static void take(uint64_t *count, uint64_t *excess)
+{
+	uint64_t n = *count < *excess ? *count : *excess;
+
+	*count -= n;
+	*excess -= n;
+}
+
+/* The counts are of what lies between begin and position. What has gone is taken off them, that
+ * which was acknowledged first: its records are the ones that were forgotten. */
+static void state_clamp(struct fg_cursor_state *s, uint64_t accepted)
+{
+	uint64_t excess, due;
+
+	if (s->position <= accepted)
+		return;
+	s->position = accepted;
+	if (s->begin > accepted)
+		s->begin = accepted;
+	due = s->position - s->begin;
+	excess = counts_sum(s) > due ? counts_sum(s) - due : 0;
+	take(&s->acknowledged, &excess);
+	take(&s->sent, &excess);
+	for (unsigned i = 0; i < FG_WHY__MAX; i++)
+		take(&s->dropped[i], &excess);
+	take(&s->dead, &excess);
+}
+
+/* Both slots get their blocks, so that a full disk cannot keep a cursor from moving. */
+static int file_prepare(int fd)
+{
+	char empty[FG_CURSOR_SLOT] = { 0 };
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size >= FG_CURSOR_STEP + FG_CURSOR_SLOT)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		off_t at = (off_t)i * FG_CURSOR_STEP;
+
+		if (st.st_size < at + FG_CURSOR_SLOT &&
+		    pwrite(fd, empty, sizeof(empty), at) != sizeof(empty))
+			return errno ? -errno : -EIO;
+	}
+	return 0;
+}
+
+static int file_open(struct fg_cursor *cursor, const char *spool_dir, const char *bridge)
+{
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+	if (!name_ok(bridge))
+		return -EINVAL;
+	cursor->folder_fd = folder_open(spool_dir, true);
+	if (cursor->folder_fd < 0)
+		return cursor->folder_fd;
+	cursor->fd = openat(cursor->folder_fd, bridge, flags);
+	if (cursor->fd < 0 && errno == ENOENT) {
+		cursor->fd = openat(cursor->folder_fd, bridge, flags | O_CREAT, 0640);
+		cursor->fresh = true;
+	}
+	if (cursor->fd < 0)
+		return -errno;
+	return 0;
+}
+
+int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
+		   struct fg_cursor **ret_cursor, bool *ret_found)
+{
+	struct fg_cursor *cursor = calloc(1, sizeof(*cursor));
+	int r;
+
+	if (!cursor)
+		return -ENOMEM;
+	cursor->fd = cursor->folder_fd = -1;
+	atomic_init(&cursor->written, false);
+	r = file_open(cursor, spool_dir, bridge);
+	if (r == 0) {
+		/* reading comes first: a short file may still have one sound slot */
+		cursor->sequence = slots_read(cursor->fd, &cursor->on_disk);
+		r = file_prepare(cursor->fd);
+	}
+	if (r < 0) {
+		fg_cursor_free(cursor);
+		return r;
+	}
+	cursor->state = cursor->on_disk;
+	state_clamp(&cursor->state, accepted);
+	*ret_cursor = cursor;
+	*ret_found = cursor->sequence > 0;
+	return 0;
+}
+
+struct fg_cursor_state *fg_cursor_state(struct fg_cursor *cursor)
+{
+	return &cursor->state;
+}
+
+static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_state *b)
+{
+	for (unsigned i = 0; i < FG_WHY__MAX; i++)
+		if (a->dropped[i] != b->dropped[i])
+			return false;
+	return a->position == b->position && a->acknowledged == b->acknowledged &&
+	       a->sent == b->sent && a->dead == b->dead && a->begin == b->begin &&
+	       a->announced_epoch == b->announced_epoch && a->removed_at_s == b->removed_at_s &&
+	       a->target_hash == b->target_hash && a->begin_announced == b->begin_announced;
+}
+
+int fg_cursor_write(struct fg_cursor *cursor)
+{
+	char slot[FG_CURSOR_SLOT];
+	uint64_t sequence = cursor->sequence + 1;
+	ssize_t n;
+
+	if (cursor->sequence && state_same(&cursor->state, &cursor->on_disk))
+		return 0;
+	slot_encode(&cursor->state, sequence, slot);
+	n = pwrite(cursor->fd, slot, sizeof(slot), (off_t)(sequence & 1) * FG_CURSOR_STEP);
+	if (n != sizeof(slot))
+		return n < 0 ? -errno : -EIO;
+	cursor->sequence = sequence;
+	cursor->on_disk = cursor->state;
+	atomic_store(&cursor->written, true);
+	return 0;
+}
+
+int fg_cursor_sync(struct fg_cursor *cursor)
+{
+	int r = 0;
+
+	/* taken back first: what is written during the sync needs another */
+	if (!atomic_exchange(&cursor->written, false))
+		return 0;
+	if (fdatasync(cursor->fd) < 0)
+		r = -errno;
+	if (r == 0 && cursor->fresh && fsync(cursor->folder_fd) < 0 && errno != EINVAL)
+		r = -errno;
+	if (r == 0)
+		cursor->fresh = false;
+	else
+		atomic_store(&cursor->written, true);
+	return r;
+}
+
+struct fg_cursor *fg_cursor_free(struct fg_cursor *cursor)
+{
+	if (!cursor)
+		return NULL;
+	if (cursor->fd >= 0)
+		close(cursor->fd);
+	if (cursor->folder_fd >= 0)
+		close(cursor->folder_fd);
+	free(cursor);
+	return NULL;
+}
+
+/* -- without opening one -- */
+
+int fg_cursor_remove(const char *spool_dir, const char *bridge)
+{
+	int folder = name_ok(bridge) ? folder_open(spool_dir, false) : -EINVAL, r = 0;
+
+	if (folder < 0)
+		return folder;
+	if (unlinkat(folder, bridge, 0) < 0)
+		r = -errno;
+	close(folder);
+	return r;
+}
+
+int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_state *ret_state)
+{
+	int folder = name_ok(bridge) ? folder_open(spool_dir, false) : -EINVAL, fd, r;
+	struct fg_cursor_state state = { 0 };
+
+	if (folder < 0)
+		return folder;
+	fd = openat(folder, bridge, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	r = fd < 0 ? -errno : 0;
+	close(folder);
+	if (r < 0)
+		return r;
+	if (!slots_read(fd, &state))
+		r = -EBADMSG;
+	close(fd);
+	if (r == 0)
+		*ret_state = state;
+	return r;
+}
+
+int fg_cursor_each(const char *spool_dir, int (*each)(void *arg, const char *bridge), void *arg)
+{
+	int fd = folder_open(spool_dir, false), r = 0;
+	struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(dir)))
+		if (name_ok(entry->d_name))
+			r = each(arg, entry->d_name);
+	closedir(dir);
+	return r;
+}

@@ -1,0 +1,535 @@
+/*
+ * Appending, making room, opening. The turn's buffer always belongs to the active segment: an entry
+ * that does not fit into it is preceded by a write of the buffer and the birth of a new segment.
+ */
+#include "spool/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spool/encode.h"
+
+#define BUFFER_START ((size_t)64 << 10)
+#define BUFFER_FULL ((size_t)1 << 20)
+#define SMALL_TURNS 256
+#define SEGMENT_LEAST ((uint64_t)64 << 10)
+#define RESERVE ((uint64_t)512 << 10)
+
+/* -- looking -- */
+
+struct fg_segment *fg_spool_active(const struct fg_spool *spool)
+{
+	return spool->last && !spool->last->sealed ? spool->last : NULL;
+}
+
+uint64_t fg_spool_oldest(const struct fg_spool *spool)
+{
+	return (spool->first ? spool->first->base : spool->accepted) + 1;
+}
+
+uint64_t fg_spool_accepted(const struct fg_spool *spool)
+{
+	return spool->accepted;
+}
+
+uint64_t fg_spool_committed(const struct fg_spool *spool)
+{
+	return spool->committed;
+}
+
+uint64_t fg_spool_bytes(const struct fg_spool *spool)
+{
+	return spool->bytes;
+}
+
+uint32_t fg_spool_segments(const struct fg_spool *spool)
+{
+	return spool->segments;
+}
+
+const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *spool)
+{
+	return spool->epoch;
+}
+
+const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *spool, uint64_t position)
+{
+	for (uint32_t i = spool->epochs.count; i-- > 0;)
+		if (spool->epochs.all[i]->base < position)
+			return spool->epochs.all[i];
+	return NULL;
+}
+
+uint64_t *fg_spool_counters(struct fg_spool *spool)
+{
+	return spool->counters;
+}
+
+/* -- room -- */
+
+/* Bytes that entries can still take without anything being given back. */
+static uint64_t room_left(const struct fg_spool *spool)
+{
+	const struct fg_segment *active = fg_spool_active(spool);
+	uint64_t left = active ? active->size - active->end - spool->len : 0;
+
+	if (spool->bytes + FG_SEGMENT_HEAD < spool->conf.limit)
+		left += spool->conf.limit - spool->bytes - FG_SEGMENT_HEAD;
+	return left;
+}
+
+bool fg_spool_has_room(const struct fg_spool *spool)
+{
+	if (spool->failing || spool->turn_error)
+		return false;
+	return spool->conf.when_full == FG_FULL_DROP_OLDEST || room_left(spool) >= spool->reserve;
+}
+
+void fg_spool_set_reserve(struct fg_spool *spool, uint64_t reserve)
+{
+	spool->reserve = reserve;
+}
+
+void fg_spool_tell_room(struct fg_spool *spool)
+{
+	if (!spool->wants_room || !fg_spool_has_room(spool))
+		return;
+	spool->wants_room = false;
+	if (spool->events.room)
+		spool->events.room(spool->events.arg);
+}
+
+static void room_missed(struct fg_spool *spool, int error)
+{
+	spool->wants_room = true;
+	if (error == -EAGAIN)
+		return;
+	if (!spool->failing)
+		fg_log(&spool->logger, FG_ERROR, "cannot write", "error=\"%s\"", strerror(-error));
+	spool->failing = error;
+	fg_sync_retry_later(spool);
+}
+
+static void drop_oldest(struct fg_spool *spool, uint64_t need)
+{
+	while (spool->first && spool->bytes + need > spool->conf.limit) {
+		struct fg_segment *segment = spool->first;
+
+		if (segment->last > spool->floor)
+			spool->floor = segment->last;
+		/* first the word that it was dropped, so that it never passes for damage */
+		(void)fg_state_write_tally(spool);
+		fg_segment_remove(spool, segment, true);
+		fg_sync_dropped(spool);
+	}
+}
+
+/* How large the next segment may be if it has to hold `need` bytes; 0: there is no room. */
+static uint64_t birth_size(const struct fg_spool *spool, uint64_t need)
+{
+	const struct fg_segment *active = fg_spool_active(spool);
+	uint64_t size = need > spool->conf.segment ? need : spool->conf.segment, left;
+	uint64_t bytes = spool->bytes;
+
+	size = fg_segment_allocated(size);
+	if (spool->conf.when_full == FG_FULL_DROP_OLDEST)
+		return size;
+	if (active)
+		bytes -= fg_segment_allocated(active->size) - fg_segment_allocated(active->end);
+	if (bytes >= spool->conf.limit)
+		return 0;
+	left = (spool->conf.limit - bytes) & ~(uint64_t)4095;
+	if (size > left)
+		size = left;
+	return size >= need ? size : 0;
+}
+
+/* -- giving back -- */
+
+static void segments_give(struct fg_spool *spool)
+{
+	bool giving = false;
+
+	for (struct fg_segment *s = spool->first; s && s->sealed && s->last <= spool->released;
+	     s = s->next) {
+		giving = giving || !s->given_back;
+		s->given_back = true;
+	}
+	if (!giving)
+		return;
+	/* lazily, several at once, but not while somebody waits for the room */
+	if (spool->wants_room || !spool->loop)
+		fg_sync_start(spool, false, true);
+	else
+		fg_sync_retry_later(spool);
+}
+
+/* The active segment alone may be what is in the way, though all of it was acknowledged. */
+static void active_give(struct fg_spool *spool)
+{
+	struct fg_segment *active = fg_spool_active(spool);
+
+	if (active && active->end > FG_SEGMENT_HEAD && spool->len == 0 &&
+	    active->last <= spool->released)
+		fg_segment_seal(spool, active);
+}
+
+void fg_spool_release(struct fg_spool *spool, uint64_t upto)
+{
+	if (upto > spool->accepted)
+		upto = spool->accepted;
+	if (upto <= spool->released || spool->readonly)
+		return;
+	spool->released = upto;
+	if (spool->conf.when_full == FG_FULL_REFUSE && !fg_spool_has_room(spool))
+		active_give(spool);
+	segments_give(spool);
+}
+
+/* A new segment with room for an entry of `len` bytes. The buffer must have been written. */
+static int rotate(struct fg_spool *spool, uint64_t len)
+{
+	uint64_t size = birth_size(spool, FG_SEGMENT_HEAD + len);
+	int r = size ? 0 : -EAGAIN;
+
+	if (r == 0) {
+		if (fg_spool_active(spool))
+			fg_segment_end(spool, spool->last);
+		if (spool->conf.when_full == FG_FULL_DROP_OLDEST)
+			drop_oldest(spool, size);
+		r = fg_segment_birth(spool, size);
+	}
+	if (r < 0)
+		room_missed(spool, r);
+	if (r == -EAGAIN) {
+		active_give(spool);
+		segments_give(spool);
+	}
+	return r;
+}
+
+int fg_spool_retry(struct fg_spool *spool)
+{
+	int r = fg_spool_active(spool) ? 0 : rotate(spool, 0);
+
+	if (r < 0)
+		return r;
+	if (spool->failing)
+		fg_log(&spool->logger, FG_INFO, "can write again", "accepted=%" PRIu64,
+		       spool->accepted);
+	spool->failing = 0;
+	return 0;
+}
+
+/* -- the turn's buffer -- */
+
+static int buffer_resize(struct fg_spool *spool, size_t cap)
+{
+	char *buf = realloc(spool->buf, cap);
+
+	if (!buf)
+		return -ENOMEM;
+	spool->buf = buf;
+	spool->cap = cap;
+	return 0;
+}
+
+/* Room for `need` more bytes. */
+static int buffer_reserve(struct fg_spool *spool, size_t need)
+{
+	size_t cap = spool->cap ? spool->cap : BUFFER_START;
+	int r;
+
+	if (spool->cap - spool->len >= need)
+		return 0;
+	if (spool->len && spool->len + need > BUFFER_FULL) {
+		r = fg_spool_write_turn(spool);
+		if (r < 0)
+			return spool->turn_error = r;
+	}
+	while (cap < spool->len + need)
+		cap *= 2;
+	return cap == spool->cap ? 0 : buffer_resize(spool, cap);
+}
+
+static void buffer_shrink(struct fg_spool *spool, size_t used)
+{
+	if (spool->cap <= BUFFER_START || used > BUFFER_START) {
+		spool->small_turns = 0;
+		return;
+	}
+	if (++spool->small_turns >= SMALL_TURNS || spool->cap > BUFFER_FULL)
+		(void)buffer_resize(spool, BUFFER_START);
+}
+
+/* Nothing of the turn is kept. What part of it is in the file goes with the segment's seal: it must
+ * never be read together with what takes its positions. */
+static void turn_lost(struct fg_spool *spool, int error)
+{
+	spool->len = 0;
+	spool->pending = spool->accepted;
+	fg_segment_end(spool, spool->last);
+	room_missed(spool, error);
+}
+
+int fg_spool_write_turn(struct fg_spool *spool)
+{
+	struct fg_segment *active = fg_spool_active(spool);
+	size_t len = spool->len;
+	int r;
+
+	if (!len)
+		return 0;
+	r = fg_spool_write_all(spool->io, active->fd, spool->buf, len, active->end);
+	if (r < 0) {
+		turn_lost(spool, r);
+		return r;
+	}
+	active->end += len;
+	active->last = spool->accepted = spool->pending;
+	active->dirty = true;
+	spool->len = 0;
+	buffer_shrink(spool, len);
+	return 0;
+}
+
+/* -- appending -- */
+
+static int append_ready(struct fg_spool *spool)
+{
+	if (spool->readonly)
+		return -EROFS;
+	if (spool->turn_error)
+		return spool->turn_error;
+	if (spool->failing && spool->loop)
+		return spool->failing;
+	return spool->failing ? fg_spool_retry(spool) : 0;
+}
+
+/* The active segment does not hold the entry of `len` bytes behind the buffer's content. */
+static int append_rotated(struct fg_spool *spool, size_t len)
+{
+	size_t before = spool->len;
+	int r;
+
+	if (FG_SEGMENT_HEAD + len > spool->conf.limit / 2 || len > FG_ENTRY_MAX)
+		return -EMSGSIZE;
+	r = fg_spool_write_turn(spool);
+	if (r < 0)
+		return spool->turn_error = r;
+	r = rotate(spool, len);
+	if (r == 0 && before)
+		memmove(spool->buf, spool->buf + before, len);
+	return r;
+}
+
+int fg_spool_append(struct fg_spool *spool, const struct fg_entry *entry, uint64_t *ret_last)
+{
+	size_t bound = fg_entry_bound(entry);
+	struct fg_segment *active;
+	int64_t len;
+	int r = append_ready(spool);
+
+	if (r == 0 && bound > spool->conf.limit)
+		r = -EMSGSIZE;
+	if (r == 0)
+		r = buffer_reserve(spool, bound);
+	if (r < 0)
+		return r;
+	len = fg_entry_encode(entry, spool->pending + 1, spool->buf + spool->len);
+	if (len < 0)
+		return (int)len;
+	active = fg_spool_active(spool);
+	if (!active || active->size - active->end - spool->len < (uint64_t)len) {
+		r = append_rotated(spool, (size_t)len);
+		if (r < 0)
+			return r;
+		active = spool->last;
+	}
+	fg_entry_seal(spool->buf + spool->len, (size_t)len, active->seed);
+	spool->len += (size_t)len;
+	spool->pending += entry->count;
+	*ret_last = spool->pending;
+	return 0;
+}
+
+int fg_spool_flush(struct fg_spool *spool)
+{
+	uint64_t before = spool->tally.accepted;
+	int r = spool->turn_error;
+
+	if (r == 0)
+		r = fg_spool_write_turn(spool);
+	spool->turn_error = 0;
+	if (spool->accepted != before)
+		fg_sync_flushed(spool);
+	else if (!spool->readonly)
+		(void)fg_state_write_tally(spool);
+	if (spool->conf.when_full == FG_FULL_REFUSE && !fg_spool_has_room(spool))
+		spool->wants_room = true;
+	return r;
+}
+
+/* -- opening -- */
+
+static int folder_make(const char *dir)
+{
+	char *path = strdup(dir);
+	int r = path ? 0 : -ENOMEM;
+
+	for (char *p = path; r == 0 && p;) {
+		p = strchr(p + 1, '/');
+		if (p)
+			*p = '\0';
+		if (mkdir(path, 0750) < 0 && errno != EEXIST)
+			r = -errno;
+		if (p)
+			*p = '/';
+	}
+	free(path);
+	return r;
+}
+
+static int folder_open(struct fg_spool *spool)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int r;
+
+	spool->dir_fd = open(spool->conf.dir, flags);
+	if (spool->dir_fd < 0 && errno == ENOENT && !spool->readonly) {
+		r = folder_make(spool->conf.dir);
+		if (r < 0)
+			return r;
+		spool->dir_fd = open(spool->conf.dir, flags);
+	}
+	return spool->dir_fd < 0 ? -errno : 0;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void sizes_settle(struct fg_spool *spool)
+{
+	struct fg_spool_conf *conf = &spool->conf;
+	uint64_t least = min_u64(SEGMENT_LEAST, conf->limit / 4);
+	uint64_t most = conf->limit / 8 > least ? conf->limit / 8 : least;
+
+	/* whole pages, so that what is allocated is what is counted */
+	conf->segment = min_u64(conf->segment, most) & ~(uint64_t)4095;
+	if (conf->segment < 4096)
+		conf->segment = 4096;
+	spool->reserve = min_u64(RESERVE, conf->limit / 4);
+}
+
+static struct fg_spool *spool_new(const struct fg_spool_conf *conf)
+{
+	struct fg_spool *spool = calloc(1, sizeof(*spool));
+
+	if (!spool)
+		return NULL;
+	spool->io = &fg_spool_io;
+	spool->dir_fd = spool->lock_fd = -1;
+	spool->conf = *conf;
+	spool->conf.dir = strdup(conf->dir);
+	sizes_settle(spool);
+	return spool->conf.dir ? spool : fg_spool_destroy(spool);
+}
+
+struct fg_spool *fg_spool_destroy(struct fg_spool *spool)
+{
+	if (!spool)
+		return NULL;
+	while (spool->first)
+		fg_segment_remove(spool, spool->first, false);
+	fg_readers_orphan(spool);
+	fg_sync_fini(spool);
+	fg_epochs_fini(&spool->epochs);
+	if (spool->lock_fd >= 0)
+		close(spool->lock_fd);
+	if (spool->dir_fd >= 0)
+		close(spool->dir_fd);
+	free(spool->buf);
+	free((char *)(uintptr_t)spool->conf.dir);
+	free(spool);
+	return NULL;
+}
+
+static int spool_start(struct fg_spool *spool)
+{
+	int r = folder_open(spool);
+
+	if (r == 0)
+		r = fg_boot_id(spool->boot);
+	if (r == 0 && !spool->readonly)
+		r = fg_state_lock(spool);
+	else if (r == 0)
+		spool->lock_fd = openat(spool->dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (r == 0)
+		r = fg_spool_recover(spool);
+	return r;
+}
+
+int fg_spool_open(struct fg_loop *loop, const struct fg_logger *logger,
+		  const struct fg_spool_conf *conf, const struct fg_spool_events *events,
+		  struct fg_spool **ret_spool)
+{
+	struct fg_spool *spool = spool_new(conf);
+	int r;
+
+	if (!spool)
+		return -ENOMEM;
+	if (logger)
+		spool->logger = *logger;
+	if (events)
+		spool->events = *events;
+	r = spool_start(spool);
+	spool->loop = loop;
+	if (r == 0)
+		r = fg_sync_init(spool);
+	if (r < 0) {
+		fg_spool_destroy(spool);
+		return r;
+	}
+	if (spool->committed < spool->accepted)
+		fg_sync_flushed(spool);
+	*ret_spool = spool;
+	return 0;
+}
+
+int fg_spool_open_readonly(const char *dir, struct fg_spool **ret_spool)
+{
+	struct fg_spool_conf conf = { .dir = dir, .limit = UINT64_MAX / 2, .segment = SEGMENT_LEAST };
+	struct fg_spool *spool = spool_new(&conf);
+	int r;
+
+	if (!spool)
+		return -ENOMEM;
+	spool->readonly = true;
+	r = spool_start(spool);
+	if (r < 0) {
+		fg_spool_destroy(spool);
+		return r;
+	}
+	*ret_spool = spool;
+	return 0;
+}
+
+int fg_spool_lock_pid(const char *dir, pid_t *ret_pid)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, r;
+
+	if (dir_fd < 0)
+		return -errno;
+	fd = openat(dir_fd, "lock", O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : fg_state_read_pid(fd, ret_pid);
+	if (fd >= 0)
+		close(fd);
+	close(dir_fd);
+	return r;
+}
