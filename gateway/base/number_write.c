@@ -126,12 +126,15 @@ static bool reads_back(const char *digits, int n, int exp10, double d)
 
 /* Below a power of two doubles are twice as dense, so the nearest text of n digits may read back
  * to its neighbour where the next one above does not. */
-static bool next_reads_back(char *digits, int *n, int *exp10, double d)
+static bool next_reads_back(char *digits, int precision, int *n, int *exp10, double d)
 {
 	int exponent;
 
 	if (frexp(d, &exponent) != 0.5)
 		return false;
+	/* the zeros that digits_of dropped still stand there */
+	*exp10 -= precision - *n;
+	*n = precision;
 	for (; *n > 1 && digits[*n - 1] == '9'; --*n)
 		++*exp10;
 	digits[*n - 1]++;
@@ -156,7 +159,7 @@ static char *double_write(char *out, double d)
 		snprintf(text, sizeof(text), "%.*e", precision - 1, d);
 		n = digits_of(text, digits, &exp10);
 		if (precision == 17 || reads_back(digits, n, exp10, d) ||
-		    next_reads_back(digits, &n, &exp10, d))
+		    next_reads_back(digits, precision, &n, &exp10, d))
 			break;
 	}
 	return layout(out, digits, n, exp10);
