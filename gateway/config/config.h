@@ -146,7 +146,7 @@ struct fg_bridge_change {
 };
 
 struct fg_config_diff {
-	struct fg_driver_change *drivers;	/* those of `after` in its order, then the removed */
+	struct fg_driver_change *drivers;	/* those of `after`, then the removed */
 	size_t ndrivers;
 	struct fg_bridge_change *bridges;
 	size_t nbridges;
