@@ -9,7 +9,7 @@
  *
  * fg_sink_done() may lead to the next send: so it is called behind the library's callbacks, in
  * their order.
- *
+ */
 #include "mqtt.h"
 
 #include <errno.h>
@@ -39,7 +39,6 @@ static const struct outcome outcomes[] = {
 	{ 0x00, 0 },
 	{ 0x10, 0 },		/* nobody has subscribed */
 	{ 0x80, -EAGAIN },	/* unspecified */
-	{ 0x83, -EAGAIN },	/* specific to the implementation */
 	{ 0x88, -EAGAIN },	/* unavailable */
 	{ 0x89, -EAGAIN },	/* busy */
 	{ 0x91, -EAGAIN },	/* identifier in use */
