@@ -258,11 +258,9 @@ static int buffer_reserve(struct fg_spool *spool, size_t need)
 
 static void buffer_shrink(struct fg_spool *spool, size_t used)
 {
-	if (spool->cap <= BUFFER_START || used > BUFFER_START) {
-		spool->small_turns = 0;
-		return;
-	}
-	if (++spool->small_turns >= SMALL_TURNS || spool->cap > BUFFER_FULL)
+	spool->small_turns = used > BUFFER_START ? 0 : spool->small_turns + 1;
+	if (spool->cap > BUFFER_FULL ||
+	    (spool->cap > BUFFER_START && spool->small_turns >= SMALL_TURNS))
 		(void)buffer_resize(spool, BUFFER_START);
 }
 
@@ -293,7 +291,6 @@ int fg_spool_write_turn(struct fg_spool *spool)
 	active->last = spool->accepted = spool->pending;
 	active->dirty = true;
 	spool->len = 0;
-	buffer_shrink(spool, len);
 	return 0;
 }
 
@@ -360,11 +357,13 @@ int fg_spool_append(struct fg_spool *spool, const struct fg_entry *entry, uint64
 int fg_spool_flush(struct fg_spool *spool)
 {
 	uint64_t before = spool->tally.accepted;
+	size_t used = spool->len;
 	int r = spool->turn_error;
 
 	if (r == 0)
 		r = fg_spool_write_turn(spool);
 	spool->turn_error = 0;
+	buffer_shrink(spool, used);
 	if (spool->accepted != before)
 		fg_sync_flushed(spool);
 	else if (!spool->readonly)
