@@ -40,38 +40,46 @@ static void worker_sleep(struct work_pool *pool)
 		pool->calls--;
 }
 
-/* The lock is held on entry and on return. */
-static void work_run(struct work_pool *pool, struct fg_work *work)
+/*
+ * Takes the first piece and does it; the lock is held on entry and on return. Whether the worker is
+ * idle after it is told together with the result: the loop may have more for it as soon as it knows.
+ */
+static bool work_next(struct work_pool *pool)
 {
-	bool first;
+	struct fg_work *work = pool->todo.first;
+	bool first, idle;
 
+	pool->todo.first = work_after(work);
 	pthread_mutex_unlock(&pool->lock);
 	work->work(work);
 	pthread_mutex_lock(&pool->lock);
+	idle = !pool->todo.first;
+	pool->idle += idle;
 	first = !pool->done.first;
 	work_append(&pool->done, work);
 	if (!first)
-		return; /* the loop has been woken and has not come yet */
+		return idle; /* the loop has been woken and has not come yet */
 	pthread_mutex_unlock(&pool->lock);
 	fg_wake_send(&pool->wake);
 	pthread_mutex_lock(&pool->lock);
+	return idle;
 }
 
 static void *worker_run(void *arg)
 {
 	struct work_pool *pool = arg;
-	struct fg_work *work;
+	bool idle = true;
 
 	pthread_mutex_lock(&pool->lock);
-	worker_sleep(pool);
 	while (!pool->quit) {
-		work = pool->todo.first;
-		if (work) {
-			pool->todo.first = work_after(work);
-			work_run(pool, work);
-		} else {
-			pool->idle++;
+		if (idle) {
 			worker_sleep(pool);
+			idle = false;
+		} else if (pool->todo.first) {
+			idle = work_next(pool);
+		} else {
+			idle = true; /* it was called, and another one has done it */
+			pool->idle++;
 		}
 	}
 	pthread_mutex_unlock(&pool->lock);

@@ -1,0 +1,328 @@
+/* What comes from outside the loop's thread: results of workers, wakes, signals. */
+#include "test_loop_sim.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+/* -- workers -- */
+
+struct job {
+	struct fg_work work;
+	struct sim *sim;
+	char name;
+	enum fg_phase phase; /* in which done was called */
+	pthread_t ran_on;
+	bool usr1_blocked;
+	pthread_barrier_t *all; /* until all are there, */
+	struct fg_work *after; /* and until this one has ended */
+	struct job *again;
+};
+
+/* The pool's queue of results, seen from within: a worker's own result comes a moment after. */
+static bool has_ended(struct work_pool *pool, const struct fg_work *work)
+{
+	bool ended;
+
+	pthread_mutex_lock(&pool->lock);
+	ended = pool->done.last == work;
+	pthread_mutex_unlock(&pool->lock);
+	return ended;
+}
+
+static void job_run(struct fg_work *work)
+{
+	struct job *job = container_of(work, struct job, work);
+	sigset_t mask;
+
+	job->ran_on = pthread_self();
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	job->usr1_blocked = sigismember(&mask, SIGUSR1);
+	if (job->all)
+		pthread_barrier_wait(job->all);
+	while (job->after && !has_ended(&job->sim->loop->work, job->after))
+		sched_yield();
+}
+
+static void job_done(struct fg_work *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	job->phase = (enum fg_phase)job->sim->loop->phase;
+	sim_note(job->sim, job->name);
+	if (job->again)
+		assert_int_equal(fg_loop_work(job->sim->loop, &job->again->work), 0);
+}
+
+static struct job job_of(struct sim *sim, char name)
+{
+	return (struct job){ .work = { .work = job_run, .done = job_done },
+			     .sim = sim,
+			     .name = name,
+			     .phase = FG_PHASE__MAX };
+}
+
+static void work_comes_back_in_pending(void **state)
+{
+	struct sim *sim = *state;
+	struct job a = job_of(sim, 'a'), b = job_of(sim, 'b');
+
+	a.again = &b;
+	assert_int_equal(fg_loop_work(sim->loop, &a.work), 0);
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_string_equal(sim->trace, "ab");
+	assert_int_equal(a.phase, FG_PHASE_PENDING);
+	assert_int_equal(b.phase, FG_PHASE_PENDING);
+	assert_false(pthread_equal(a.ran_on, pthread_self()));
+	assert_true(pthread_equal(a.ran_on, b.ran_on)); /* one at a time needs one worker */
+	assert_int_equal(sim->loop->work.threads, 1);
+	assert_true(a.usr1_blocked);
+}
+
+/* Four workers at once; `done` in the order in which they end, which is not that of the queue. */
+static void results_in_the_order_they_end(void **state)
+{
+	static const int after[FG_LOOP_WORKERS] = { 1, 3, -1, 2 };
+	struct sim *sim = *state;
+	struct job job[FG_LOOP_WORKERS];
+	pthread_barrier_t all;
+
+	pthread_barrier_init(&all, NULL, FG_LOOP_WORKERS);
+	for (unsigned i = 0; i < FG_LOOP_WORKERS; i++) {
+		job[i] = job_of(sim, (char)('a' + i));
+		job[i].all = &all;
+		job[i].after = after[i] < 0 ? NULL : &job[after[i]].work;
+		assert_int_equal(fg_loop_work(sim->loop, &job[i].work), 0);
+	}
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_string_equal(sim->trace, "cdba");
+	assert_int_equal(sim->loop->work.threads, FG_LOOP_WORKERS);
+	pthread_barrier_destroy(&all);
+}
+
+/* Each waits for the one before it: were they not begun in order, four would wait for a fifth. */
+static void work_is_begun_in_order(void **state)
+{
+	struct sim *sim = *state;
+	struct job job[200];
+
+	for (unsigned i = 0; i < 200; i++) {
+		job[i] = job_of(sim, (char)('0' + i % 10));
+		job[i].after = i > 0 ? &job[i - 1].work : NULL;
+		assert_int_equal(fg_loop_work(sim->loop, &job[i].work), 0);
+	}
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_int_equal(strlen(sim->trace), 200);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(sim->trace[i], '0' + i % 10);
+}
+
+static void much_work(void **state)
+{
+	struct sim *sim = *state;
+	struct job *job = calloc(20000, sizeof(*job));
+	struct fg_loop_stats stats;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		job[i] = job_of(sim, 'w');
+		if (i >= 10000)
+			job[i - 10000].again = &job[i];
+	}
+	for (unsigned i = 0; i < 10000; i++)
+		assert_int_equal(fg_loop_work(sim->loop, &job[i].work), 0);
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	fg_loop_stats(sim->loop, &stats);
+	assert_int_equal(stats.callbacks[FG_PHASE_PENDING], 20000);
+	for (unsigned i = 0; i < 20000; i++)
+		assert_int_equal(job[i].phase, FG_PHASE_PENDING);
+	free(job);
+}
+
+static void free_drops_what_was_not_begun(void **state)
+{
+	struct sim sim = { .loop = fg_loop_new() };
+	struct job job[10];
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		job[i] = job_of(&sim, 'j');
+		assert_int_equal(fg_loop_work(sim.loop, &job[i].work), 0);
+	}
+	fg_loop_turn(sim.loop, false);
+	fg_loop_free(sim.loop);
+	assert_string_equal(sim.trace, "");
+}
+
+/* -- wakes -- */
+
+#define SENDERS 4u
+#define SENDS 100000u
+
+struct alarm {
+	struct fg_wake wake;
+	struct sim *sim;
+	char name;
+	unsigned sent, calls; /* sent: atomic */
+	enum fg_phase phase;
+	struct alarm *closes;
+};
+
+static void alarm_called(struct fg_wake *wake)
+{
+	struct alarm *alarm = container_of(wake, struct alarm, wake);
+
+	alarm->calls++;
+	alarm->phase = (enum fg_phase)wake->handle.loop->phase;
+	sim_note(alarm->sim, alarm->name);
+	if (alarm->closes)
+		fg_handle_close(&alarm->closes->wake.handle, NULL);
+	if (__atomic_load_n(&alarm->sent, __ATOMIC_SEQ_CST) == SENDERS * SENDS)
+		fg_handle_close(&wake->handle, NULL);
+}
+
+static void *alarm_send(void *arg)
+{
+	struct alarm *alarm = arg;
+
+	for (unsigned i = 0; i < SENDS; i++) {
+		__atomic_fetch_add(&alarm->sent, 1, __ATOMIC_SEQ_CST);
+		fg_wake_send(&alarm->wake);
+	}
+	return NULL;
+}
+
+/* No send is without a callback after it, or the loop would never see the last and sleep on. */
+static void wakes_from_threads(void **state)
+{
+	struct sim *sim = *state;
+	struct alarm alarm = { .sim = sim, .name = 'w' };
+	pthread_t thread[SENDERS];
+
+	fg_wake_init(sim->loop, &alarm.wake, alarm_called);
+	for (unsigned i = 0; i < SENDERS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, alarm_send, &alarm), 0);
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	for (unsigned i = 0; i < SENDERS; i++)
+		pthread_join(thread[i], NULL);
+	assert_in_range(alarm.calls, 1, SENDERS * SENDS);
+	assert_int_equal(alarm.phase, FG_PHASE_POLL);
+}
+
+static void burst_is_one_callback(void **state)
+{
+	struct sim *sim = *state;
+	struct alarm a = { .sim = sim, .name = 'a' }, b = { .sim = sim, .name = 'b' };
+	uint64_t writes = 0;
+
+	fg_wake_init(sim->loop, &a.wake, alarm_called);
+	fg_wake_init(sim->loop, &b.wake, alarm_called);
+	for (unsigned i = 0; i < 1000; i++) {
+		fg_wake_send(&b.wake);
+		fg_wake_send(&a.wake);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		fg_loop_turn(sim->loop, false);
+	assert_string_equal(sim->trace, "ab");
+	assert_int_equal(read(sim->loop->wakes.io.fd, &writes, sizeof(writes)), sizeof(writes));
+	assert_int_equal(writes, 1); /* one write for all of it */
+	fg_wake_send(&b.wake);
+	fg_loop_turn(sim->loop, true);
+	assert_string_equal(sim->trace, "abb");
+	fg_handle_close(&a.wake.handle, NULL);
+	fg_handle_close(&b.wake.handle, NULL);
+	sim_close_rest(sim);
+}
+
+static void wake_closed_by_another(void **state)
+{
+	struct sim *sim = *state;
+	struct alarm alarm[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		alarm[i] = (struct alarm){ .sim = sim, .name = (char)('a' + i) };
+		fg_wake_init(sim->loop, &alarm[i].wake, alarm_called);
+	}
+	alarm[0].closes = &alarm[1];
+	alarm[2].closes = &alarm[0];
+	for (unsigned i = 0; i < 3; i++)
+		fg_wake_send(&alarm[i].wake);
+	fg_loop_turn(sim->loop, false);
+	assert_string_equal(sim->trace, "ac");
+	fg_handle_close(&alarm[2].wake.handle, NULL);
+	assert_int_equal(fg_loop_turn(sim->loop, false), 0);
+}
+
+/* -- signals -- */
+
+struct listener {
+	struct fg_signal sig;
+	struct sim *sim;
+	char name;
+	struct listener *closes;
+};
+
+static void listener_called(struct fg_signal *sig, int signo)
+{
+	struct listener *listener = container_of(sig, struct listener, sig);
+
+	assert_int_equal(signo, sig->signo);
+	assert_int_equal(sig->handle.loop->phase, FG_PHASE_POLL);
+	sim_note(listener->sim, listener->name);
+	if (listener->closes)
+		fg_handle_close(&listener->closes->sig.handle, NULL);
+}
+
+static void signals_reach_their_listeners(void **state)
+{
+	static const int signo[] = { SIGUSR1, SIGUSR2, SIGUSR1, SIGUSR1 };
+	struct sim *sim = *state;
+	struct listener l[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		l[i] = (struct listener){ .sim = sim, .name = (char)('a' + i) };
+		assert_int_equal(fg_signal_init(sim->loop, &l[i].sig, signo[i], listener_called),
+				 0);
+	}
+	kill(getpid(), SIGUSR1);
+	kill(getpid(), SIGUSR2);
+	l[0].closes = &l[2];
+	fg_loop_turn(sim->loop, true);
+	assert_string_equal(sim->trace, "adb");
+	for (unsigned i = 0; i < 4; i++)
+		fg_handle_close(&l[i].sig.handle, NULL);
+	kill(getpid(), SIGUSR1); /* nobody listens, and it does not kill */
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_string_equal(sim->trace, "adb");
+	assert_int_equal(fg_signal_init(sim->loop, &l[0].sig, 10000, listener_called), -EINVAL);
+}
+
+static void unreferenced_signal(void **state)
+{
+	struct sim *sim = *state;
+	struct listener l = { .sim = sim };
+
+	assert_int_equal(fg_signal_init(sim->loop, &l.sig, SIGUSR2, listener_called), 0);
+	assert_int_equal(fg_loop_turn(sim->loop, false), 1);
+	fg_handle_unref(&l.sig.handle);
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	fg_handle_close(&l.sig.handle, NULL);
+	sim_close_rest(sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SIM_TEST(work_comes_back_in_pending),
+		SIM_TEST(results_in_the_order_they_end),
+		SIM_TEST(work_is_begun_in_order),
+		SIM_TEST(much_work),
+		cmocka_unit_test(free_drops_what_was_not_begun),
+		SIM_TEST(wakes_from_threads),
+		SIM_TEST(burst_is_one_callback),
+		SIM_TEST(wake_closed_by_another),
+		SIM_TEST(signals_reach_their_listeners),
+		SIM_TEST(unreferenced_signal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
