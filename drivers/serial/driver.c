@@ -1,0 +1,363 @@
+/*
+ * Serial lines: bytes from a tty, through a framer, one payload a frame. A device on such a line
+ * cannot be asked to send again and waits for no acknowledgement. So a pause stops the reading:
+ * the kernel's buffer fills, flow control (where the line has it) holds the device, and what the
+ * kernel had to throw away is counted.
+ *
+ * A port that vanishes is at fault at once; it is opened again by its path, which is the same
+ * device when the path is one below /dev/serial/by-id.
+ */
+#include <fg/driver.h>
+
+#include "held.h"
+#include "port.h"
+#include "serial.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+	READ_SIZE = 4096,
+	READS_PER_TURN = 16,	/* then the other sources have their turn */
+	SAID_A_MINUTE = 3,	/* lines about skipped bytes */
+};
+
+#define OVERRUNS_LOOK_NS FG_S(1)
+/* Bytes that come so soon after the port was opened are of a frame that had begun before. */
+#define AMID_NS FG_MS(20)
+
+struct serial {
+	struct fg_source *source;
+	struct fg_io io;
+	struct fg_timer silence;
+	struct serial_port port;
+	struct fg_framer framer;
+	struct serial_held held;
+	bool framing, paused, faulted;
+	bool begun;			/* a byte has come since the port was opened */
+	uint64_t opened_ns;
+	uint64_t looked_ns;		/* at the overruns */
+	uint64_t skipped_unsaid;
+	struct fg_log_limit skipped_limit;
+};
+
+static void serial_fault(struct serial *serial, int error, const char *what)
+{
+	serial->faulted = true;
+	fg_io_stop(&serial->io);
+	fg_timer_stop(&serial->silence);
+	fg_source_fault(serial->source, error, what);
+}
+
+/* -- frames -- */
+
+static void frame_lost(struct serial *serial, struct fg_str frame)
+{
+	fg_source_reject(serial->source, "overrun", frame);
+}
+
+/* False when there was no room. */
+static bool frame_submit(struct serial *serial, struct fg_str frame)
+{
+	const struct fg_input input = { .payload = frame, .content_format = -1 };
+	uint64_t unused;
+
+	return fg_source_submit(serial->source, &input, &unused) != -EAGAIN;
+}
+
+static void frame_take(void *arg, struct fg_str frame)
+{
+	struct serial *serial = arg;
+	struct fg_str before;
+
+	/* behind what waits already, so that the order stays */
+	if (!serial_held_first(&serial->held, &before) && !serial->paused &&
+	    frame_submit(serial, frame))
+		return;
+	if (serial_held_push(&serial->held, frame) < 0)
+		frame_lost(serial, frame);
+}
+
+/* True when nothing waits any more. */
+static bool held_submit(struct serial *serial)
+{
+	struct fg_str frame;
+
+	while (serial_held_first(&serial->held, &frame)) {
+		if (serial->paused || !frame_submit(serial, frame))
+			return false;
+		serial_held_drop(&serial->held);
+	}
+	return true;
+}
+
+static void reject_each(struct serial *serial, uint64_t *count, const char *reason)
+{
+	for (; *count; --*count)
+		fg_source_reject(serial->source, reason, fg_str(NULL, 0));
+}
+
+/* What the framer counted is handed on as it happens, and its counters begin at 0 again. */
+static void framer_account(struct serial *serial)
+{
+	struct fg_framer *framer = &serial->framer;
+	uint32_t left_out;
+
+	reject_each(serial, &framer->bad,
+		    framer->conf.checksum == FG_CHECKSUM_NONE ? "frame" : "checksum");
+	reject_each(serial, &framer->oversize, "too-large");
+	serial->skipped_unsaid += framer->skipped;
+	framer->skipped = 0;
+	if (serial->skipped_unsaid &&
+	    fg_log_allowed(&serial->skipped_limit, fg_loop_now(serial->source->loop), SAID_A_MINUTE,
+			   &left_out)) {
+		fg_log(&serial->source->logger, FG_WARN, "bytes skipped, no good frame in them",
+		       "bytes=%llu", (unsigned long long)serial->skipped_unsaid);
+		serial->skipped_unsaid = 0;
+	}
+}
+
+/* -- reading -- */
+
+/* Overruns are counted where they happen, without being told: looked at while bytes come. */
+static void overruns_look(struct serial *serial)
+{
+	uint64_t now = fg_loop_now(serial->source->loop);
+
+	if (now - serial->looked_ns < OVERRUNS_LOOK_NS)
+		return;
+	serial->looked_ns = now;
+	if (serial_port_overruns(&serial->port) > 0)
+		fg_source_reject(serial->source, "overrun", fg_str(NULL, 0));
+}
+
+/* A frame whose beginning nobody has heard could pass for another: 3.5 for 23.5. On a pty all that
+ * was written is there from the beginning. */
+static void beginning_look(struct serial *serial)
+{
+	enum fg_framer_kind kind = serial->framer.conf.kind;
+
+	if (serial->begun)
+		return;
+	serial->begun = true;
+	if (serial->port.pty || kind == FG_FRAMER_LENGTH || kind == FG_FRAMER_IDLE)
+		return;
+	if (fg_loop_now(serial->source->loop) - serial->opened_ns < AMID_NS)
+		serial->framer.discard = true;
+}
+
+/* One read. Its bytes, 0: nothing there, or -errno: the port is gone. */
+static ssize_t port_read(struct serial *serial)
+{
+	char bytes[READ_SIZE];
+	ssize_t n = read(serial->port.fd, bytes, sizeof(bytes));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return n < 0 ? -errno : -EIO;
+	beginning_look(serial);
+	fg_framer_feed(&serial->framer, bytes, (size_t)n, frame_take, serial);
+	framer_account(serial);
+	return n;
+}
+
+static void silence_begin(struct serial *serial)
+{
+	if (serial->framer.conf.idle_ns > 0 && !serial->paused)
+		fg_timer_start(&serial->silence, (uint64_t)serial->framer.conf.idle_ns);
+}
+
+/* Reads what is there, up to a turn's worth. True if there was anything. */
+static bool port_drain(struct serial *serial)
+{
+	bool any = false;
+
+	for (int i = 0; i < READS_PER_TURN && !serial->paused && !serial->faulted; i++) {
+		ssize_t n = held_submit(serial) ? port_read(serial) : 0;
+
+		if (n < 0)
+			serial_fault(serial, (int)n, "the port is gone");
+		if (n <= 0)
+			break;
+		any = true;
+		/* a full tty's buffer comes as a little less than was asked for */
+		if (n < READ_SIZE / 2)
+			break;
+	}
+	if (any && !serial->faulted) {
+		overruns_look(serial);
+		silence_begin(serial);
+	}
+	return any;
+}
+
+static void port_ready(struct fg_io *io, unsigned events)
+{
+	struct serial *serial = (struct serial *)((char *)io - offsetof(struct serial, io));
+
+	/* behind a hang-up there may be bytes to be read, but no more will come */
+	if (!port_drain(serial) && events & FG_HANGUP && !serial->faulted)
+		serial_fault(serial, -EIO, "the port is gone");
+}
+
+/* No byte for as long as ends a frame. A loop that was held up comes here with bytes waiting: those
+ * came in between, as far as anybody can tell. */
+static void silence_due(struct fg_timer *timer)
+{
+	struct serial *serial = (struct serial *)((char *)timer - offsetof(struct serial, silence));
+
+	if (port_drain(serial) || serial->faulted)
+		return;
+	fg_framer_idle(&serial->framer, frame_take, serial);
+	framer_account(serial);
+}
+
+/* -- the driver -- */
+
+static void serial_pause(struct fg_source *source)
+{
+	struct serial *serial = source->state;
+
+	serial->paused = true;
+	if (serial->faulted || serial->port.fd < 0)
+		return;
+	/* no byte is read, so silence means nothing */
+	fg_timer_stop(&serial->silence);
+	fg_io_sync(&serial->io, serial->port.fd, 0, false);
+}
+
+static void serial_resume(struct fg_source *source)
+{
+	struct serial *serial = source->state;
+
+	serial->paused = false;
+	if (serial->faulted || serial->port.fd < 0 || !held_submit(serial) || serial->paused)
+		return;
+	serial->looked_ns = 0;
+	overruns_look(serial);
+	silence_begin(serial);
+	fg_io_sync(&serial->io, serial->port.fd, FG_READ, false);
+}
+
+/* What the device does not do of what was asked. */
+static int port_refused(struct serial *serial, int error)
+{
+	static const char *const words[][2] = {
+		{ "speed", "the port does not do this speed" },
+		{ "mode", "the port does not do this mode" },
+		{ "raw mode", "the port cannot be set raw" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (error == -EOPNOTSUPP && strcmp(words[i][0], serial->port.differs) == 0)
+			fg_source_fault(serial->source, error, words[i][1]);
+	return error;
+}
+
+static int port_begin(struct serial *serial, const struct serial_conf *conf)
+{
+	const struct serial_line line = {
+		.speed = (speed_t)conf->baud,
+		.mode = conf->mode,
+		.flow = (enum serial_flow)conf->flow,
+	};
+	int err = serial_port_open(&serial->port, conf->port, &line);
+
+	if (err < 0)
+		return port_refused(serial, err);
+	if (serial->port.differs)
+		fg_log(&serial->source->logger, FG_WARN, "the port leaves out a setting",
+		       "setting=\"%s\"", serial->port.differs);
+	if (serial->framer.conf.idle_ns > 0)
+		serial_port_quicken(&serial->port);
+	serial->looked_ns = serial->opened_ns = fg_loop_now(serial->source->loop);
+	return fg_io_sync(&serial->io, serial->port.fd, FG_READ, true);
+}
+
+static int serial_open(struct fg_source *source)
+{
+	struct serial *serial = source->state;
+	const struct serial_conf *conf = source->conf;
+	struct serial_framing framing;
+	int err;
+
+	serial->source = source;
+	serial->port.fd = -1;
+	fg_io_init(source->loop, &serial->io, port_ready);
+	fg_timer_init(source->loop, &serial->silence, silence_due);
+	err = serial_framing(conf, fg_source_framer(source), &framing);
+	if (err == 0)
+		err = fg_framer_init(&serial->framer, &framing.conf);
+	if (err < 0)
+		return err;
+	serial->framing = true;
+	err = port_begin(serial, conf);
+	if (err == 0)
+		fg_source_up(source);
+	return err;
+}
+
+/* What waits for room is lost with the port's state, and so is the frame that has begun: its end
+ * would have been another one's. */
+static void remains_account(struct serial *serial)
+{
+	struct fg_str frame;
+
+	while (serial_held_first(&serial->held, &frame)) {
+		frame_lost(serial, frame);
+		serial_held_drop(&serial->held);
+	}
+	if (serial->framer.len)
+		fg_log(&serial->source->logger, FG_INFO, "a frame was cut off", "bytes=%zu",
+		       serial->framer.len);
+}
+
+static void serial_closed(struct fg_handle *handle)
+{
+	struct serial *serial =
+		(struct serial *)((char *)handle - offsetof(struct serial, io.handle));
+
+	serial_port_close(&serial->port);
+	if (serial->framing)
+		fg_framer_fini(&serial->framer);
+	serial_held_fini(&serial->held);
+	fg_source_closed(serial->source);
+}
+
+static void serial_close(struct fg_source *source)
+{
+	struct serial *serial = source->state;
+
+	serial->faulted = true;
+	remains_account(serial);
+	/* in this order: the second one's end is that of both */
+	fg_handle_close(&serial->silence.handle, NULL);
+	fg_handle_close(&serial->io.handle, serial_closed);
+}
+
+static void serial_kept(struct fg_source *source, uint64_t upto)
+{
+	/* nobody on the line waits to hear it */
+	(void)source;
+	(void)upto;
+}
+
+const struct fg_driver fg_driver_serial = {
+	.name = "serial",
+	.summary = "Frames from a serial line: text lines, delimited, fixed or stuffed frames.",
+	.address = FG_ADDRESS_LINK,
+	.conf_size = sizeof(struct serial_conf),
+	.state_size = sizeof(struct serial),
+	.options = serial_options,
+	.check = serial_conf_check,
+	.ops = {
+		.open = serial_open,
+		.close = serial_close,
+		.pause = serial_pause,
+		.resume = serial_resume,
+		.kept = serial_kept,
+	},
+};
