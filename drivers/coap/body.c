@@ -114,8 +114,9 @@ static bool body_grow(struct fg_coap_bodies *bodies, struct fg_coap_body *body, 
 static void body_put(struct fg_coap_body *body, const struct fg_coap_block *block, size_t offset)
 {
 	size_t end = offset + block->bytes.len;
-	bool known = end <= body->len && (block->bytes.len == 0 ||
-		     memcmp(body->data + offset, block->bytes.ptr, block->bytes.len) == 0);
+	bool known = end <= body->len &&
+		     (block->bytes.len == 0 ||
+		      memcmp(body->data + offset, block->bytes.ptr, block->bytes.len) == 0);
 
 	if (!known && block->bytes.len)
 		memcpy(body->data + offset, block->bytes.ptr, block->bytes.len);

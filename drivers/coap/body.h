@@ -1,5 +1,5 @@
 /*
- * Bodies that arrive in blocks (Block1, RFC 7959 section 2.5), put together by offset under a budget.
+ * Bodies that arrive in blocks (RFC 7959 section 2.5), put together by offset under a budget.
  *
  * libcoap could do this, but 4.3.1 and 4.3.4 believe the Size1 of a single datagram and allocate
  * that much, and 4.3.1 without Size1 takes every block for a whole body.
@@ -15,7 +15,8 @@
 #define FG_COAP_BODIES 64
 #define FG_COAP_BODIES_OF_ONE 4			/* of one client */
 #define FG_COAP_BODIES_BYTES ((size_t)1 << 20)	/* of all together */
-#define FG_COAP_BODY_TIMEOUT_S 120		/* after its last block; a retry takes at most 93 s */
+/* After its last block; a retry takes at most 93 s. */
+#define FG_COAP_BODY_TIMEOUT_S 120
 
 struct fg_coap_body {
 	const void *owner;	/* NULL: unused */

@@ -1,12 +1,11 @@
 /* The CoAP driver: its options, and what it tells the gateway about itself. */
-#include "coap.h"
+#include <fg/fault.h>
+
+#include "server.h"
+#include "listen.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#include <fg/fault.h>
-
-#include "listen.h"
 
 static int listen_check(const char *text, char *why, size_t cap)
 {
@@ -22,7 +21,7 @@ static int listen_check(const char *text, char *why, size_t cap)
 static const struct fg_option coap_options[] = {
 	{ .name = "listen", .type = FG_OPT_STRING, .offset = offsetof(struct fg_coap_conf, listen),
 	  .flags = FG_OPT_REQUIRED, .check = listen_check,
-	  .help = "address to listen on: coap://ADDRESS[:5683] or, with DTLS, coaps://ADDRESS[:5684]" },
+	  .help = "where to listen: coap://ADDRESS[:5683] or, with DTLS, coaps://ADDRESS[:5684]" },
 	{ .name = "psk", .type = FG_OPT_SECRETS, .offset = offsetof(struct fg_coap_conf, psk),
 	  .help = "DTLS pre-shared keys: identity of a device to its secret" },
 	{ .name = "open", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_coap_conf, open),
@@ -33,7 +32,7 @@ static const struct fg_option coap_options[] = {
 	  .help = "longest payload, also when it comes in blocks" },
 	{ .name = "clients", .type = FG_OPT_INT, .offset = offsetof(struct fg_coap_conf, clients),
 	  .def = "10000", .min = 1, .max = 1000000,
-	  .help = "clients remembered at a time; beyond, the one that was silent longest is forgotten" },
+	  .help = "clients remembered at a time; beyond, the one silent longest is forgotten" },
 	{ 0 },
 };
 
@@ -56,8 +55,10 @@ static void coap_check(const void *conf, struct fg_faults *faults)
 		fg_doubt(faults, "/open", "anyone who reaches %s can write to this gateway",
 			 coap->listen);
 	else
-		fg_fault(faults, "/listen", "%s can be reached from outside without protection: "
-			 "use coaps:// with psk, or say \"open\": true", coap->listen);
+		fg_fault(faults, "/listen",
+			 "%s can be reached from outside without protection: "
+			 "use coaps:// with psk, or say \"open\": true",
+			 coap->listen);
 }
 
 static void coap_pause(struct fg_source *source)
@@ -77,7 +78,7 @@ static void coap_resume(struct fg_source *source)
 
 const struct fg_driver fg_driver_coap = {
 	.name = "coap",
-	.summary = "CoAP server for constrained devices (RFC 7252), with block-wise transfer and DTLS",
+	.summary = "CoAP server for constrained devices (RFC 7252), block-wise and with DTLS",
 	.address = FG_ADDRESS_PATH,
 	.conf_size = sizeof(struct fg_coap_conf),
 	.state_size = sizeof(struct fg_coap_server),

@@ -1,11 +1,11 @@
 /* Reads the address to listen on. Pure: no name is looked up, no socket is opened. */
 #include "listen.h"
 
+#include <fg/str.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-
-#include <fg/str.h>
 
 static bool listen_scheme(struct fg_str *rest, struct fg_coap_listen *listen)
 {
@@ -104,7 +104,8 @@ int fg_coap_listen_parse(const char *text, struct fg_coap_listen *ret_listen, co
 	if (!listen_split(rest, &host, &port, &six))
 		return listen_bad("is not ADDRESS[:PORT] behind its scheme", ret_why);
 	if (!listen_host(host, six, &listen))
-		return listen_bad("has no IPv4 or [IPv6] address (names are not looked up)", ret_why);
+		return listen_bad("has no IPv4 or [IPv6] address in it (names do not count)",
+				  ret_why);
 	number = htons(listen.secure ? FG_COAPS_PORT : FG_COAP_PORT);
 	if (port.len && !listen_port(port, &number))
 		return listen_bad("has no port between 1 and 65535", ret_why);

@@ -1,5 +1,5 @@
 /* Reads and writes the options that the driver cares for. */
-#include "coap.h"
+#include "server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,8 +20,8 @@ int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str
 	coap_option_filter_set(&filter, COAP_OPTION_URI_PATH);
 	coap_option_iterator_init(request, &it, &filter);
 	while ((option = coap_option_next(&it))) {
-		struct fg_str s = fg_str((const char *)coap_opt_value(option),
-					 coap_opt_length(option));
+		struct fg_str s =
+			fg_str((const char *)coap_opt_value(option), coap_opt_length(option));
 
 		if (!segment_ok(s) || s.len + 1 > cap - len)
 			return -EINVAL;
@@ -36,8 +36,7 @@ int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str
 	return 0;
 }
 
-int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number,
-			  uint32_t *ret_value)
+int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number, uint32_t *ret_value)
 {
 	coap_opt_iterator_t it;
 	coap_opt_t *option = coap_check_option(request, number, &it);
@@ -54,6 +53,5 @@ void fg_coap_add_number(coap_pdu_t *response, coap_option_num_t number, uint32_t
 {
 	uint8_t bytes[4];
 
-	coap_add_option(response, number, coap_encode_var_safe(bytes, sizeof(bytes), value),
-			bytes);
+	coap_add_option(response, number, coap_encode_var_safe(bytes, sizeof(bytes), value), bytes);
 }

@@ -31,8 +31,7 @@ void fg_coap_queue_push(struct fg_coap_queue *queue, const struct fg_coap_pendin
 	queue->len++;
 }
 
-bool fg_coap_queue_pop(struct fg_coap_queue *queue, uint64_t upto,
-		       struct fg_coap_pending *ret_item)
+bool fg_coap_queue_pop(struct fg_coap_queue *queue, uint64_t upto, struct fg_coap_pending *ret_item)
 {
 	const struct fg_coap_pending *item;
 

@@ -8,7 +8,7 @@
  * again, the empty ACK goes out, and the answer becomes a separate response (section 5.2.2).
  * libcoap's own separate responses (coap_register_async) lose requests with equal tokens.
  */
-#include "coap.h"
+#include "server.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,8 +54,7 @@ static void take_answer(struct take *t, coap_pdu_code_t code, const char *text)
 	if (t->block1 != FG_COAP_NO_BLOCK)
 		fg_coap_add_number(t->response, COAP_OPTION_BLOCK1, t->block1);
 	if (code == COAP_RESPONSE_CODE_REQUEST_TOO_LARGE)
-		fg_coap_add_number(t->response, COAP_OPTION_SIZE1,
-				   (uint32_t)t->server->conf->body);
+		fg_coap_add_number(t->response, COAP_OPTION_SIZE1, (uint32_t)t->server->conf->body);
 	fg_coap_say(t->response, code, text);
 	if (t->seen && code != COAP_RESPONSE_CODE_CONTINUE) {
 		t->seen->state = FG_COAP_ANSWERED;
@@ -63,8 +62,7 @@ static void take_answer(struct take *t, coap_pdu_code_t code, const char *text)
 	}
 }
 
-static struct fg_coap_client *session_client(struct fg_coap_server *server,
-					     coap_session_t *session)
+static struct fg_coap_client *session_client(struct fg_coap_server *server, coap_session_t *session)
 {
 	struct fg_coap_client *client = coap_session_get_app_data(session);
 
@@ -124,11 +122,10 @@ static uint64_t take_key(const struct take *t)
 	coap_opt_t *tag = coap_check_option(t->request, COAP_OPTION_RTAG, &it);
 	uint64_t key = fg_coap_key(FG_COAP_KEY, t->path);
 
-	key = fg_coap_key(key, fg_str((const char *)&t->content_format,
-				      sizeof(t->content_format)));
+	key = fg_coap_key(key, fg_str((const char *)&t->content_format, sizeof(t->content_format)));
 	if (tag)
-		key = fg_coap_key(key, fg_str((const char *)coap_opt_value(tag),
-					      coap_opt_length(tag)));
+		key = fg_coap_key(key,
+				  fg_str((const char *)coap_opt_value(tag), coap_opt_length(tag)));
 	return key;
 }
 
@@ -177,23 +174,25 @@ static bool take_block(struct take *t)
 /* Reads what the request says about itself; false if it was answered already. */
 static bool take_read(struct take *t)
 {
+	struct fg_coap_server *server = t->server;
 	uint32_t size1;
 	size_t len = 0;
 	const uint8_t *data = NULL;
 
 	coap_get_data(t->request, &len, &data);
 	t->payload = fg_str((const char *)data, len);
-	if (fg_coap_path(t->request, t->server->address, sizeof(t->server->address), &t->path) < 0) {
+	if (fg_coap_path(t->request, server->address, sizeof(server->address), &t->path) < 0) {
 		take_reject(t, "path", COAP_RESPONSE_CODE_BAD_REQUEST, "no path of a device");
 		return false;
 	}
 	if (take_format(t) < 0) {
-		take_reject(t, "content-format", COAP_RESPONSE_CODE_UNSUPPORTED_CONTENT_FORMAT, NULL);
+		take_reject(t, "content-format", COAP_RESPONSE_CODE_UNSUPPORTED_CONTENT_FORMAT,
+			    NULL);
 		return false;
 	}
-	if (len > t->server->conf->body ||
+	if (len > server->conf->body ||
 	    (fg_coap_option_number(t->request, COAP_OPTION_SIZE1, &size1) == 0 &&
-	     size1 > t->server->conf->body)) {
+	     size1 > server->conf->body)) {
 		take_reject(t, "too-large", COAP_RESPONSE_CODE_REQUEST_TOO_LARGE, NULL);
 		return false;
 	}
@@ -349,8 +348,8 @@ static coap_pdu_t *pending_pdu(struct fg_coap_server *server, const struct fg_co
 static void pending_answer(struct fg_coap_server *server, const struct fg_coap_pending *item)
 {
 	struct fg_coap_client *client = coap_session_get_app_data(item->session);
-	struct fg_coap_seen *seen = client ? fg_coap_client_find(client, item->mid, server->now_s)
-					   : NULL;
+	struct fg_coap_seen *seen = client ? fg_coap_client_find(client, item->mid, server->now_s) :
+					     NULL;
 	bool held = item->confirmable && seen && seen->state == FG_COAP_HELD;
 	coap_pdu_t *pdu = pending_pdu(server, item, held);
 

@@ -1,5 +1,5 @@
 /*
- * libcoap as a citizen of the loop. Its own epoll descriptor is watched (nested and level-triggered,
+ * libcoap as a citizen of the loop. Its own epoll descriptor is watched (nested, level-triggered,
  * so that stopping early is safe), and its timers are a timerfd behind that descriptor.
  *
  * What libcoap 4.3.1 and 4.3.4 do behind one's back:
@@ -12,15 +12,15 @@
  *    bound; so blocks are done here (body.c, view.c) and no block mode is set.
  *  - A datagram of more than 1,472 bytes is cut without a word.
  */
-#include "coap.h"
+#include "server.h"
+
+#include "listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-#include "listen.h"
 
 #define TURN_BUDGET 256		/* datagrams a turn; the rest waits for the next one */
 #define REPEAT_MAX 64
@@ -133,7 +133,8 @@ static const coap_bin_const_t *psk_find(coap_bin_const_t *identity, coap_session
 		if (strlen(psk->names[i]) == identity->length &&
 		    memcmp(psk->names[i], identity->s, identity->length) == 0)
 			return &server->keys[i];
-	if (fg_log_allowed(&server->unknown_identity, fg_loop_now(server->source->loop), 10, &left_out))
+	if (fg_log_allowed(&server->unknown_identity, fg_loop_now(server->source->loop), 10,
+			   &left_out))
 		fg_log(&server->source->logger, FG_WARN, "unknown psk identity",
 		       "identity=%s left_out=%u",
 		       fg_log_quote(identity->s, identity->length, text, sizeof(text)), left_out);
@@ -242,8 +243,7 @@ static void server_init(struct fg_coap_server *server, struct fg_source *source)
 	server->source = source;
 	server->conf = source->conf;
 	/* clients whose answer is pending are not idle, and so come on top */
-	fg_coap_clients_init(&server->clients,
-			     (size_t)server->conf->clients + FG_COAP_PENDING_MAX);
+	fg_coap_clients_init(&server->clients, (size_t)server->conf->clients + FG_COAP_PENDING_MAX);
 	fg_coap_bodies_init(&server->bodies, (size_t)server->conf->body);
 	fg_io_init(source->loop, &server->io, server_readable);
 	fg_timer_init(source->loop, &server->sweep, server_sweep);

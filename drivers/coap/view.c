@@ -3,16 +3,16 @@
  * Blocks are cut here (Block2, RFC 7959 section 2.4) from a bounded number of kept texts; what
  * libcoap would keep for this purpose has no bound.
  */
-#include "coap.h"
+#include <fg/buf.h>
+
+#include "server.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-
-#define VIEW_SZX 6		/* blocks of 1,024 bytes, unless the client wants smaller ones */
-#define FORMAT_LINKS 40		/* application/link-format */
+#define VIEW_SZX 6 /* blocks of 1,024 bytes, unless the client wants smaller ones */
+#define FORMAT_LINKS 40 /* application/link-format */
 #define FORMAT_SENML_JSON 110
 
 /* One GET. */

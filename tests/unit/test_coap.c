@@ -72,8 +72,9 @@ static void duplicate_of_non_is_dropped(void **state)
 
 static void any_token_will_do(void **state)
 {
-	static const char *const tokens[][2] = { { "a", "b" }, { "a", "a" }, { "", "" },
-						 { "12345678", "" } };
+	static const char *const tokens[][2] = {
+		{ "a", "b" }, { "a", "a" }, { "", "" }, { "12345678", "" }
+	};
 	struct bed *bed = *state;
 	uint16_t mid = 100;
 

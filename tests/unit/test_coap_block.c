@@ -1,5 +1,5 @@
-/* The CoAP driver: bodies in blocks, last values, listings, and the claims about libcoap that all of
- * it stands on. */
+/* The CoAP driver: bodies in blocks, last values, listings, and the claims about libcoap that
+ * all of it stands on. */
 #include "test_coap_fake.h"
 
 static void block_send(struct bed *bed, struct msg *m, unsigned num, bool more, size_t len)
@@ -57,9 +57,9 @@ static void missing_block_is_asked_for(void **state)
 	static const struct {
 		unsigned num, code;
 		bool more;
-	} rows[] = { { 1, 408, true }, { 0, 231, true }, { 0, 231, true }, { 2, 408, true },
-		     { 1, 231, true }, { 3, 408, false }, { 2, 231, true }, { 1, 231, true },
-		     { 3, 204, false } };
+	} rows[] = { { 1, 408, true }, { 0, 231, true }, { 0, 231, true },
+		     { 2, 408, true }, { 1, 231, true }, { 3, 408, false },
+		     { 2, 231, true }, { 1, 231, true }, { 3, 204, false } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		block_send(bed, &m, rows[i].num, rows[i].more, 16);
@@ -115,7 +115,9 @@ static void block_of_wrong_length_is_refused(void **state)
 
 /* -- GET -- */
 
-static const struct msg get = { .type = CON, .code = GET, .mid = 50, .token = "g", .path = "dev/a" };
+static const struct msg get = {
+	.type = CON, .code = GET, .mid = 50, .token = "g", .path = "dev/a",
+};
 
 static void last_value(void **state)
 {
@@ -275,7 +277,8 @@ static int claim_setup(void **state)
 	struct claim *claim = (struct claim *)(bed + 1);
 	coap_address_t address;
 
-	bed->address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = free_port(),
+	bed->address = (struct sockaddr_in){ .sin_family = AF_INET,
+					     .sin_port = free_port(),
 					     .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
 	coap_startup();
 	coap_set_log_level((coap_log_t)LOG_EMERG);
@@ -315,8 +318,9 @@ static void claim_drain(struct claim *claim, unsigned times)
 	coap_io_do_epoll(claim->context, events, times);
 }
 
-static const struct msg put = { .type = CON, .code = PUT, .mid = 9, .token = "c", .path = "x",
-				.payload = "1" };
+static const struct msg put = {
+	.type = CON, .code = PUT, .mid = 9, .token = "c", .path = "x", .payload = "1"
+};
 
 static void duplicates_reach_the_handler(void **state)
 {

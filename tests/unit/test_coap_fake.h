@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "../../drivers/coap/coap.h"
+#include "../../drivers/coap/server.h"
 #include "../../drivers/coap/listen.h"
 #include "base/buf.h"
 
@@ -174,15 +174,20 @@ static inline int bed_setup(void **state)
 	struct bed *bed = calloc(1, sizeof(*bed));
 
 	bed->loop = fg_loop_new();
-	bed->address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = free_port(),
+	bed->address = (struct sockaddr_in){ .sin_family = AF_INET,
+					     .sin_port = free_port(),
 					     .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
 	snprintf(bed->listen, sizeof(bed->listen), "coap://127.0.0.1:%u",
 		 ntohs(bed->address.sin_port));
 	bed->conf = (struct fg_coap_conf){ .listen = bed->listen, .body = 8192, .clients = 4 };
 	bed->server = calloc(1, fg_driver_coap.state_size);
 	bed->in.source = (struct fg_source){
-		.name = "things", .driver = &fg_driver_coap, .conf = &bed->conf,
-		.state = bed->server, .loop = bed->loop, .gateway = "gw",
+		.name = "things",
+		.driver = &fg_driver_coap,
+		.conf = &bed->conf,
+		.state = bed->server,
+		.loop = bed->loop,
+		.gateway = "gw",
 	};
 	fg_hook_init(bed->loop, &bed->check, FG_PHASE_CHECK, bed_check);
 	fg_hook_start(&bed->check);

@@ -1,13 +1,13 @@
 /* What the parts of the CoAP driver share: its options and the state of one instance. */
 #pragma once
 
-#include <coap3/coap.h>
-
 #include <fg/driver.h>
 
 #include "body.h"
 #include "clients.h"
 #include "pending.h"
+
+#include <coap3/coap.h>
 
 #define FG_COAP_MAX_AGE_S 30	/* said with 5.03: try again after that long */
 #define FG_COAP_ADDRESS_MAX 1472	/* libcoap reads no longer datagram */
@@ -81,6 +81,5 @@ void fg_coap_view_done(struct fg_coap_view *view);
  * longer than cap. */
 int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str *ret_path);
 /* The value of an option that is a number of up to four bytes; -ENOENT, -EINVAL. */
-int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number,
-			  uint32_t *ret_value);
+int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number, uint32_t *ret_value);
 void fg_coap_add_number(coap_pdu_t *response, coap_option_num_t number, uint32_t value);
