@@ -215,7 +215,8 @@ void fg_cli_print_faults(const struct fg_faults *faults)
 
 	fg_buf_init(&text, 16 << 20);
 	fg_faults_text(faults, &text);
-	fwrite(text.data, 1, text.len, stderr);
+	if (text.len)
+		fwrite(text.data, 1, text.len, stderr);
 	fg_buf_fini(&text);
 }
 
@@ -241,7 +242,7 @@ int fg_cli_print(const char *name, const struct fg_buf *buf)
 {
 	if (buf->failed)
 		return fg_cli_failed(name, "out of memory");
-	if (fwrite(buf->data, 1, buf->len, stdout) != buf->len || fflush(stdout) != 0)
+	if ((buf->len && fwrite(buf->data, 1, buf->len, stdout) != buf->len) || fflush(stdout) != 0)
 		return fg_cli_failed(name, "standard output: %s", strerror(errno));
 	return FG_EXIT_OK;
 }
