@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ struct fg_sync_job {
 	bool last;			/* the spool's end: writes the clean state */
 	uint64_t upto;
 	int error, cursors_error;
+	atomic_bool begun;		/* whoever sets it does the work */
 	sem_t worked;
 	uint32_t count;
 	struct sync_item items[];	/* one for each segment that is synced (fd >= 0) or given back */
@@ -146,6 +148,8 @@ static void job_work(struct fg_work *work)
 {
 	struct fg_sync_job *job = (struct fg_sync_job *)work;
 
+	if (atomic_exchange(&job->begun, true))
+		return;
 	/* before anything is given back: else a power cut leaves cursors below the oldest segment */
 	if (job->sync_cursors)
 		job->cursors_error = job->sync_cursors(job->arg);
@@ -556,13 +560,15 @@ void fg_sync_fini(struct fg_spool *spool)
 	fg_handle_close(&timers->retry.handle, retry_closed);
 }
 
-/* Waits for the worker; its `done` finds an orphan later. */
+/* Waits for the worker, or does its work: the loop hands it to a thread only when it turns. Its
+ * `done` finds an orphan later. */
 static void job_wait(struct fg_spool *spool)
 {
 	struct fg_sync_job *job = spool->job;
 
 	if (!job)
 		return;
+	job_work(&job->work);
 	while (sem_wait(&job->worked) < 0)
 		;
 	job_harvest(spool, job);

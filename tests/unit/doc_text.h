@@ -114,10 +114,10 @@ struct doc_case {
 	const char *text;
 };
 
-#define DOC_CASES_CHECK(decoder, ctx, cases)                                                       \
-	for (size_t case_at = 0; case_at < sizeof(cases) / sizeof(*(cases)); case_at++) {          \
-		char *got = doc_text(decoder, ctx, (cases)[case_at].payload);                      \
-                                                                                                   \
-		assert_string_equal(got, (cases)[case_at].text);                                   \
-		free(got);                                                                         \
+#define DOC_CASES_CHECK(decoder, ctx, cases)                                              \
+	for (size_t case_at = 0; case_at < sizeof(cases) / sizeof(*(cases)); case_at++) { \
+		char *got = doc_text(decoder, ctx, (cases)[case_at].payload);             \
+                                                                                          \
+		assert_string_equal(got, (cases)[case_at].text);                          \
+		free(got);                                                                \
 	}

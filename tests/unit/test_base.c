@@ -88,8 +88,8 @@ static void buffer_writes_json_strings(void **state)
 	(void)state;
 	fg_buf_init(&buf, 100);
 	fg_buf_json(&buf, FG_STR("a\"b\\c\n\x01/\xc3\xa9\0z"));
-	assert_true(fg_str_eq(fg_buf_view(&buf),
-			      FG_STR("\"a\\\"b\\\\c\\n\\u0001/\xc3\xa9\\u0000z\"")));
+	assert_true(
+		fg_str_eq(fg_buf_view(&buf), FG_STR("\"a\\\"b\\\\c\\n\\u0001/\xc3\xa9\\u0000z\"")));
 	fg_buf_fini(&buf);
 	fg_buf_init(&buf, 5);
 	fg_buf_json(&buf, FG_STR("abcdef"));

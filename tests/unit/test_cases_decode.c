@@ -21,9 +21,9 @@ enum { FILE_MAX = 16 << 20 };
 
 struct family {
 	char folder[512];
-	char *text;		/* cases.json */
+	char *text; /* cases.json */
 	struct fg_doc cases;
-	uint32_t at;		/* the next case's node */
+	uint32_t at; /* the next case's node */
 	uint32_t left;
 };
 
@@ -127,7 +127,8 @@ static void check_outcome(const struct family *family, uint32_t at, int r, const
 	struct fg_str id = text_member(&family->cases, at, "id");
 	struct fg_str expect = text_member(&family->cases, at, "expect");
 	bool wrong = fg_str_eq_c(expect, "accept") ? r != 0 :
-		     fg_str_eq_c(expect, "reject") ? r == 0 : false;
+		     fg_str_eq_c(expect, "reject") ? r == 0 :
+						     false;
 
 	if (wrong)
 		fail_msg("%.*s: expected %.*s, got %d %s", (int)id.len, id.ptr, (int)expect.len,
@@ -230,7 +231,8 @@ static void senml_cases(void **state)
 		uint32_t address_at = (uint32_t)(address - family.cases.nodes);
 		int r;
 
-		ctx.content_format = (int)number_member(&family.cases, address_at, "content_format");
+		ctx.content_format =
+			(int)number_member(&family.cases, address_at, "content_format");
 		r = fg_decoder_senml.decode(&ctx, input, &doc);
 		check_outcome(&family, at, r, doc.reason);
 		if (!r && fg_str_eq_c(text_member(&family.cases, at, "expect"), "accept"))

@@ -8,7 +8,10 @@
 
 #include "doc_text.h"
 
-#define B(bytes) { bytes, sizeof(bytes) - 1 }
+#define B(bytes)                         \
+	{                                \
+		bytes, sizeof(bytes) - 1 \
+	}
 
 static void items_become_trees(void **state)
 {

@@ -9,8 +9,10 @@
 #include "decode/csv.h"
 #include "doc_text.h"
 
-#define T(text) { text, sizeof(text) - 1 }
-
+#define T(text)                        \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 
 static void plain_values(void **state)
 {
@@ -82,7 +84,8 @@ static void input_of_no_profile(void **state)
 static void key_value_pairs(void **state)
 {
 	static const struct doc_case cases[] = {
-		{ T("t=21.5 h=48,on=true;mode=eco\nx=-1"), "{t=21.5,h=48,on=true,mode='eco',x=-1}" },
+		{ T("t=21.5 h=48,on=true;mode=eco\nx=-1"),
+		  "{t=21.5,h=48,on=true,mode='eco',x=-1}" },
 		{ T("temp: 21.5  hum:40"), "{temp=21.5,hum=40}" },
 		{ T("time=12:30:00 url=a=b"), "{time='12:30:00',url='a=b'}" },
 		{ T("s=\"a b, \\\"c\\\"\\n\" n=\"1\""), "{s='a b, \"c\"\n',n='1'}" },
@@ -129,7 +132,8 @@ static void comma_separated_values(void **state)
 static void columns_are_named(void **state)
 {
 	static const struct fg_str names[] = { T("temp"), T("") };
-	static const struct fg_csv_conf by_list = { .columns = names, .ncolumns = 2,
+	static const struct fg_csv_conf by_list = { .columns = names,
+						    .ncolumns = 2,
 						    .delimiter = ';' };
 	static const struct fg_csv_conf by_header = { .header = true };
 	static const struct doc_case list_cases[] = {
@@ -153,8 +157,8 @@ static void columns_are_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_values),	     cmocka_unit_test(text_is_bounded),
-		cmocka_unit_test(input_of_no_profile), cmocka_unit_test(key_value_pairs),
+		cmocka_unit_test(plain_values),		  cmocka_unit_test(text_is_bounded),
+		cmocka_unit_test(input_of_no_profile),	  cmocka_unit_test(key_value_pairs),
 		cmocka_unit_test(comma_separated_values), cmocka_unit_test(columns_are_named),
 	};
 

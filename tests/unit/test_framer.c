@@ -14,7 +14,10 @@
 #include "base/buf.h"
 #include "base/checksum.h"
 
-#define B(bytes) { bytes, sizeof(bytes) - 1 }
+#define B(bytes)                         \
+	{                                \
+		bytes, sizeof(bytes) - 1 \
+	}
 
 static void frame_note(void *arg, struct fg_str frame)
 {
@@ -70,20 +73,22 @@ static void check(const struct framer_case *c)
 	}
 }
 
-#define CHECK(cases)                                                                               \
-	for (size_t case_at = 0; case_at < sizeof(cases) / sizeof(*(cases)); case_at++)            \
-		check(&(cases)[case_at])
+#define CHECK(cases)                                                                    \
+	for (size_t case_at = 0; case_at < sizeof(cases) / sizeof(*(cases)); case_at++) \
+	check(&(cases)[case_at])
 
 static void lines(void **state)
 {
 	static const struct framer_case cases[] = {
 		{ { .kind = FG_FRAMER_LINE }, B("a=1\r\nb\n\n\r\nlast"), "[a=1][b][last] s0 o0 b0" },
-		{ { .kind = FG_FRAMER_LINE, .max = 4 }, B("1234\n1234567890\nok\n"),
+		{ { .kind = FG_FRAMER_LINE, .max = 4 },
+		  B("1234\n1234567890\nok\n"),
 		  "[1234][ok] s10 o1 b0" },
 		{ { .kind = FG_FRAMER_LINE, .max = 4 },
 		  B("123456789012345678901234567890123456789012345678901234567890\nok\n"),
 		  "[ok] s60 o1 b0" },
-		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 }, B("ab\x03\nabc\naba\n"),
+		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
+		  B("ab\x03\nabc\naba\n"),
 		  "[ab] s6 o0 b2" },
 	};
 
@@ -94,9 +99,11 @@ static void lines(void **state)
 static void delimiters(void **state)
 {
 	static const struct framer_case cases[] = {
-		{ { .kind = FG_FRAMER_DELIMITER, .delimiter = B("\r\n") }, B("a\rb\r\n\r\nc\r\nd"),
+		{ { .kind = FG_FRAMER_DELIMITER, .delimiter = B("\r\n") },
+		  B("a\rb\r\n\r\nc\r\nd"),
 		  "[a\\0db][c][d] s0 o0 b0" },
-		{ { .kind = FG_FRAMER_DELIMITER, .delimiter = B("aab") }, B("xaaabyaab"),
+		{ { .kind = FG_FRAMER_DELIMITER, .delimiter = B("aab") },
+		  B("xaaabyaab"),
 		  "[xa][y] s0 o0 b0" },
 		{ { .kind = FG_FRAMER_DELIMITER, .delimiter = B(";"), .max = 3 },
 		  B("123;1234;0123456789012345678901234567890123456789;12;"),
@@ -112,9 +119,11 @@ static void fixed_lengths_find_their_step_by_checksum(void **state)
 	static const struct framer_case cases[] = {
 		{ { .kind = FG_FRAMER_LENGTH, .length = 3 }, B("abcdefgh"), "[abc][def] s2 o0 b0" },
 		{ { .kind = FG_FRAMER_LENGTH, .length = 3, .checksum = FG_CHECKSUM_SUM8 },
-		  B("zz\x01\x02\x03\x04\x05\x09"), "[\\01\\02][\\04\\05] s2 o0 b2" },
+		  B("zz\x01\x02\x03\x04\x05\x09"),
+		  "[\\01\\02][\\04\\05] s2 o0 b2" },
 		{ { .kind = FG_FRAMER_LENGTH, .length = 3, .delimiter = B("\x7e") },
-		  B("xx~12x~34~5"), "[~12][~34] s5 o0 b0" },
+		  B("xx~12x~34~5"),
+		  "[~12][~34] s5 o0 b0" },
 	};
 
 	(void)state;
@@ -124,15 +133,28 @@ static void fixed_lengths_find_their_step_by_checksum(void **state)
 static void stated_lengths(void **state)
 {
 	static const struct framer_case cases[] = {
-		{ { .kind = FG_FRAMER_LENGTH, .field_size = 1, .adjust = 1 }, B("\x02""ab\x01""c\x00"),
+		{ { .kind = FG_FRAMER_LENGTH, .field_size = 1, .adjust = 1 },
+		  B("\x02"
+		    "ab\x01"
+		    "c\x00"),
 		  "[\\02ab][\\01c][\\00] s0 o0 b0" },
-		{ { .kind = FG_FRAMER_LENGTH, .field_offset = 1, .field_size = 2, .adjust = 3,
+		{ { .kind = FG_FRAMER_LENGTH,
+		    .field_offset = 1,
+		    .field_size = 2,
+		    .adjust = 3,
 		    .delimiter = B("~") },
-		  B("g~\x00\x02""ab~\xff\xff~\x00\x01""c"), "[~\\00\\02ab][~\\00\\01c] s4 o0 b0" },
+		  B("g~\x00\x02"
+		    "ab~\xff\xff~\x00\x01"
+		    "c"),
+		  "[~\\00\\02ab][~\\00\\01c] s4 o0 b0" },
 		{ { .kind = FG_FRAMER_LENGTH, .field_size = 2, .little_endian = true },
-		  B("\x03\x00x\x04\x00yz"), "[\\03\\00x][\\04\\00yz] s0 o0 b0" },
+		  B("\x03\x00x\x04\x00yz"),
+		  "[\\03\\00x][\\04\\00yz] s0 o0 b0" },
 		{ { .kind = FG_FRAMER_LENGTH, .field_size = 1, .checksum = FG_CHECKSUM_SUM8 },
-		  B("\x09\x03""a\x64\x03""b\x65"), "[\\03a][\\03b] s1 o0 b0" },
+		  B("\x09\x03"
+		    "a\x64\x03"
+		    "b\x65"),
+		  "[\\03a][\\03b] s1 o0 b0" },
 	};
 
 	(void)state;
@@ -141,7 +163,8 @@ static void stated_lengths(void **state)
 
 static void silence_ends_frames(void **state)
 {
-	struct fg_framer_conf conf = { .kind = FG_FRAMER_IDLE, .max = 20,
+	struct fg_framer_conf conf = { .kind = FG_FRAMER_IDLE,
+				       .max = 20,
 				       .checksum = FG_CHECKSUM_CRC16_MODBUS };
 	char frame[] = "\x01\x03\x02\x00\x05\x78\x47";
 	struct fg_framer framer;
@@ -175,12 +198,24 @@ static void silence_ends_frames(void **state)
 static void slip(void **state)
 {
 	static const struct framer_case cases[] = {
-		{ { .kind = FG_FRAMER_SLIP }, B("\xc0""ab\xc0\xc0""c\xdb\xdc\xdb\xdd\xc0"),
+		{ { .kind = FG_FRAMER_SLIP },
+		  B("\xc0"
+		    "ab\xc0\xc0"
+		    "c\xdb\xdc\xdb\xdd\xc0"),
 		  "[ab][c\\c0\\db] s0 o0 b0" },
-		{ { .kind = FG_FRAMER_SLIP }, B("a\xdb""bcd\xc0ok\xc0"), "[ok] s5 o0 b1" },
+		{ { .kind = FG_FRAMER_SLIP },
+		  B("a\xdb"
+		    "bcd\xc0ok\xc0"),
+		  "[ok] s5 o0 b1" },
 		{ { .kind = FG_FRAMER_SLIP }, B("a\xdb\xc0ok\xc0"), "[ok] s1 o0 b1" },
-		{ { .kind = FG_FRAMER_SLIP }, B("ok\xc0""cut"), "[ok] s3 o0 b0" },
-		{ { .kind = FG_FRAMER_SLIP, .max = 3 }, B("abcd\xc0""abc\xc0"), "[abc] s4 o1 b0" },
+		{ { .kind = FG_FRAMER_SLIP },
+		  B("ok\xc0"
+		    "cut"),
+		  "[ok] s3 o0 b0" },
+		{ { .kind = FG_FRAMER_SLIP, .max = 3 },
+		  B("abcd\xc0"
+		    "abc\xc0"),
+		  "[abc] s4 o1 b0" },
 	};
 
 	(void)state;
@@ -190,12 +225,24 @@ static void slip(void **state)
 static void cobs(void **state)
 {
 	static const struct framer_case cases[] = {
-		{ { .kind = FG_FRAMER_COBS }, B("\x03""ab\x02""c\x00\x01\x01\x00\x02z"),
+		{ { .kind = FG_FRAMER_COBS },
+		  B("\x03"
+		    "ab\x02"
+		    "c\x00\x01\x01\x00\x02z"),
 		  "[ab\\00c][\\00][z] s0 o0 b0" },
-		{ { .kind = FG_FRAMER_COBS }, B("\x05""ab\x00\x02z\x00"), "[z] s3 o0 b1" },
-		{ { .kind = FG_FRAMER_COBS, .max = 2 }, B("\x04""abc\x00\x03""ab\x00"),
+		{ { .kind = FG_FRAMER_COBS },
+		  B("\x05"
+		    "ab\x00\x02z\x00"),
+		  "[z] s3 o0 b1" },
+		{ { .kind = FG_FRAMER_COBS, .max = 2 },
+		  B("\x04"
+		    "abc\x00\x03"
+		    "ab\x00"),
 		  "[ab] s3 o1 b0" },
-		{ { .kind = FG_FRAMER_COBSR }, B("\x7f\x00\x03""ab\x00""cab\x00"),
+		{ { .kind = FG_FRAMER_COBSR },
+		  B("\x7f\x00\x03"
+		    "ab\x00"
+		    "cab\x00"),
 		  "[\\7f][ab][abc] s0 o0 b0" },
 	};
 

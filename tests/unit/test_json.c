@@ -8,7 +8,10 @@
 
 #include "doc_text.h"
 
-#define J(text) { text, sizeof(text) - 1 }
+#define J(text)                        \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 
 static void documents_become_trees(void **state)
 {
@@ -165,7 +168,7 @@ static void pointers_lead_to_nodes(void **state)
 	static const struct {
 		struct fg_str steps[3];
 		size_t nsteps;
-		int64_t found;	/* -1: nothing */
+		int64_t found; /* -1: nothing */
 	} cases[] = {
 		{ { { "a", 1 }, { "1", 1 }, { "b", 1 } }, 3, 7 },
 		{ { { "c", 1 } }, 1, 9 },

@@ -16,7 +16,7 @@ static void numbers_are_read_as_the_kind_that_loses_nothing(void **state)
 {
 	static const struct {
 		const char *text;
-		int kind;	/* or a negative errno */
+		int kind; /* or a negative errno */
 		const char *out;
 	} cases[] = {
 		{ "0", FG_INT, "0" },
@@ -72,8 +72,7 @@ static void numbers_are_read_as_the_kind_that_loses_nothing(void **state)
 		assert_int_equal(r ? r : v.kind, cases[i].kind);
 		if (r)
 			continue;
-		assert_true(
-			fg_str_eq_c(fg_str(out, fg_value_write_number(&v, out)), cases[i].out));
+		assert_true(fg_str_eq_c(fg_str(out, fg_value_write_number(&v, out)), cases[i].out));
 		assert_true(fg_value_double(&v) == strtod(cases[i].text, NULL));
 	}
 }
@@ -83,8 +82,10 @@ static void long_numbers_round_by_every_digit(void **state)
 	/* halfway between 1 and the next double, and a digit far behind that decides */
 	char text[1200];
 	struct fg_value v;
-	int n = snprintf(text, sizeof(text), "1.00000000000000011102230246251565404236316680908203125"
-			"%0900d", 0);
+	int n = snprintf(text, sizeof(text),
+			 "1.00000000000000011102230246251565404236316680908203125"
+			 "%0900d",
+			 0);
 
 	(void)state;
 	assert_int_equal(fg_value_parse_number(fg_str(text, (size_t)n), &v), 0);

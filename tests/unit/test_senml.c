@@ -8,7 +8,10 @@
 
 #include "doc_text.h"
 
-#define P(bytes) { bytes, sizeof(bytes) - 1 }
+#define P(bytes)                         \
+	{                                \
+		bytes, sizeof(bytes) - 1 \
+	}
 
 static void json_packs_resolve(void **state)
 {
@@ -37,8 +40,7 @@ static void json_packs_resolve(void **state)
 		{ P("[{\"bver\":10,\"n\":\"a\",\"v\":1,\"first\":{\"x\":[1]},\"other\":null}]"),
 		  "{a=1}" },
 		{ P("[{\"bn\":\"/3303/0/\",\"n\":\"5700\",\"v\":1}]"), "{/3303/0/5700=1}" },
-		{ P("[{\"n\":\"urn:dev:ow:10e2_a.b-c\",\"v\":1}]"),
-		  "{urn:dev:ow:10e2_a.b-c=1}" },
+		{ P("[{\"n\":\"urn:dev:ow:10e2_a.b-c\",\"v\":1}]"), "{urn:dev:ow:10e2_a.b-c=1}" },
 	};
 
 	(void)state;
