@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/commands.h"
+#include "profile/book.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +26,15 @@ static int show(const struct fg_faults *faults, bool json, const char *path)
 	return faults->faults ? FG_EXIT_NO : status;
 }
 
+/* Patterns that cannot be told apart are found when the profiles are compiled. */
+static void check_profiles(const struct fg_config *config, struct fg_faults *faults)
+{
+	struct fg_profile_book book;
+
+	if (fg_profile_book_open(&book, config, faults) == 0)
+		fg_profile_book_close(&book);
+}
+
 int fg_cli_check(int argc, char **argv)
 {
 	const char *path = FG_CONFIG_PATH;
@@ -45,8 +55,10 @@ int fg_cli_check(int argc, char **argv)
 		return status;
 	fg_faults_init(&faults);
 	r = fg_config_load(path, fg_cli_shipped_profiles(), &faults, &config);
-	if (r == 0)
+	if (r == 0) {
 		fg_config_secrets(config, false, &faults);
+		check_profiles(config, &faults);
+	}
 	if (r == 0 || r == -EINVAL)
 		status = show(&faults, json, path);
 	else

@@ -1,9 +1,9 @@
 /* The one place where the command line asks for the profiles that come with the program. */
-#include "cli/cli.h"
+#include "profile/shipped.h"
 
-#include <stddef.h>
+#include "cli/cli.h"
 
 const char *const *fg_cli_shipped_profiles(void)
 {
-	return NULL;
+	return fg_shipped_names;
 }

@@ -73,7 +73,6 @@ int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_de
 /* Nothing submitted in this turn is on disk. */
 void inlets_not_kept(struct fg_intake *, int error);
 
-bool framer_of_profile(const struct fg_profile *, struct fg_framer_conf *ret_conf);
 void inlet_bind_profile(struct fg_inlet *, const char *name);
 void inlet_pause(struct fg_inlet *);
 void inlet_resume(struct fg_inlet *);

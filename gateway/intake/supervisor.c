@@ -174,12 +174,17 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_driv
 	return inlet;
 }
 
+const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
+{
+	return ((const struct fg_inlet *)source)->framer;
+}
+
 void inlet_bind_profile(struct fg_inlet *inlet, const char *name)
 {
 	inlet->profile_name = name;
 	inlet->profile = name ? fg_profiles_find(inlet->intake->profiles, name) : NULL;
 	inlet->framer = NULL;
-	if (inlet->profile && framer_of_profile(inlet->profile, &inlet->framer_conf))
+	if (fg_profile_framer(inlet->profile, &inlet->framer_conf))
 		inlet->framer = &inlet->framer_conf;
 }
 

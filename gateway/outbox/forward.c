@@ -13,6 +13,7 @@ int fg_forward_new(const struct fg_forward_conf *conf, struct fg_forward **ret_f
 	if (!forward)
 		return -ENOMEM;
 	forward->conf = *conf;
+	pthread_mutex_init(&forward->list_lock, NULL);
 	fg_buf_init(&forward->status, 64u << 10);
 	fg_buf_init(&forward->will, 4u << 10);
 	*ret_forward = forward;
@@ -37,6 +38,7 @@ struct fg_forward *fg_forward_free(struct fg_forward *forward)
 	}
 	fg_buf_fini(&forward->status);
 	fg_buf_fini(&forward->will);
+	pthread_mutex_destroy(&forward->list_lock);
 	free(forward);
 	return NULL;
 }
@@ -85,11 +87,13 @@ int fg_forward_sync_cursors(struct fg_forward *forward)
 {
 	int result = 0, r;
 
+	pthread_mutex_lock(&forward->list_lock);
 	for (struct fg_outbox *box = forward->outboxes; box; box = box->next) {
 		r = fg_cursor_sync(box->cursor);
 		if (r < 0)
 			result = r;
 	}
+	pthread_mutex_unlock(&forward->list_lock);
 	return result;
 }
 

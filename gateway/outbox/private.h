@@ -1,6 +1,7 @@
 /* What the files of outbox/ share. */
 #pragma once
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/backoff.h"
@@ -95,6 +96,8 @@ struct fg_forward {
 	struct fg_forward_conf conf;
 	struct fg_outbox *outboxes;
 	struct ghost *ghosts;
+	/* Held while the list changes and while a worker syncs what hangs on it. */
+	pthread_mutex_t list_lock;
 	struct fg_buf status, will;
 	void (*on_up)(void *arg);
 	void *on_up_arg;

@@ -86,9 +86,11 @@ static void outbox_unlink(struct fg_outbox *box)
 {
 	struct fg_outbox **at = &box->forward->outboxes;
 
+	pthread_mutex_lock(&box->forward->list_lock);
 	while (*at != box)
 		at = &(*at)->next;
 	*at = box->next;
+	pthread_mutex_unlock(&box->forward->list_lock);
 	(void)fg_cursor_write(box->cursor);
 	fg_handle_close(&box->linger.handle, NULL);
 	fg_handle_close(&box->stall.handle, NULL);
@@ -297,7 +299,9 @@ int fg_forward_add(struct fg_forward *forward, const struct fg_bridge_conf *conf
 	}
 	while (*at)
 		at = &(*at)->next;
+	pthread_mutex_lock(&forward->list_lock);
 	*at = box;
+	pthread_mutex_unlock(&forward->list_lock);
 	if (ret_outbox)
 		*ret_outbox = box;
 	sink_open(box);

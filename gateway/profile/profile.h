@@ -9,6 +9,7 @@
 
 #include <fg/doc.h>
 #include <fg/fault.h>
+#include <fg/framer.h>
 #include <fg/record.h>
 
 #include "base/arena.h"
@@ -38,6 +39,10 @@ bool fg_profile_takes(const struct fg_profile *, struct fg_str address, struct f
 const char *fg_profile_name(const struct fg_profile *);
 const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);
 const struct fg_decoder *fg_profile_decoder(const struct fg_profile *);	/* NULL: by the payload */
+
+/* The framer that a profile brings to a line: its own, or the one its decoder needs. False: none
+ * (line it is then); profile may be NULL. */
+bool fg_profile_framer(const struct fg_profile *, struct fg_framer_conf *ret_conf);
 
 /* The records of one payload. All strings live until the next read. */
 struct fg_reading {

@@ -1,6 +1,6 @@
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. */
 #include "base/checksum.h"
-#include "intake/private.h"
+#include "profile/profile.h"
 
 static bool framer_kind(const char *name, enum fg_framer_kind *ret_kind)
 {
@@ -21,13 +21,18 @@ static enum fg_checksum checksum_of(const char *name)
 	return FG_CHECKSUM_NONE;
 }
 
-bool framer_of_profile(const struct fg_profile *profile, struct fg_framer_conf *ret_conf)
+bool fg_profile_framer(const struct fg_profile *profile, struct fg_framer_conf *ret_conf)
 {
-	const struct fg_profile_conf *conf = fg_profile_conf(profile);
-	const struct fg_decoder *decoder = fg_profile_decoder(profile);
-	const char *name = conf->framer ? conf->framer : decoder ? decoder->framer : NULL;
+	const struct fg_profile_conf *conf;
+	const struct fg_decoder *decoder;
+	const char *name;
 	struct fg_framer_conf framer = { 0 };
 
+	if (!profile)
+		return false;
+	conf = fg_profile_conf(profile);
+	decoder = fg_profile_decoder(profile);
+	name = conf->framer ? conf->framer : decoder ? decoder->framer : NULL;
 	if (!framer_kind(name, &framer.kind))
 		return false;
 	framer.checksum = checksum_of(conf->checksum);
@@ -37,9 +42,4 @@ bool framer_of_profile(const struct fg_profile *profile, struct fg_framer_conf *
 	framer.idle_ns = conf->framer_options.idle_ns;
 	*ret_conf = framer;
 	return true;
-}
-
-const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
-{
-	return ((const struct fg_inlet *)source)->framer;
 }

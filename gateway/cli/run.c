@@ -1,0 +1,128 @@
+/* fieldgate run: the gateway in the foreground until a signal ends it. */
+#include "run/gateway.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+struct running {
+	struct fg_loop *loop;
+	struct fg_gateway *gateway;
+	struct fg_signal term, interrupt, hangup;
+	bool signals;
+};
+
+#define running_of(member, ptr) \
+	((struct running *)((char *)(ptr) - offsetof(struct running, member)))
+
+static void close_signals(struct running *running)
+{
+	if (!running->signals)
+		return;
+	fg_handle_close(&running->term.handle, NULL);
+	fg_handle_close(&running->interrupt.handle, NULL);
+	fg_handle_close(&running->hangup.handle, NULL);
+	running->signals = false;
+}
+
+static void on_stopped(void *arg)
+{
+	close_signals(arg);
+}
+
+static void on_term(struct fg_signal *signal, int signo)
+{
+	(void)signo;
+	fg_gateway_stop(running_of(term, signal)->gateway, on_stopped, running_of(term, signal));
+}
+
+static void on_interrupt(struct fg_signal *signal, int signo)
+{
+	(void)signo;
+	fg_gateway_stop(running_of(interrupt, signal)->gateway, on_stopped,
+			running_of(interrupt, signal));
+}
+
+static void on_hangup(struct fg_signal *signal, int signo)
+{
+	struct fg_faults faults;
+
+	(void)signo;
+	fg_faults_init(&faults);
+	(void)fg_gateway_reload(running_of(hangup, signal)->gateway, &faults, NULL);
+	fg_cli_print_faults(&faults);
+	fg_faults_fini(&faults);
+}
+
+static int open_signals(struct running *running)
+{
+	int r = fg_signal_init(running->loop, &running->term, SIGTERM, on_term);
+
+	if (r == 0)
+		r = fg_signal_init(running->loop, &running->interrupt, SIGINT, on_interrupt);
+	if (r == 0)
+		r = fg_signal_init(running->loop, &running->hangup, SIGHUP, on_hangup);
+	running->signals = r == 0;
+	return r;
+}
+
+static int start_and_run(struct running *running, struct fg_log *log, struct fg_config *config,
+			 const char *path)
+{
+	struct fg_gateway_failure failure;
+	struct fg_faults faults;
+	int r;
+
+	fg_faults_init(&faults);
+	r = fg_gateway_start(running->loop, log, config, path, &faults, &failure,
+			     &running->gateway);
+	fg_cli_print_faults(&faults);
+	fg_faults_fini(&faults);
+	if (r < 0) {
+		close_signals(running);
+		return r == -EINVAL ? FG_EXIT_NO : fg_cli_failed("run", "%s", failure.text);
+	}
+	r = fg_loop_run(running->loop);
+	fg_gateway_free(running->gateway);
+	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : FG_EXIT_OK;
+}
+
+int fg_cli_run(int argc, char **argv)
+{
+	const char *path = FG_CONFIG_PATH;
+	const struct fg_cli_flag flags[] = { FG_CLI_CONFIG(&path), { 0 } };
+	const struct fg_cli_usage usage = {
+		.name = "run",
+		.operands = "",
+		.summary = "Runs the gateway in the foreground. SIGTERM or SIGINT stops it cleanly,\n"
+			   "SIGHUP reloads the configuration.",
+		.flags = flags,
+	};
+	struct running running = { 0 };
+	struct fg_config *config;
+	struct fg_log log;
+	int status;
+
+	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
+		return status;
+	status = fg_cli_load("run", path, &config);
+	if (status != FG_EXIT_OK)
+		return status;
+	fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
+	running.loop = fg_loop_new();
+	if (!running.loop || open_signals(&running) < 0) {
+		status = errno;
+		fg_config_free(config);
+		return fg_cli_failed("run", "the loop: %s", strerror(status));
+	}
+	status = start_and_run(&running, &log, config, path);
+	while (fg_loop_turn(running.loop, false) > 0)
+		;	/* what a failed start left half open is closed */
+	fg_loop_free(running.loop);
+	return status;
+}

@@ -1,0 +1,81 @@
+#include "profile/book.h"
+
+#include <errno.h>
+
+#include "config/registry.h"
+
+#define ARENA_LIMIT (4u << 20)
+
+static const struct fg_decoder *find_decoder(const char *name)
+{
+	const struct fg_decoder *decoder;
+
+	return fg_registry_decoder(name, &decoder) == 0 ? decoder : NULL;
+}
+
+static bool is_replaced(const struct fg_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nprofiles; i++)
+		if (strcmp(config->profiles[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int add_shipped(struct fg_profile_book *book, const struct fg_shipped_profile *shipped,
+		       struct fg_named_profile *named, struct fg_faults *faults)
+{
+	named->name = shipped->name;
+	named->shipped = true;
+	return fg_profile_parse(shipped->name, fg_str_c(shipped->text), &book->arena, faults,
+				&named->conf);
+}
+
+static int gather(struct fg_profile_book *book, const struct fg_config *config,
+		  struct fg_faults *faults, size_t *ret_count)
+{
+	size_t n = 0, shipped = 0;
+
+	while (fg_shipped_profiles[shipped].name)
+		shipped++;
+	book->named = fg_arena_array(&book->arena, config->nprofiles + shipped + 1,
+				     sizeof(*book->named));
+	if (!book->named)
+		return -ENOMEM;
+	for (; n < config->nprofiles; n++)
+		book->named[n] = config->profiles[n];
+	for (size_t i = 0; i < shipped; i++) {
+		int r;
+
+		if (is_replaced(config, fg_shipped_profiles[i].name))
+			continue;
+		r = add_shipped(book, &fg_shipped_profiles[i], &book->named[n], faults);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	*ret_count = n;
+	return 0;
+}
+
+int fg_profile_book_open(struct fg_profile_book *book, const struct fg_config *config,
+			 struct fg_faults *faults)
+{
+	size_t count;
+	int r;
+
+	*book = (struct fg_profile_book){ 0 };
+	fg_arena_init(&book->arena, ARENA_LIMIT);
+	r = gather(book, config, faults, &count);
+	if (r == 0)
+		r = fg_profiles_new(book->named, count, find_decoder, faults, &book->profiles);
+	if (r < 0)
+		fg_arena_fini(&book->arena);
+	return r;
+}
+
+void fg_profile_book_close(struct fg_profile_book *book)
+{
+	fg_profiles_free(book->profiles);
+	fg_arena_fini(&book->arena);
+	*book = (struct fg_profile_book){ 0 };
+}

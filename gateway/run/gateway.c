@@ -1,0 +1,316 @@
+#include "run/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run/private.h"
+
+#define CLOCK_EVERY FG_S(10)
+#define STATUS_EVERY FG_S(30)
+#define SWEEP_EVERY FG_S(3600)
+#define READY_LATEST FG_S(1)	/* what is still opening by then counts as being tried */
+
+#define of(member, ptr) \
+	((struct fg_gateway *)((char *)(ptr) - offsetof(struct fg_gateway, member)))
+
+/* -- what the spool tells -- */
+
+static void on_committed(void *arg, uint64_t upto)
+{
+	fg_intake_committed(((struct fg_gateway *)arg)->intake, upto);
+}
+
+static void on_room(void *arg)
+{
+	fg_intake_room(((struct fg_gateway *)arg)->intake);
+}
+
+static int on_sync_cursors(void *arg)
+{
+	struct fg_forward *forward = ((struct fg_gateway *)arg)->forward;
+
+	return forward ? fg_forward_sync_cursors(forward) : 0;
+}
+
+/* -- the turn -- */
+
+static void say_ready(struct fg_gateway *gateway)
+{
+	gateway->ready_said = true;
+	fg_timer_stop(&gateway->ready_timer);
+	fg_log(&gateway->logger, FG_INFO, "ready", "gateway=%s", gateway->id);
+	run_notify("READY=1");
+	if (gateway->ready)
+		gateway->ready(gateway->ready_arg);
+}
+
+/* Check phase, first: what the turn brought in is kept, then acknowledged. */
+static void on_keep(struct fg_hook *hook)
+{
+	fg_intake_keep(of(keep, hook)->intake);
+}
+
+/* Check phase, second: what is kept goes on. */
+static void on_forward(struct fg_hook *hook)
+{
+	struct fg_gateway *gateway = of(forward_hook, hook);
+
+	fg_forward_pump(gateway->forward);
+	if (!gateway->ready_said && !gateway->stopping &&
+	    (gateway->ready_due || (fg_intake_settled(gateway->intake) &&
+				    fg_forward_settled(gateway->forward))))
+		say_ready(gateway);
+	if (gateway->stopping)
+		run_stop_step(gateway);
+}
+
+static void on_ready_latest(struct fg_timer *timer)
+{
+	of(ready_timer, timer)->ready_due = true;
+}
+
+/* -- now and then -- */
+
+static void publish_status(struct fg_gateway *gateway)
+{
+	struct fg_buf text;
+
+	if (gateway->stopping)
+		return;
+	fg_buf_init(&text, 64u << 10);
+	fg_gateway_topic(gateway, true, &text);
+	if (!text.failed)
+		fg_forward_status(gateway->forward, fg_buf_view(&text));
+	fg_buf_fini(&text);
+}
+
+static void on_status(struct fg_timer *timer)
+{
+	publish_status(of(status_timer, timer));
+	(void)fg_timer_start(timer, STATUS_EVERY);
+}
+
+static void on_bridge_up(void *arg)
+{
+	/* Soon, not from within the bridge's own callback. */
+	(void)fg_timer_start(&((struct fg_gateway *)arg)->status_timer, 0);
+}
+
+static void on_clock(struct fg_timer *timer)
+{
+	struct fg_gateway *gateway = of(clock_timer, timer);
+
+	if (fg_clock_check(&gateway->clock))
+		fg_log(&gateway->logger, FG_INFO, "clock is synchronised", "%s", "");
+	(void)fg_timer_start(timer, CLOCK_EVERY);
+}
+
+static void on_sweep(struct fg_timer *timer)
+{
+	fg_forward_sweep(of(sweep_timer, timer)->forward);
+	(void)fg_timer_start(timer, SWEEP_EVERY);
+}
+
+static void on_watchdog(struct fg_timer *timer)
+{
+	run_notify("WATCHDOG=1");
+	(void)fg_timer_start(timer, of(watchdog, timer)->watchdog_ns);
+}
+
+/* -- putting it together -- */
+
+static int failed(struct fg_gateway_failure *failure, int error, const char *what)
+{
+	snprintf(failure->text, sizeof(failure->text), "%s: %s", what, strerror(-error));
+	return error;
+}
+
+static int open_spool(struct fg_gateway *gateway, struct fg_gateway_failure *failure)
+{
+	struct fg_logger logger = { .log = gateway->log, .component = "spool",
+				    .level = run_level(gateway, "spool") };
+	struct fg_spool_events events = {
+		.arg = gateway,
+		.committed = on_committed,
+		.room = on_room,
+		.sync_cursors = on_sync_cursors,
+	};
+	int r = fg_spool_open(gateway->loop, &logger, &gateway->now->config->spool, &events,
+			      &gateway->spool);
+
+	if (r == -EBUSY)
+		snprintf(failure->text, sizeof(failure->text),
+			 "the spool %s is in use by another process", gateway->spool_dir);
+	else if (r < 0)
+		snprintf(failure->text, sizeof(failure->text), "the spool %s: %s",
+			 gateway->spool_dir, strerror(-r));
+	return r;
+}
+
+static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *failure)
+{
+	const struct fg_config *config = gateway->now->config;
+	struct fg_intake_conf intake = {
+		.gateway = gateway->id,
+		.payload_max = config->limits.payload,
+		.depth_max = (uint32_t)config->limits.depth,
+		.devices_max = (uint32_t)config->limits.devices,
+		.commit_each = config->spool.commit_ns == FG_COMMIT_EACH,
+		.loop = gateway->loop,
+		.log = gateway->log,
+		.spool = gateway->spool,
+		.clock = &gateway->clock,
+		.devices = gateway->devices,
+	};
+	struct fg_forward_conf forward = {
+		.gateway = gateway->id,
+		.spool_dir = gateway->spool_dir,
+		.loop = gateway->loop,
+		.log = gateway->log,
+		.spool = gateway->spool,
+		.clock = &gateway->clock,
+	};
+	int r = fg_intake_new(&intake, &gateway->intake);
+
+	if (r == 0)
+		r = fg_forward_new(&forward, &gateway->forward);
+	if (r < 0)
+		return failed(failure, r, "out of memory");
+	fg_intake_set_profiles(gateway->intake, gateway->now->book.profiles);
+	fg_forward_on_up(gateway->forward, on_bridge_up, gateway);
+	return 0;
+}
+
+static void start_timers(struct fg_gateway *gateway)
+{
+	struct fg_loop *loop = gateway->loop;
+
+	fg_hook_init(loop, &gateway->keep, FG_PHASE_CHECK, on_keep);
+	fg_hook_init(loop, &gateway->forward_hook, FG_PHASE_CHECK, on_forward);
+	fg_timer_init(loop, &gateway->clock_timer, on_clock);
+	fg_timer_init(loop, &gateway->status_timer, on_status);
+	fg_timer_init(loop, &gateway->sweep_timer, on_sweep);
+	fg_timer_init(loop, &gateway->ready_timer, on_ready_latest);
+	fg_timer_init(loop, &gateway->stop_timer, NULL);
+	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
+	fg_hook_start(&gateway->keep);
+	fg_hook_start(&gateway->forward_hook);
+	(void)fg_timer_start(&gateway->clock_timer, CLOCK_EVERY);
+	(void)fg_timer_start(&gateway->status_timer, STATUS_EVERY);
+	(void)fg_timer_start(&gateway->sweep_timer, SWEEP_EVERY);
+	(void)fg_timer_start(&gateway->ready_timer, READY_LATEST);
+	gateway->watchdog_ns = run_watchdog_ns();
+	if (gateway->watchdog_ns)
+		(void)fg_timer_start(&gateway->watchdog, gateway->watchdog_ns);
+}
+
+/* The will is fixed when a connection is made, so it says only what stays true. */
+static void make_will(struct fg_gateway *gateway)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text),
+			 "{\"state\":\"offline\",\"config\":\"%s\",\"since\":%lld}",
+			 gateway->now->config->sha256,
+			 (long long)(gateway->started_ns / 1000000000));
+
+	fg_forward_set_will(gateway->forward, fg_str(text, (size_t)n));
+}
+
+static int start_parts(struct fg_gateway *gateway, struct fg_gateway_failure *failure)
+{
+	int r = fg_devices_new((uint32_t)gateway->now->config->limits.devices, &gateway->devices);
+
+	if (r < 0)
+		return failed(failure, r, "out of memory");
+	r = open_spool(gateway, failure);
+	if (r < 0)
+		return r;
+	r = make_parts(gateway, failure);
+	if (r < 0)
+		return r;
+	make_will(gateway);
+	start_timers(gateway);
+	(void)run_control_open(gateway);
+	return run_add_all(gateway) == -ENOMEM ? failed(failure, -ENOMEM, "cannot start") : 0;
+}
+
+int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config *config,
+		     const char *config_path, struct fg_faults *faults,
+		     struct fg_gateway_failure *failure, struct fg_gateway **ret_gateway)
+{
+	struct fg_gateway *gateway = calloc(1, sizeof(*gateway));
+	int r = -ENOMEM;
+
+	failure->text[0] = '\0';
+	if (gateway) {
+		gateway->loop = loop;
+		gateway->log = log;
+		gateway->config_path = config_path;
+		gateway->generation = 1;
+		gateway->id = strdup(config->gateway.id);
+		gateway->spool_dir = strdup(config->spool.dir);
+		if (gateway->id && gateway->spool_dir)
+			r = fg_config_secrets(config, true, faults);
+		if (r == 0)
+			r = run_config_new(config, faults, &gateway->now);
+	}
+	if (r < 0) {
+		fg_config_free(config);
+		fg_gateway_free(gateway);
+		return failed(failure, r, "configuration");
+	}
+	gateway->logger = (struct fg_logger){ .log = log, .component = "gateway",
+					      .level = run_level(gateway, "gateway") };
+	fg_clock_init(&gateway->clock, config->clock.trust == FG_TRUST_ALWAYS);
+	gateway->started_ns = gateway->clock.wall_ns;
+	r = start_parts(gateway, failure);
+	if (r < 0) {
+		fg_gateway_free(gateway);
+		return r;
+	}
+	*ret_gateway = gateway;
+	return 0;
+}
+
+struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
+{
+	if (!gateway)
+		return NULL;
+	fg_intake_free(gateway->intake);
+	fg_forward_free(gateway->forward);
+	fg_devices_free(gateway->devices);
+	if (gateway->spool)
+		fg_spool_close(gateway->spool, NULL, NULL);
+	run_config_unuse(gateway->now);
+	free(gateway->id);
+	free(gateway->spool_dir);
+	free(gateway);
+	return NULL;
+}
+
+void fg_gateway_on_ready(struct fg_gateway *gateway, void (*ready)(void *arg), void *arg)
+{
+	gateway->ready = ready;
+	gateway->ready_arg = arg;
+}
+
+struct fg_forward *fg_gateway_forward(struct fg_gateway *gateway)
+{
+	return gateway->forward;
+}
+
+struct fg_intake *fg_gateway_intake(struct fg_gateway *gateway)
+{
+	return gateway->intake;
+}
+
+const struct fg_config *fg_gateway_config(const struct fg_gateway *gateway)
+{
+	return gateway->now->config;
+}
+
+struct fg_loop *fg_gateway_loop(struct fg_gateway *gateway)
+{
+	return gateway->loop;
+}

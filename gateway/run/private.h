@@ -1,0 +1,70 @@
+/* What the files of run/ share. */
+#pragma once
+
+#include <fg/loop.h>
+
+#include "control/control.h"
+#include "profile/book.h"
+#include "run/gateway.h"
+
+/* A configuration in force, with the profiles compiled from it. It goes when nobody uses it any more:
+ * the gateway, or an instance of it that is still closing. */
+struct run_config {
+	struct fg_config *config;
+	struct fg_profile_book book;
+	unsigned uses;
+};
+
+struct fg_gateway {
+	struct fg_loop *loop;
+	struct fg_log *log;
+	struct fg_logger logger;
+	const char *config_path;
+	char *id;			/* outlives the configuration it came from */
+	char *spool_dir;
+	struct run_config *now;
+	struct fg_log_level *levels;
+	struct fg_clock clock;
+	struct fg_devices *devices;
+	struct fg_spool *spool;
+	struct fg_intake *intake;
+	struct fg_forward *forward;
+	struct fg_control *control;
+	struct fg_hook keep, forward_hook;
+	struct fg_timer clock_timer, status_timer, sweep_timer, ready_timer, stop_timer, watchdog;
+	uint64_t watchdog_ns;
+	int64_t started_ns;
+	uint64_t generation;
+	int step;			/* of stopping */
+	unsigned changing;		/* instances that are still closing after a reload or a stop */
+	bool ready_said, ready_due, stopping;
+	void (*ready)(void *arg);
+	void *ready_arg;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+};
+
+/* run_config.c: takes the configuration when it succeeds. */
+int run_config_new(struct fg_config *, struct fg_faults *, struct run_config **ret_config);
+void run_config_unuse(struct run_config *);
+
+/* instances.c */
+int run_add_all(struct fg_gateway *);
+int run_apply(struct fg_gateway *, struct run_config *next, const struct fg_config_diff *);
+void run_remove_sources(struct fg_gateway *);
+void run_remove_sinks(struct fg_gateway *);
+enum fg_level run_level(const struct fg_gateway *, const char *component);
+
+/* stop.c: whether the next step of stopping can be taken; called whenever something has ended. */
+void run_stop_step(struct fg_gateway *);
+
+/* notify.c: systemd's notification socket; nothing without one. */
+void run_notify(const char *state);
+uint64_t run_watchdog_ns(void);
+
+/* calls.c: what the control socket can be asked. */
+int run_control_open(struct fg_gateway *);
+
+/* report.c: the ledger in parts, for what has no running gateway. */
+void run_ledger_head(struct fg_buf *out, const char *gateway, struct fg_spool *);
+void run_ledger_account(struct fg_buf *out, const struct fg_account *, bool more);

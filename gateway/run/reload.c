@@ -1,0 +1,99 @@
+/*
+ * Reload: parse, check, then apply only the difference. Anything wrong and the configuration in force
+ * stays as it is.
+ */
+#include <errno.h>
+
+#include "profile/shipped.h"
+#include "run/private.h"
+
+static void count_changes(const struct fg_config_diff *diff, unsigned n[4])
+{
+	for (size_t i = 0; i < diff->ndrivers; i++)
+		n[diff->drivers[i].change]++;
+	for (size_t i = 0; i < diff->nbridges; i++)
+		n[diff->bridges[i].change]++;
+}
+
+static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *diff)
+{
+	const struct fg_config *config = gateway->now->config;
+
+	if (diff->limits) {
+		fg_intake_set_limits(gateway->intake, config->limits.payload,
+				     (uint32_t)config->limits.depth);
+		fg_devices_set_limit(gateway->devices, (uint32_t)config->limits.devices);
+	}
+	if (diff->clock) {
+		gateway->clock.trusted = config->clock.trust == FG_TRUST_ALWAYS;
+		(void)fg_clock_check(&gateway->clock);
+	}
+	gateway->log->level = (enum fg_level)config->run.log_level;
+	gateway->logger.level = run_level(gateway, "gateway");
+}
+
+static int load_next(struct fg_gateway *gateway, struct fg_faults *faults,
+		     struct run_config **ret_next)
+{
+	struct fg_config *config;
+	int r = fg_config_load(gateway->config_path, fg_shipped_names, faults, &config);
+
+	if (r < 0)
+		return r;
+	r = fg_config_secrets(config, true, faults);
+	if (r == 0)
+		r = run_config_new(config, faults, ret_next);
+	if (r < 0)
+		fg_config_free(config);
+	return r;
+}
+
+static void report_changes(struct fg_gateway *gateway, const struct fg_config_diff *diff,
+			   struct fg_buf *report)
+{
+	unsigned n[4] = { 0 };
+
+	count_changes(diff, n);
+	fg_log(&gateway->logger, FG_INFO, "reloaded",
+	       "generation=%llu same=%u changed=%u added=%u removed=%u",
+	       (unsigned long long)gateway->generation, n[FG_SAME], n[FG_CHANGED], n[FG_ADDED],
+	       n[FG_REMOVED]);
+	if (report)
+		fg_buf_printf(report, "generation %llu: %u as before, %u changed, %u added, "
+			      "%u removed", (unsigned long long)gateway->generation, n[FG_SAME],
+			      n[FG_CHANGED], n[FG_ADDED], n[FG_REMOVED]);
+}
+
+int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, struct fg_buf *report)
+{
+	struct fg_config_diff diff;
+	struct run_config *next;
+	int r;
+
+	if (gateway->changing > 0 || gateway->stopping) {
+		fg_fault(faults, "", "the reload before this one is still being carried out");
+		return -EBUSY;
+	}
+	r = load_next(gateway, faults, &next);
+	if (r == 0) {
+		r = fg_config_diff(gateway->now->config, next->config, faults, &diff);
+		if (r < 0)
+			run_config_unuse(next);
+	}
+	if (r < 0) {
+		fg_log(&gateway->logger, FG_ERROR, "reload refused, the old configuration stays",
+		       "faults=%zu", faults->faults);
+		return r;
+	}
+	run_notify("RELOADING=1");
+	if (diff.spool)
+		fg_doubt(faults, "/spool", "takes effect after a restart");
+	gateway->generation++;
+	r = run_apply(gateway, next, &diff);
+	apply_rest(gateway, &diff);
+	report_changes(gateway, &diff, report);
+	fg_config_diff_fini(&diff);
+	run_notify("READY=1");
+	(void)fg_timer_start(&gateway->status_timer, 0);
+	return r;
+}
