@@ -21,7 +21,7 @@ enum { CHUNK_MIN = 4096, ALIGN = _Alignof(max_align_t) };
 
 struct fg_arena_chunk {
 	struct fg_arena_chunk *next;
-	size_t size;		/* of data */
+	size_t size; /* of data */
 	_Alignas(max_align_t) char data[];
 };
 

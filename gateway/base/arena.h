@@ -12,9 +12,9 @@ struct fg_arena_chunk;
 
 struct fg_arena {
 	struct fg_arena_chunk *first, *last;
-	char *at, *end;		/* the free part of the last chunk */
-	size_t size;		/* bytes of all chunks together */
-	size_t limit;		/* bound of size */
+	char *at, *end; /* the free part of the last chunk */
+	size_t size; /* bytes of all chunks together */
+	size_t limit; /* bound of size */
 };
 
 /* Allocates nothing. */

@@ -6,7 +6,7 @@
 #include <fg/str.h>
 
 /* Room an encoding or a decoding needs at most. */
-#define FG_BASE64_ENCODED(len) (((len) * 4 + 2) / 3)
+#define FG_BASE64_ENCODED(len) (((len)*4 + 2) / 3)
 #define FG_BASE64_DECODED(len) ((len) / 4 * 3 + 2)
 
 /* Writes without padding; returns the length. `out` has room for FG_BASE64_ENCODED(in.len). */

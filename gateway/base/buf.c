@@ -1,11 +1,11 @@
 /* Growth doubles up to the bound, so that a long-lived buffer soon allocates nothing. */
 #include "base/buf.h"
 
+#include "base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "base/number.h"
 
 enum { BUF_MIN = 64 };
 
@@ -90,7 +90,7 @@ static bool is_plain(unsigned char c)
 
 void fg_buf_json(struct fg_buf *buf, struct fg_str s)
 {
-	const char *p = s.ptr, *end = s.ptr + s.len;
+	const char *p = s.len ? s.ptr : "", *end = p + s.len;
 	size_t before = buf->len;
 
 	fg_buf_char(buf, '"');

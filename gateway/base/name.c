@@ -5,14 +5,11 @@ enum { PLAIN, UNDERSCORE, SLASH, ESCAPED };
 
 /* indexed by byte; what is not ASCII is ESCAPED */
 static const unsigned char classes[128] = {
-	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
-	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
-	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 2,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
-	3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 1,
-	3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 2, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 1, 3, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
 };
 
 static unsigned int class_of(char c, bool escape_slash)
@@ -54,7 +51,7 @@ static const char *plain_end(const char *p, const char *end, bool escape_slash)
 
 bool fg_name_is_plain(struct fg_str in, bool escape_slash)
 {
-	return plain_end(in.ptr, in.ptr + in.len, escape_slash) == in.ptr + in.len;
+	return in.len == 0 || plain_end(in.ptr, in.ptr + in.len, escape_slash) == in.ptr + in.len;
 }
 
 static char *escape_write(char *out, unsigned char c)
@@ -71,6 +68,8 @@ static char *escape_write(char *out, unsigned char c)
 
 size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out)
 {
+	if (in.len == 0)
+		return 0;
 	const char *p = in.ptr, *end = in.ptr + in.len;
 	char *start = out;
 

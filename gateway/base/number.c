@@ -10,26 +10,26 @@
 #include <stdlib.h>
 
 enum {
-	EXP10_MAX = 22,		/* the largest power of ten a double holds exactly */
-	SLOW_DIGITS = 800,	/* no double needs more to be told from its neighbours (768) */
+	EXP10_MAX = 22, /* the largest power of ten a double holds exactly */
+	SLOW_DIGITS = 800, /* no double needs more to be told from its neighbours (768) */
 	EXPONENT_CLAMP = 1000000000,
 };
 
-#define DECIMAL_END 1000000000000000u	/* 10^15 */
+#define DECIMAL_END 1000000000000000u /* 10^15 */
 
 const double fg_power10[23] = {
-	1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+	1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,	1e8,  1e9,  1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 };
 
 /* What the grammar found. */
 struct literal {
-	const char *digits, *end;	/* digits and at most one point */
-	uint64_t mantissa;		/* if count <= 19 */
-	int64_t count;			/* significant digits, without leading zeros */
-	int64_t exp10;			/* of the last digit */
+	const char *digits, *end; /* digits and at most one point */
+	uint64_t mantissa; /* if count <= 19 */
+	int64_t count; /* significant digits, without leading zeros */
+	int64_t exp10; /* of the last digit */
 	bool negative;
-	bool whole;			/* neither point nor exponent */
+	bool whole; /* neither point nor exponent */
 };
 
 static bool is_digit(const char *p, const char *end)
@@ -169,8 +169,7 @@ static int slow_value(const char *digits, size_t len, int64_t exp10, bool negati
 	return 0;
 }
 
-int fg_value_of_decimal(uint64_t mantissa, bool negative, int64_t exp10,
-			struct fg_value *ret_value)
+int fg_value_of_decimal(uint64_t mantissa, bool negative, int64_t exp10, struct fg_value *ret_value)
 {
 	char digits[FG_U64_MAX_DIGITS];
 
@@ -240,6 +239,8 @@ const char *fg_number_scan(const char *p, const char *end, struct fg_value *ret_
 
 int fg_value_parse_number(struct fg_str text, struct fg_value *ret_value)
 {
+	if (text.len == 0)
+		return -EINVAL;
 	const char *end = text.ptr + text.len;
 	struct fg_value v;
 	int error;

@@ -58,7 +58,7 @@ static char *exponent_write(char *out, const char *digits, int n, int exp10)
 /* n digits, the last of them counting 10^exp10. */
 static char *layout(char *out, const char *digits, int n, int exp10)
 {
-	int point = n + exp10;	/* digits before the decimal point */
+	int point = n + exp10; /* digits before the decimal point */
 
 	if (point > 21 || point < -5)
 		return exponent_write(out, digits, n, point - 1);

@@ -1,9 +1,9 @@
 /* Both kinds are one scan over a table of units, largest last. */
 #include "base/units.h"
 
-#include <errno.h>
-
 #include "base/number.h"
+
+#include <errno.h>
 
 struct unit {
 	const char *name;

@@ -6,7 +6,7 @@
 
 #include <fg/str.h>
 
-#define FG_UNITS_MAX 32	/* room a formatted text needs at most */
+#define FG_UNITS_MAX 32 /* room a formatted text needs at most */
 
 /* "200ms", "5s", "2h": ns, us, ms, s, m, min, h, d. Returns 0, -EINVAL (no number, no unit or an
  * unknown one) or -ERANGE. */

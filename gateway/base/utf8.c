@@ -43,6 +43,8 @@ size_t fg_utf8_sequence(const char *ptr, const char *end)
 
 bool fg_utf8_valid(struct fg_str s)
 {
+	if (s.len == 0)
+		return true;
 	const char *p = s.ptr, *end = s.ptr + s.len;
 
 	while (p < end) {

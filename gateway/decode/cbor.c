@@ -5,12 +5,12 @@
  */
 #include "decode/cbor.h"
 
-#include <errno.h>
-#include <math.h>
-
 #include "base/number.h"
 #include "base/utf8.h"
 #include "decode/decode.h"
+
+#include <errno.h>
+#include <math.h>
 
 #define NO_PARENT UINT32_MAX
 #define INDEFINITE UINT64_MAX
@@ -275,8 +275,7 @@ static int item_read(struct cbor *c)
 	case FG_CBOR_MAP:
 		return container_open(c, &head);
 	case FG_CBOR_TAG:
-		r = tag == 4 ? fg_cbor_decimal(&c->in, &v) :
-			       fg_cbor_bignum(&c->in, tag == 3, &v);
+		r = tag == 4 ? fg_cbor_decimal(&c->in, &v) : fg_cbor_bignum(&c->in, tag == 3, &v);
 		return r ? r : scalar_add(c, v);
 	default:
 		return simple_add(c, &head);
@@ -316,6 +315,8 @@ static int step(struct cbor *c)
 
 int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *doc)
 {
+	if (payload.len == 0)
+		return fg_doc_bad(doc, "empty payload", 0);
 	const uint8_t *p = (const uint8_t *)payload.ptr;
 	struct cbor c = {
 		.in = { doc, p, p + payload.len, p },
@@ -324,8 +325,6 @@ int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *
 	};
 	int r;
 
-	if (payload.len == 0)
-		return fg_doc_bad(doc, "empty payload", 0);
 	r = item_read(&c);
 	while (!r && c.parent != NO_PARENT)
 		r = step(&c);

@@ -5,7 +5,7 @@
 
 enum {
 	FG_CBOR_UINT,
-	FG_CBOR_NEGATIVE,	/* -1 - arg */
+	FG_CBOR_NEGATIVE, /* -1 - arg */
 	FG_CBOR_BYTES,
 	FG_CBOR_TEXT,
 	FG_CBOR_ARRAY,
@@ -21,7 +21,7 @@ struct fg_cbor {
 
 struct fg_cbor_head {
 	uint8_t major;
-	uint8_t info;		/* the five low bits */
+	uint8_t info; /* the five low bits */
 	bool indefinite;
 	uint64_t arg;
 };

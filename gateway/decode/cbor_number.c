@@ -1,12 +1,11 @@
 /* The numbers of CBOR that are more than a head: big ones, decimal fractions, floats. */
+#include "base/number.h"
 #include "decode/cbor.h"
 
 #include <errno.h>
 #include <math.h>
 
-#include "base/number.h"
-
-enum { BIG_MAX = 128 };		/* bytes; more is beyond every double */
+enum { BIG_MAX = 128 }; /* bytes; more is beyond every double */
 
 struct fg_value fg_cbor_integer(uint64_t arg, bool negative)
 {

@@ -13,14 +13,14 @@ struct csv {
 	struct fg_doc *doc;
 	const struct fg_csv_conf *conf;
 	const char *p, *end, *start;
-	const char *header;	/* NULL: none */
+	const char *header; /* NULL: none */
 	char delimiter;
 };
 
 struct field {
 	struct fg_str text;
 	bool quoted;
-	bool last;		/* of its line */
+	bool last; /* of its line */
 };
 
 static int csv_bad(struct csv *csv, const char *reason)
@@ -214,6 +214,9 @@ static int csv_decode(const struct fg_decode_context *ctx, struct fg_str payload
 		      struct fg_doc *doc)
 {
 	const struct fg_csv_conf *conf = ctx->conf;
+
+	if (payload.len == 0)
+		return fg_doc_bad(doc, "empty payload", 0);
 	struct csv csv = {
 		.doc = doc,
 		.conf = conf,

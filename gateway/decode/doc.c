@@ -4,10 +4,10 @@
  */
 #include <fg/doc.h>
 
+#include "decode/decode.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "decode/decode.h"
 
 enum { NODES_MIN = 64, TEXT_MIN = 1024 };
 

@@ -2,12 +2,11 @@
  * Duplicate keys. Every member carries a cheap mark of its key; small objects compare marks with
  * each other, large ones go through a hash table, so that no payload can make this quadratic.
  */
+#include "base/hash.h"
 #include "decode/decode.h"
 
 #include <stdlib.h>
 #include <sys/auxv.h>
-
-#include "base/hash.h"
 
 enum { SMALL = 16 };
 

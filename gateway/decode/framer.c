@@ -8,12 +8,9 @@
 #include <stdlib.h>
 
 const char *const fg_framer_names[FG_FRAMER__MAX] = {
-	[FG_FRAMER_LINE] = "line",
-	[FG_FRAMER_DELIMITER] = "delimiter",
-	[FG_FRAMER_LENGTH] = "length",
-	[FG_FRAMER_IDLE] = "idle",
-	[FG_FRAMER_SLIP] = "slip",
-	[FG_FRAMER_COBS] = "cobs",
+	[FG_FRAMER_LINE] = "line",     [FG_FRAMER_DELIMITER] = "delimiter",
+	[FG_FRAMER_LENGTH] = "length", [FG_FRAMER_IDLE] = "idle",
+	[FG_FRAMER_SLIP] = "slip",     [FG_FRAMER_COBS] = "cobs",
 	[FG_FRAMER_COBSR] = "cobsr",
 };
 
@@ -105,10 +102,14 @@ void fg_framer_collect(struct fg_framer *f, const char *p, size_t len)
 
 static void line_finish(struct fg_framer *f, struct fg_str line, struct fg_frame_sink sink)
 {
-	if (line.len && line.ptr[line.len - 1] == '\r')
-		line.len--;
+	size_t ending = line.len && line.ptr[line.len - 1] == '\r';
+	uint64_t skipped = f->skipped;
+
+	line.len -= ending;
 	if (line.len)
 		fg_framer_finish(f, line, sink);
+	if (f->skipped != skipped)
+		f->skipped += ending;
 }
 
 /* A line that came in one piece is handed on where it is. */
@@ -242,7 +243,7 @@ void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
 	case FG_FRAMER_COBSR:
 		fg_framer_cobs_end(framer, sink);
 		break;
-	case FG_FRAMER_SLIP:	/* without its END a frame may be cut */
+	case FG_FRAMER_SLIP: /* without its END a frame may be cut */
 	case FG_FRAMER__MAX:
 		framer->skipped += framer->len;
 		framer->len = 0;

@@ -17,9 +17,11 @@ static size_t frame_length(const struct fg_framer *f, const uint8_t *p, size_t l
 		return conf->length;
 	if (len < head)
 		return 0;
-	for (size_t i = 0; i < conf->field_size; i++)
-		field = field << 8 |
-			p[conf->field_offset + (conf->little_endian ? conf->field_size - 1 - i : i)];
+	for (size_t i = 0; i < conf->field_size; i++) {
+		size_t at = conf->little_endian ? conf->field_size - 1 - i : i;
+
+		field = field << 8 | p[conf->field_offset + at];
+	}
 	int64_t total = (int64_t)field + conf->adjust;
 
 	if (total < (int64_t)head || total < (int64_t)conf->delimiter.len)

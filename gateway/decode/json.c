@@ -3,21 +3,20 @@
  * open its own node remembers its parent (in `next`) and counts its children, so the tree is the
  * stack. Strings without escapes stay in the payload.
  */
+#include "base/number.h"
 #include "decode/decode.h"
+#include "decode/json_string.h"
 
 #include <errno.h>
-
-#include "base/number.h"
-#include "decode/json_string.h"
 
 #define NO_PARENT UINT32_MAX
 
 struct json {
 	struct fg_doc *doc;
 	const char *p, *end, *start;
-	uint32_t parent;	/* the innermost open container */
+	uint32_t parent; /* the innermost open container */
 	uint32_t depth;
-	struct fg_str key;	/* of the value that comes next */
+	struct fg_str key; /* of the value that comes next */
 };
 
 /* Reason for a byte that cannot be here, or for the end of the payload. */
@@ -220,6 +219,8 @@ static int value_read(struct json *j)
 
 int fg_json_parse(struct fg_str payload, struct fg_doc *doc)
 {
+	if (payload.len == 0)
+		return fg_doc_bad(doc, "empty payload", 0);
 	struct json j = {
 		.doc = doc,
 		.p = payload.ptr,
@@ -229,8 +230,6 @@ int fg_json_parse(struct fg_str payload, struct fg_doc *doc)
 	};
 	int r;
 
-	if (payload.len == 0)
-		return fg_doc_bad(doc, "empty payload", 0);
 	do {
 		r = value_read(&j);
 		if (!r)

@@ -113,12 +113,13 @@ static bool has_garbage(struct fg_str s)
 	return !fg_utf8_valid(s);
 }
 
-static int kv_decode(const struct fg_decode_context *ctx, struct fg_str payload,
-		     struct fg_doc *doc)
+static int kv_decode(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc)
 {
+	(void)ctx;
+	if (payload.len == 0)
+		return fg_doc_bad(doc, "empty payload", 0);
 	struct kv kv = { doc, payload.ptr, payload.ptr + payload.len, payload.ptr };
 
-	(void)ctx;
 	if (has_garbage(payload))
 		return fg_doc_bad(doc, "not text", 0);
 	for (;;) {

@@ -6,11 +6,11 @@
 #include "decode/decode.h"
 #include "decode/senml_record.h"
 
-enum {	/* CoAP Content-Formats (RFC 8428 section 12.3.1) */
-	SENML_JSON = 110,
-	SENSML_JSON = 111,
-	SENML_CBOR = 112,
-	SENSML_CBOR = 113,
+enum { /* CoAP Content-Formats (RFC 8428 section 12.3.1) */
+       SENML_JSON = 110,
+       SENSML_JSON = 111,
+       SENML_CBOR = 112,
+       SENSML_CBOR = 113,
 };
 
 static bool looks_like_json(struct fg_str payload)
@@ -22,8 +22,7 @@ static bool looks_like_json(struct fg_str payload)
 	return i < payload.len && (payload.ptr[i] == '[' || payload.ptr[i] == '{');
 }
 
-static int record_resolve(struct fg_doc *doc, struct fg_senml_base *base, uint32_t at,
-			  uint32_t to)
+static int record_resolve(struct fg_doc *doc, struct fg_senml_base *base, uint32_t at, uint32_t to)
 {
 	struct fg_senml_fields fields;
 	struct fg_node node;

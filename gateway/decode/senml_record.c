@@ -2,15 +2,15 @@
  * section 4.6). Decimals are added as decimals: 0.1 on a base of 0.2 is 0.3. */
 #include "decode/senml_record.h"
 
-#include <math.h>
-
 #include "base/base64.h"
 #include "base/number.h"
 #include "base/utf8.h"
 #include "decode/decode.h"
 
+#include <math.h>
+
 #define SECOND_NS 1000000000
-#define RELATIVE_END_NS ((INT64_C(1) << 28) * SECOND_NS)	/* RFC 8428 section 4.5.3 */
+#define RELATIVE_END_NS ((INT64_C(1) << 28) * SECOND_NS) /* RFC 8428 section 4.5.3 */
 enum { VERSION = 10 };
 
 static const char wrong_type[] = "wrong type of a SenML field";
@@ -20,11 +20,11 @@ static const struct {
 	const char *name;
 	enum fg_senml_label label;
 } labels[] = {
-	{ "n", FG_SENML_N },	   { "v", FG_SENML_V },	  { "u", FG_SENML_U },
-	{ "t", FG_SENML_T },	   { "vs", FG_SENML_VS }, { "vb", FG_SENML_VB },
-	{ "vd", FG_SENML_VD },	   { "s", FG_SENML_S },	  { "ut", FG_SENML_UT },
-	{ "bn", FG_SENML_BN },	   { "bt", FG_SENML_BT }, { "bu", FG_SENML_BU },
-	{ "bv", FG_SENML_BV },	   { "bs", FG_SENML_BS }, { "bver", FG_SENML_BVER },
+	{ "n", FG_SENML_N },   { "v", FG_SENML_V },   { "u", FG_SENML_U },
+	{ "t", FG_SENML_T },   { "vs", FG_SENML_VS }, { "vb", FG_SENML_VB },
+	{ "vd", FG_SENML_VD }, { "s", FG_SENML_S },   { "ut", FG_SENML_UT },
+	{ "bn", FG_SENML_BN }, { "bt", FG_SENML_BT }, { "bu", FG_SENML_BU },
+	{ "bv", FG_SENML_BV }, { "bs", FG_SENML_BS }, { "bver", FG_SENML_BVER },
 };
 
 static bool text_label(struct fg_str key, enum fg_senml_label *ret)

@@ -42,11 +42,11 @@ static inline const struct fg_node *fg_senml_field(const struct fg_senml_fields 
 /* What is in effect from one record to the next. */
 struct fg_senml_base {
 	struct fg_str name, unit;
-	struct fg_value value, sum;	/* FG_NONE: not set */
+	struct fg_value value, sum; /* FG_NONE: not set */
 	int64_t time_ns;
-	int64_t version;		/* 0: not stated */
-	bool cbor;			/* data values are bytes, not base64 */
-	bool named, nameless;		/* both kinds of records in one pack are an error */
+	int64_t version; /* 0: not stated */
+	bool cbor; /* data values are bytes, not base64 */
+	bool named, nameless; /* both kinds of records in one pack are an error */
 };
 
 /* Collects the record's fields. Returns NULL or the reason (an unknown field that must be

@@ -1,10 +1,9 @@
 /* Plain values: what a sensor that knows no format sends. A number may stand in white space (a
  * shell's newline); text is kept to the byte. */
+#include "base/utf8.h"
 #include "decode/decode.h"
 
 #include <errno.h>
-
-#include "base/utf8.h"
 
 enum { TEXT_MAX = 256 };
 

@@ -80,7 +80,9 @@ static void check(const struct framer_case *c)
 static void lines(void **state)
 {
 	static const struct framer_case cases[] = {
-		{ { .kind = FG_FRAMER_LINE }, B("a=1\r\nb\n\n\r\nlast"), "[a=1][b][last] s0 o0 b0" },
+		{ { .kind = FG_FRAMER_LINE },
+		  B("a=1\r\nb\n\n\r\nlast"),
+		  "[a=1][b][last] s0 o0 b0" },
 		{ { .kind = FG_FRAMER_LINE, .max = 4 },
 		  B("1234\n1234567890\nok\n"),
 		  "[1234][ok] s10 o1 b0" },

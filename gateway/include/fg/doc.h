@@ -21,12 +21,12 @@ enum fg_node_type {
 
 struct fg_node {
 	uint8_t type;		/* enum fg_node_type */
-	bool dead;		/* replaced by a later member with the same key: skip its subtree */
+	bool dead;		/* replaced by a later member of its key: skip its subtree */
 	bool whole;		/* key is a complete point name (SenML): escape, but never its '/' */
 	uint32_t children;	/* of an object or array, dead ones included */
 	uint32_t next;		/* index of the first node behind this one's subtree */
 	uint32_t mark;		/* the decoders' own */
-	struct fg_str key;	/* member's name, unescaped UTF-8; empty in arrays and for the root */
+	struct fg_str key;	/* member's name, UTF-8; empty in arrays and for the root */
 	struct fg_str unit;	/* SenML unit stated by the format itself, else empty */
 	struct fg_value value;
 	int64_t time_ns;	/* stated by the format itself for this value, or FG_TIME_NONE */
@@ -47,7 +47,7 @@ struct fg_doc {
 	size_t scratch_cap;
 	/* results beside the tree */
 	int64_t time_ns;	/* stated by the format for the whole payload, or FG_TIME_NONE */
-	int64_t now_ns;		/* wall clock, set by the caller: what relative times are relative to */
+	int64_t now_ns;		/* wall clock, set by the caller: what times are relative to */
 	struct fg_str device;	/* stated by the format itself (a meter's number), else empty */
 	uint32_t duplicate_keys;
 	const char *reason;	/* after -EBADMSG: a short constant word-group, "trailing bytes" */
@@ -90,7 +90,7 @@ const struct fg_node *fg_doc_find(const struct fg_doc *doc, const struct fg_str 
 struct fg_decode_context {
 	struct fg_str address;		/* MQTT topic, CoAP path, or empty */
 	int content_format;		/* CoAP's, or -1 */
-	const void *conf;		/* the profile's options for this format, as conf_parse made them */
+	const void *conf;		/* the profile's options for this format */
 };
 
 struct fg_decoder {
