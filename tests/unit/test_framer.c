@@ -262,6 +262,13 @@ static void long_cobs_blocks_have_no_zero_behind(void **state)
 	packet[0] = '\xff';
 	assert_int_equal(fg_cobs_decode(fg_str(packet, 255), false, out, &len), 0);
 	assert_int_equal(len, 254);
+	packet[0] = '\xfe';
+	packet[254] = 2;
+	assert_int_equal(fg_cobs_decode(fg_str(packet, 256), false, out, &len), 0);
+	assert_int_equal(len, 255);
+	assert_int_equal(out[253], 0);
+	packet[0] = '\xff';
+	packet[254] = 'x';
 	packet[255] = 2;
 	assert_int_equal(fg_cobs_decode(fg_str(packet, 257), false, out, &len), 0);
 	assert_int_equal(len, 255);

@@ -75,6 +75,7 @@ static void what_is_not_json_is_rejected(void **state)
 		{ J("\"\\ud800\""), "!lone surrogate" },
 		{ J("\"\\udc00\""), "!lone surrogate" },
 		{ J("\"\\ud800\\u0041\""), "!lone surrogate" },
+		{ J("\"\\udc00\\udc00\""), "!lone surrogate" },
 		{ J("\"a\nb\""), "!control character in a string" },
 		{ J("\"longer than a word\x1f\""), "!control character in a string" },
 		{ J("\"\xff\""), "!invalid UTF-8" },
