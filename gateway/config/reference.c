@@ -159,7 +159,7 @@ static void write_section(struct fg_buf *out, const char *title, const char *tex
 	fg_buf_printf(out, "\n## %s\n\n", title);
 	if (text)
 		fg_buf_printf(out, "%s\n\n", text);
-	fg_buf_text(out, "| option | value | default | |\n| --- | --- | --- | --- |\n");
+	fg_buf_text(out, "| option | value | default | meaning |\n| --- | --- | --- | --- |\n");
 	write_rows(out, "", options);
 }
 

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""fieldgate check: where faults go, what they say, and what the exit status is."""
+import json
+import os
+import subprocess
+import unittest
+
+FIELDGATE = os.environ["FIELDGATE"]
+
+
+def check(config, *options):
+    text = config if isinstance(config, str) else json.dumps(config)
+    with open("gateway.json", "w", encoding="utf-8") as file:
+        file.write(text)
+    return subprocess.run([FIELDGATE, "check", "-c", "gateway.json", *options],
+                          capture_output=True, text=True, check=False)
+
+
+class Check(unittest.TestCase):
+    def test_valid(self):
+        done = check({})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("valid", done.stderr)
+
+    def test_warnings_keep_the_exit_status(self):
+        done = check({"spool": {"limit": "1MiB"}})
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("warning: /bridges: no bridge", done.stderr)
+
+    def test_every_fault_is_a_line(self):
+        done = check({"gatway": {}, "spool": {"limit": 5, "comit": "1s"}, "run": {"log": "loud"}})
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(sorted(line for line in done.stderr.splitlines()
+                                if not line.startswith("warning: ")), [
+            '/gatway: unknown key, did you mean "gateway"?',
+            '/run/log: expected error, warn, info, debug, or an object of component: level, '
+            'got "loud"',
+            '/spool/comit: unknown key, did you mean "commit"?',
+            '/spool/limit: expected a size such as "64KiB", got 5 (a bare number has no unit)',
+        ])
+
+    def test_json(self):
+        done = check({"spool": {"limit": 5}}, "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "")
+        faults = json.loads(done.stdout)
+        self.assertEqual([(f["severity"], f["pointer"]) for f in faults],
+                         [("fault", "/spool/limit")])
+        self.assertEqual([f["severity"] for f in json.loads(check({}, "--json").stdout)],
+                         ["warning", "warning"])
+
+    def test_not_json(self):
+        for text, place in (("{", "line 1, column 2"), ('{"a":\n 01}', "line 2, column"),
+                            ("", "line 1, column 1"), ('{} {}', "line 1, column 4")):
+            done = check(text)
+            self.assertEqual(done.returncode, 1, text)
+            self.assertIn(place, done.stderr)
+
+    def test_secret_in_the_configuration_is_not_repeated(self):
+        driver = {"type": "mqtt", "url": "mqtt://127.0.0.1", "subscribe": ["a"],
+                  "password": "hunter2"}
+        done = check({"drivers": {"field": driver}})
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("hunter2", done.stderr)
+        if "not in this build" not in done.stderr:
+            self.assertIn('/drivers/field/password: expected {"secret": "NAME"}', done.stderr)
+
+    def test_exit_status(self):
+        def run(*args):
+            return subprocess.run([FIELDGATE, *args], capture_output=True, text=True, check=False)
+
+        self.assertEqual(run("check", "-c", "none.json").returncode, 3)
+        self.assertEqual(run("check", "-c").returncode, 2)
+        self.assertEqual(run("check", "--frobnicate").returncode, 2)
+        self.assertEqual(run("check", "one", "two").returncode, 2)
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("chekc").returncode, 2)
+        self.assertIn('did you mean "check"', run("chekc").stderr)
+
+    def test_help_and_version_everywhere(self):
+        for command in ((), ("check",), ("schema",)):
+            for option in ("--help", "--version"):
+                done = subprocess.run([FIELDGATE, *command, option], capture_output=True,
+                                      text=True, check=False)
+                self.assertEqual(done.returncode, 0, (command, option))
+                self.assertIn("fieldgate", done.stdout)
+                self.assertEqual(done.stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
