@@ -125,6 +125,8 @@ static void conn_failed(struct fg_mqtt *c, int rc, int saved_errno)
 {
 	if (rc == MOSQ_ERR_SUCCESS)
 		rc = MOSQ_ERR_CONN_LOST;
+	if (c->connack && c->connack_reason)
+		rc = MOSQ_ERR_CONN_REFUSED;
 	conn_down(c, fg_mqtt_errno(rc, saved_errno), fg_mqtt_error_text(rc, saved_errno));
 }
 

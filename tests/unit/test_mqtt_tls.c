@@ -1,0 +1,342 @@
+/*
+ * TLS peers that misbehave. Both library versions that are in use spin the loop for some of them
+ * (2.0.11: refused; 2.0.21: silent), so what counts is the number of turns, never time. And what a
+ * certificate must say.
+ */
+#include "test_mqtt_peer.h"
+
+#include "adapt/mosquitto.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+extern char **environ;
+
+struct bed {
+	struct sim *sim;
+	struct peer peer;
+	struct fg_mqtt conn;
+	struct fg_mqtt_conf conf;
+	unsigned up, down, closed;
+	int error;
+	char what[256], url[64];
+};
+
+static struct bed *of_conn(struct fg_mqtt *conn)
+{
+	return (struct bed *)(void *)((char *)conn - offsetof(struct bed, conn));
+}
+
+static void on_up(struct fg_mqtt *conn, bool session_present)
+{
+	(void)session_present;
+	of_conn(conn)->up++;
+}
+
+static void on_down(struct fg_mqtt *conn, int error, const char *what)
+{
+	struct bed *bed = of_conn(conn);
+
+	bed->down++;
+	bed->error = error;
+	snprintf(bed->what, sizeof(bed->what), "%s", what);
+}
+
+static void on_closed(struct fg_mqtt *conn)
+{
+	of_conn(conn)->closed++;
+}
+
+static const struct fg_mqtt_ops ops = { .up = on_up, .down = on_down, .closed = on_closed };
+
+static bool is_down(void *arg)
+{
+	return ((struct bed *)arg)->down > 0;
+}
+
+static bool is_closed(void *arg)
+{
+	return ((struct bed *)arg)->closed > 0;
+}
+
+static int bed_setup(void **state)
+{
+	struct bed *bed = calloc(1, sizeof(*bed));
+
+	sim_setup((void **)&bed->sim);
+	peer_listen(&bed->peer);
+	snprintf(bed->url, sizeof(bed->url), "mqtts://127.0.0.1:%u", bed->peer.port);
+	bed->conf = (struct fg_mqtt_conf){
+		.url = bed->url,
+		.client_id = "c",
+		.version = 5,
+		.keepalive_ns = FG_S(60),
+		.tls.version = 12,
+	};
+	*state = bed;
+	return 0;
+}
+
+static void bed_open(struct bed *bed)
+{
+	bed->up = bed->down = bed->closed = 0;
+	fg_mqtt_init(&bed->conn, bed->sim->loop, &bed->conf, &ops);
+	bed->conn.setup = (struct fg_mqtt_setup){ .client_id = "c", .clean = true };
+	assert_int_equal(fg_mqtt_open(&bed->conn), 0);
+}
+
+static int bed_teardown(void **state)
+{
+	struct bed *bed = *state;
+
+	fg_mqtt_close(&bed->conn, true);
+	turns_until(bed->sim->loop, is_closed, bed);
+	peer_close(&bed->peer);
+	fg_loop_free(bed->sim->loop);
+	free(bed->sim);
+	free(bed);
+	return 0;
+}
+
+static void expect_down(struct bed *bed)
+{
+	assert_true(turns_until(bed->sim->loop, is_down, bed) < 40);
+	assert_int_equal(bed->down, 1);
+	assert_int_equal(bed->up, 0);
+	assert_true(bed->error < 0);
+}
+
+static void test_refused(void **state)
+{
+	struct bed *bed = *state;
+
+	peer_close(&bed->peer);
+	bed_open(bed);
+	expect_down(bed);
+}
+
+static void test_accepted_and_closed(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	turns_until(bed->sim->loop, peer_knocked, &bed->peer);
+	peer_hang_up(&bed->peer);
+	expect_down(bed);
+}
+
+static void test_closed_behind_client_hello(void **state)
+{
+	struct bed *bed = *state;
+	uint8_t head[5];
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_take(&bed->peer, head, sizeof(head));
+	assert_int_equal(head[0], 0x16);
+	peer_hang_up(&bed->peer);	/* with the rest unread: a reset */
+	expect_down(bed);
+}
+
+static void test_silent(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t before = bed->sim->now_ns;
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	expect_down(bed);
+	assert_int_equal(bed->error, -ETIMEDOUT);
+	assert_true(bed->sim->now_ns - before >= FG_S(20));
+}
+
+static void test_garbage(void **state)
+{
+	static const char garbage[] = "220 mail.example ESMTP ready, this is not TLS at all\r\n";
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_send(&bed->peer, garbage, sizeof(garbage) - 1);
+	expect_down(bed);
+	assert_non_null(strstr(bed->what, "SSL"));
+}
+
+static void test_no_ca_file(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->conf.tls.ca = "/nonexistent/ca.pem";
+	bed_open(bed);
+	expect_down(bed);
+	assert_non_null(strstr(bed->what, "/nonexistent/ca.pem: No such file"));
+}
+
+/* -- a broker with a certificate -- */
+
+static void certificate_new(const char *folder, char *key, char *cert, size_t cap)
+{
+	char *argv[] = { "openssl",
+			 "req",
+			 "-x509",
+			 "-newkey",
+			 "ec",
+			 "-pkeyopt",
+			 "ec_paramgen_curve:P-256",
+			 "-nodes",
+			 "-keyout",
+			 key,
+			 "-out",
+			 cert,
+			 "-days",
+			 "2",
+			 "-subj",
+			 "/CN=broker.test",
+			 "-addext",
+			 "subjectAltName=DNS:broker.test",
+			 NULL };
+	posix_spawn_file_actions_t actions;
+	int status;
+	pid_t pid;
+
+	snprintf(key, cap, "%s/key.pem", folder);
+	snprintf(cert, cap, "%s/cert.pem", folder);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	assert_int_equal(posix_spawnp(&pid, "openssl", &actions, NULL, argv, environ), 0);
+	posix_spawn_file_actions_destroy(&actions);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+struct broker {
+	char folder[64], key[96], cert[96];
+	SSL_CTX *ctx;
+	SSL *ssl;
+	char name[64];			/* as the client asked for (SNI) */
+};
+
+static void broker_open(struct broker *broker)
+{
+	snprintf(broker->folder, sizeof(broker->folder), "/tmp/fieldgate-tls.XXXXXX");
+	assert_non_null(mkdtemp(broker->folder));
+	certificate_new(broker->folder, broker->key, broker->cert, sizeof(broker->key));
+	broker->ctx = SSL_CTX_new(TLS_server_method());
+	assert_int_equal(SSL_CTX_use_certificate_file(broker->ctx, broker->cert, 1), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey_file(broker->ctx, broker->key, 1), 1);
+}
+
+static void broker_close(struct broker *broker)
+{
+	SSL_free(broker->ssl);
+	SSL_CTX_free(broker->ctx);
+	unlink(broker->key);
+	unlink(broker->cert);
+	rmdir(broker->folder);
+}
+
+/* True when the handshake is done; both sides move only here. */
+static bool broker_accept(struct broker *broker, struct bed *bed)
+{
+	int r = 0;
+
+	peer_accept(&bed->peer, bed->sim->loop);
+	fcntl(bed->peer.fd, F_SETFL, O_NONBLOCK);
+	broker->ssl = SSL_new(broker->ctx);
+	SSL_set_fd(broker->ssl, bed->peer.fd);
+	for (int i = 0; i < 20 && r != 1 && !bed->down; i++) {
+		r = SSL_accept(broker->ssl);
+		turns(bed->sim->loop, 2);
+	}
+	if (SSL_get_servername(broker->ssl, TLSEXT_NAMETYPE_host_name))
+		snprintf(broker->name, sizeof(broker->name), "%s",
+			 SSL_get_servername(broker->ssl, TLSEXT_NAMETYPE_host_name));
+	ERR_clear_error();
+	return r == 1;
+}
+
+static void test_server_name_is_what_counts(void **state)
+{
+	static const uint8_t connack[] = { 0x20, 3, 0, 0, 0 };
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+	uint8_t bytes[256];
+
+	broker_open(&broker);
+	bed->conf.tls.ca = broker.cert;
+	bed->conf.tls.server_name = "broker.test";
+	bed_open(bed);
+	assert_true(broker_accept(&broker, bed));
+	assert_string_equal(broker.name, "broker.test");
+	turns(bed->sim->loop, 3);
+	assert_true(SSL_read(broker.ssl, bytes, sizeof(bytes)) > 0);
+	assert_int_equal(bytes[0], 0x10);
+	assert_int_equal(SSL_write(broker.ssl, connack, sizeof(connack)), sizeof(connack));
+	turns(bed->sim->loop, 3);
+	assert_int_equal(bed->up, 1);
+	assert_int_equal(bed->down, 0);
+	broker_close(&broker);
+}
+
+static void test_wrong_certificates(void **state)
+{
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+
+	broker_open(&broker);
+	/* the host is 127.0.0.1, which the certificate does not name */
+	bed->conf.tls.ca = broker.cert;
+	bed_open(bed);
+	broker_accept(&broker, bed);
+	expect_down(bed);
+	assert_non_null(strstr(bed->what, "certificate was refused: IP address mismatch"));
+	SSL_free(broker.ssl);
+	fg_mqtt_close(&bed->conn, false);
+	turns_until(bed->sim->loop, is_closed, bed);
+
+	/* nobody whom the system trusts has signed it */
+	bed->conf.tls.ca = NULL;
+	bed->conf.tls.server_name = "broker.test";
+	bed_open(bed);
+	broker_accept(&broker, bed);
+	expect_down(bed);
+	assert_non_null(strstr(bed->what, "certificate was refused: self-signed"));
+	broker_close(&broker);
+}
+
+static void test_insecure_takes_any(void **state)
+{
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+
+	broker_open(&broker);
+	bed->conf.tls.insecure = true;
+	bed_open(bed);
+	assert_true(broker_accept(&broker, bed));
+	assert_int_equal(bed->down, 0);
+	broker_close(&broker);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_refused),
+		TEST(test_accepted_and_closed),
+		TEST(test_closed_behind_client_hello),
+		TEST(test_silent),
+		TEST(test_garbage),
+		TEST(test_no_ca_file),
+		TEST(test_server_name_is_what_counts),
+		TEST(test_wrong_certificates),
+		TEST(test_insecure_takes_any),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
