@@ -66,6 +66,8 @@ static void duplicate_of_non_is_dropped(void **state)
 	msg_send(bed, &m);
 	bed_turns(bed, 2);
 	assert_reply(bed, NON, 204, 0, "tok");
+	msg_send(bed, &m);
+	bed_turns(bed, 2);
 	assert_false(reply_take(bed));
 	assert_int_equal(bed->in.submitted, 1);
 }

@@ -258,6 +258,17 @@ static void new_transfer_leaves_nothing_of_the_old(void **state)
 	}
 	assert_int_equal(body->len, 33);
 	assert_memory_equal(body->data, "aaaaaaaaaaaaaaaaxxxxxxxxxxxxxxxxy", 33);
+	/* and one that ends within what the one before it had */
+	for (uint32_t i = 0; i < 2; i++) {
+		struct fg_coap_block block = { .owner = &owner,
+					       .num = i,
+					       .more = i == 0,
+					       .bytes = fg_str(second[i], i ? 3 : 16) };
+
+		assert_int_equal(fg_coap_body_add(&bodies, &block, &body),
+				 i ? FG_COAP_BODY_WHOLE : FG_COAP_BODY_MORE);
+	}
+	assert_int_equal(body->len, 19);
 	fg_coap_body_done(&bodies, body);
 	fg_coap_bodies_fini(&bodies);
 }
