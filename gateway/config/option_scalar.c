@@ -122,7 +122,7 @@ static void expected_unit(const struct fg_item *item, const char *what)
 
 static struct fg_str string_of(const cJSON *json)
 {
-	return cJSON_IsString(json) ? fg_str_c(json->valuestring) : fg_str(NULL, 0);
+	return fg_str_c(cJSON_IsString(json) ? json->valuestring : "");
 }
 
 void fg_item_read_duration(const struct fg_item *item)
