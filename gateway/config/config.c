@@ -161,6 +161,7 @@ int fg_config_default(const char *driver, struct fg_faults *faults, struct fg_co
 	load.reader.faults = faults;
 	fg_options_fill(&load.reader, NULL, NULL, &part);
 	settle(&load, &top);
+	load.config->gateway.id = "gw";
 	if (driver)
 		fg_load_default_driver(&load, driver);
 	if (load.reader.no_memory || faults->faults > before) {

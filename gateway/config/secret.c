@@ -51,7 +51,7 @@ static int read_open(int fd, struct fg_secret *secret, bool *ret_exposed)
 {
 	struct stat st;
 	char *value;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (fstat(fd, &st) < 0)

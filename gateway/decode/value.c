@@ -35,8 +35,6 @@ int fg_value_parse(struct fg_str payload, struct fg_doc *doc)
 {
 	struct fg_value v = fg_value_of_text(payload);
 
-	if (payload.len == 0)
-		return fg_doc_bad(doc, "empty payload", 0);
 	if (v.kind == FG_STRING) {
 		if (payload.len > TEXT_MAX)
 			return fg_doc_bad(doc, "text too long", TEXT_MAX);

@@ -61,6 +61,7 @@ static void inlet_unlink(struct fg_inlet *inlet)
 static void wait_and_retry(struct fg_inlet *inlet)
 {
 	inlet->state = FG_LINK_RETRYING;
+	fg_loop_hurry(inlet->source.loop);
 	if (fg_timer_start(&inlet->retry, fg_backoff_next(&inlet->backoff)) < 0)
 		fg_loop_defer(inlet->intake->conf.loop, &inlet->act);
 }
@@ -96,6 +97,7 @@ void fg_source_up(struct fg_source *source)
 		return;
 	inlet->state = FG_LINK_UP;
 	inlet->up_since = fg_loop_now(source->loop);
+	fg_loop_hurry(source->loop);
 	fg_log(&source->logger, FG_INFO, "up", "after_faults=%llu",
 	       (unsigned long long)inlet->faults);
 }

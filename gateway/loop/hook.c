@@ -139,6 +139,7 @@ unsigned fg_loop_run_prepare(struct fg_loop *loop)
 
 unsigned fg_loop_run_check(struct fg_loop *loop)
 {
+	loop->hurry = false;
 	return hooks_run(loop, FG_PHASE_CHECK);
 }
 

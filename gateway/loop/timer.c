@@ -19,7 +19,7 @@
 
 static inline bool slot_before(const struct timer_slot *a, const struct timer_slot *b)
 {
-	/* No && and ||: which child is the least is a coin toss, and branches would be mispredicted. */
+	/* No && and ||: which child is the least is a coin toss, and a branch would lose it. */
 	return (a->due_ns < b->due_ns) | ((a->due_ns == b->due_ns) & (a->order < b->order));
 }
 
@@ -129,7 +129,7 @@ int fg_timer_start_at(struct fg_timer *timer, uint64_t due_ns)
 		if (rc < 0)
 			return rc;
 	}
-	/* The past is now, or a timer that sets itself to zero would always be ahead of the rest. */
+	/* The past is now, or a timer that sets itself to zero would be ahead of all others. */
 	timer->due_ns = due_ns > loop->now_ns ? due_ns : loop->now_ns;
 	timer->order = ++heap->order;
 	if (!timer->handle.active)

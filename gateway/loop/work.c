@@ -31,7 +31,7 @@ static void work_append(struct work_queue *queue, struct fg_work *work)
 	queue->last = work;
 }
 
-/* With the lock held, and counted as idle. A call is counted too, for it may come before the sleep. */
+/* With the lock held, and counted as idle. Calls are counted: one may come before the sleep. */
 static void worker_sleep(struct work_pool *pool)
 {
 	while (pool->calls == 0 && !pool->quit)
@@ -41,8 +41,8 @@ static void worker_sleep(struct work_pool *pool)
 }
 
 /*
- * Takes the first piece and does it; the lock is held on entry and on return. Whether the worker is
- * idle after it is told together with the result: the loop may have more for it as soon as it knows.
+ * Takes the first piece and does it; the lock is held on entry and on return. Whether the worker
+ * is idle after it is told together with the result: the loop may have more for it at once.
  */
 static bool work_next(struct work_pool *pool)
 {
@@ -176,8 +176,8 @@ int fg_loop_work(struct fg_loop *loop, struct fg_work *work)
 }
 
 /*
- * Hands over what the turn has queued, in one go: a worker that is called for each piece has done it
- * and sleeps again before the next is there.
+ * Hands over what the turn has queued, in one go: a worker that is called for each piece has done
+ * it and sleeps again before the next is there.
  */
 void fg_work_pool_flush(struct fg_loop *loop)
 {

@@ -39,11 +39,13 @@ static void on_linger(struct fg_timer *timer)
 
 	/* The pump in this turn's check phase sends what waits. */
 	box->linger_upto = fg_spool_accepted(box->forward->conf.spool);
+	fg_loop_hurry(box->sink.loop);
 }
 
 static void on_pause(struct fg_timer *timer)
 {
 	box_of(pause, timer)->blocked = false;
+	fg_loop_hurry(timer->handle.loop);
 }
 
 static void on_stall(struct fg_timer *timer)
@@ -136,6 +138,7 @@ void fg_sink_up(struct fg_sink *sink)
 	box->up_since = fg_loop_now(sink->loop);
 	box->blocked = false;
 	box->unsent = true;
+	fg_loop_hurry(sink->loop);
 	fg_log(&sink->logger, FG_INFO, "up", "after_faults=%llu", (unsigned long long)box->faults);
 	if (sink->bridge->ops.status && box->forward->status.len)
 		sink->bridge->ops.status(sink, fg_buf_view(&box->forward->status));

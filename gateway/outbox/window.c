@@ -145,6 +145,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 		wait_to_resend(box, flight);
 	}
 	advance(box);
+	fg_loop_hurry(sink->loop);
 }
 
 void fg_sink_ready(struct fg_sink *sink)
@@ -153,6 +154,7 @@ void fg_sink_ready(struct fg_sink *sink)
 
 	if (!fg_timer_active(&box->pause))
 		box->blocked = false;
+	fg_loop_hurry(sink->loop);
 }
 
 void outbox_forget_sends(struct fg_outbox *box)

@@ -127,6 +127,29 @@ static int compile_places(struct fg_profile *profile, struct fg_profiles *set)
 	return 0;
 }
 
+/* What the decoder has to be told beside the payload. */
+static int compile_format(struct fg_profile *profile, struct fg_profiles *set)
+{
+	const struct fg_csv_options *csv = &profile->source->conf.csv;
+	struct fg_str *columns;
+
+	if (!profile->decoder || strcmp(profile->decoder->name, "csv") != 0)
+		return 0;
+	columns = fg_arena_array(&set->arena, csv->columns.count + 1, sizeof(*columns));
+	if (!columns)
+		return -ENOMEM;
+	for (size_t i = 0; i < csv->columns.count; i++)
+		columns[i] = fg_str_c(csv->columns.items[i]);
+	profile->csv = (struct fg_csv_conf){
+		.columns = columns,
+		.ncolumns = csv->columns.count,
+		.delimiter = csv->delimiter ? csv->delimiter[0] : '\0',
+		.header = csv->header,
+	};
+	profile->decode_conf = &profile->csv;
+	return 0;
+}
+
 static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 		       const struct fg_decoder *(*find)(const char *), struct fg_faults *faults)
 {
@@ -152,6 +175,8 @@ static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 		profile->has_pattern = true;
 	}
 	r = compile_points(profile, set);
+	if (r == 0)
+		r = compile_format(profile, set);
 	return r < 0 ? r : compile_places(profile, set);
 }
 

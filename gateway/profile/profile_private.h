@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/pattern.h"
+#include "decode/csv.h"
 #include "profile/profile.h"
 
 /* What a leaf's generic name (its key path, escaped and joined) leads to. */
@@ -25,6 +26,8 @@ struct fg_profile {
 	uint32_t count, cap;
 	bool star;				/* keeps what no point names */
 	struct fg_str time_from, device_from;	/* generic names, or ptr NULL */
+	struct fg_csv_conf csv;
+	const void *decode_conf;		/* what the decoder is told, or NULL */
 };
 
 struct fg_profiles {

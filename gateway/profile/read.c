@@ -127,7 +127,7 @@ static struct fg_str final_name(struct walk *w, const struct fg_node *node, stru
 	char *out;
 
 	if (node->whole)
-		return generic;
+		return generic.len ? generic : FG_STR("value");
 	if (w->prefix.len == 0)
 		return w->doc->len == 1 && generic.len == 0 ? FG_STR("value") : generic;
 	if (w->doc->len == 1)
@@ -288,7 +288,7 @@ static int decode(const struct fg_profiles *set, const struct fg_profile *profil
 
 	if (!profile || !profile->decoder)
 		return decode_as_is(set, ctx, payload, doc);
-	own.conf = &profile->source->conf;
+	own.conf = profile->decode_conf;
 	return profile->decoder->decode(&own, payload, doc);
 }
 

@@ -68,6 +68,12 @@ static void on_forward(struct fg_hook *hook)
 static void on_ready_latest(struct fg_timer *timer)
 {
 	of(ready_timer, timer)->ready_due = true;
+	fg_loop_hurry(timer->handle.loop);
+}
+
+static void on_patience_over(struct fg_timer *timer)
+{
+	run_stop_step(of(stop_timer, timer));
 }
 
 /* -- now and then -- */
@@ -192,7 +198,7 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->status_timer, on_status);
 	fg_timer_init(loop, &gateway->sweep_timer, on_sweep);
 	fg_timer_init(loop, &gateway->ready_timer, on_ready_latest);
-	fg_timer_init(loop, &gateway->stop_timer, NULL);
+	fg_timer_init(loop, &gateway->stop_timer, on_patience_over);
 	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
 	fg_hook_start(&gateway->keep);
 	fg_hook_start(&gateway->forward_hook);

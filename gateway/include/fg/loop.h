@@ -12,11 +12,11 @@
  *   check    callbacks right after poll: what the turn brought in is kept, acknowledged, forwarded
  *   close    the only place where memory is given back
  *
- * Every phase is a FIFO queue with a budget of callbacks a turn (FG_LOOP_BUDGET); the rest waits for
- * the next turn, and the loop does not sleep before it has had it. What a callback adds to the queue
- * of its own phase waits for the next turn too. Handles belong to the caller ("embed them") and must
- * stay until their close callback ran. The loop ends when nothing is left to wait for: no active
- * handle, nothing deferred, no work, nothing to close. Nothing here is thread-safe but
+ * Every phase is a FIFO queue with a budget of callbacks a turn (FG_LOOP_BUDGET); the rest waits
+ * for the next turn, and the loop does not sleep before it has had it. What a callback adds to the
+ * queue of its own phase waits for the next turn too. Handles belong to the caller ("embed them")
+ * and must stay until their close callback ran. The loop ends when nothing is left to wait for: no
+ * active handle, nothing deferred, no work, nothing to close. Nothing here is thread-safe but
  * fg_wake_send().
  *
  * All functions: 0 or a negative errno. It knows nothing of gateways and logs nothing.
@@ -45,9 +45,12 @@ struct fg_loop *fg_loop_new(void);		/* NULL: errno says why */
  * waited for, work that was not begun is dropped, no `done` is called. NULL is ignored. */
 struct fg_loop *fg_loop_free(struct fg_loop *);
 int fg_loop_run(struct fg_loop *);		/* until stopped or nothing is left; 0 or -errno */
-/* One turn. 1: there is more to wait for, 0: not; -EBUSY: called from a callback; -errno of poll. */
+/* One turn. 1: there is more to wait for, 0: not. -EBUSY: in a callback; -errno of poll. */
 int fg_loop_turn(struct fg_loop *, bool may_sleep);
-void fg_loop_stop(struct fg_loop *);		/* fg_loop_run returns after this turn, without sleep */
+void fg_loop_stop(struct fg_loop *);		/* fg_loop_run returns after this turn, unslept */
+/* Poll does not sleep before check has run once more: for what a callback of another phase leaves
+ * to the check phase's hooks (Node's setImmediate). */
+void fg_loop_hurry(struct fg_loop *);
 
 /* The monotonic clock as of this turn's poll, and the same read anew. Nanoseconds. */
 uint64_t fg_loop_now(const struct fg_loop *);
@@ -97,20 +100,21 @@ struct fg_io {
 	void (*cb)(struct fg_io *, unsigned events);
 	int fd;				/* -1: none; never closed by the loop */
 	unsigned want;			/* private */
-	uint32_t stamp;			/* private: tells this registration's events from older ones */
+	uint32_t stamp;			/* private: tells the registration's events from older */
 };
 
 void fg_io_init(struct fg_loop *, struct fg_io *, void (*cb)(struct fg_io *, unsigned events));
-/* Watch `fd` for `want` (0: only errors). Idempotent, and immune to a library that closed its socket
- * and got the same number again: call it after every call into such a library; it costs a system
- * call only when fd, want or (as told by `fresh`) the open file behind the number changed.
+/* Watch `fd` for `want` (0: only errors). Idempotent, and immune to a library that closed its
+ * socket and got the same number again: call it after every call into such a library; it costs a
+ * system call only when fd, want or (as told by `fresh`) the open file behind the number changed.
  * fd -1 is fg_io_stop(). A number that another handle had is taken from it. Events that were on
- * their way to the old registration are not delivered; what is still ready comes with the next poll.
+ * their way to the old registration are not delivered; what is still ready comes with the next
+ * poll.
  * -EPERM: not a file one can wait for; -EBADF, -ENOMEM, -ENOSPC: the handle is stopped then. */
 int fg_io_sync(struct fg_io *, int fd, unsigned want, bool fresh);
 void fg_io_stop(struct fg_io *);	/* before the descriptor is closed, where one can choose */
 
-/* -- callbacks of a phase: idle, prepare or check; run every turn, in the order they were started -- */
+/* -- callbacks of a phase: idle, prepare or check; run every turn, in the order of starting -- */
 struct fg_hook {
 	struct fg_handle handle;
 	void (*cb)(struct fg_hook *);
@@ -131,7 +135,7 @@ struct fg_defer {
 	bool queued;			/* must be false at first; false again when cb is called */
 };
 
-void fg_loop_defer(struct fg_loop *, struct fg_defer *);	/* queued already: stays where it is */
+void fg_loop_defer(struct fg_loop *, struct fg_defer *);	/* queued already: keeps its place */
 void fg_loop_cancel(struct fg_loop *, struct fg_defer *);
 
 /* -- waking the loop from another thread; several sends may become one callback -- */
@@ -168,8 +172,8 @@ struct fg_signal {
 	int signo;
 };
 
-/* Active, and keeps the loop alive, until closed or unreferenced. The signal stays blocked after the
- * close, so one that is on its way does not kill. */
+/* Active, and keeps the loop alive, until closed or unreferenced. The signal stays blocked after
+ * the close, so one that is on its way does not kill. */
 
 int fg_signal_init(struct fg_loop *, struct fg_signal *, int signo,
 		   void (*cb)(struct fg_signal *, int signo));

@@ -1,0 +1,255 @@
+/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue and
+ * discard. Every answer is a line of JSON. */
+#include "base/pattern.h"
+#include "record/pack.h"
+#include "run/private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TAIL_LINE ((size_t)1 << 20)
+
+/* -- what can be seen -- */
+
+static void answer(struct fg_gateway *gateway, struct fg_control_client *client,
+		   void (*say)(struct fg_gateway *, struct fg_buf *))
+{
+	struct fg_buf text;
+
+	fg_buf_init(&text, FG_CONTROL_REPLY);
+	say(gateway, &text);
+	if (text.failed) {
+		fg_control_fail(client, FG_CONTROL_FAILED, "out of memory");
+	} else {
+		fg_control_line(client, fg_buf_view(&text));
+		fg_control_done(client);
+	}
+	fg_buf_fini(&text);
+}
+
+static void call_ledger(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	(void)request;
+	answer(arg, client, fg_gateway_ledger);
+}
+
+static void call_status(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	(void)request;
+	answer(arg, client, fg_gateway_state);
+}
+
+/* -- reload -- */
+
+/* {"report":"...","faults":[...]}, also where it was refused. */
+static void call_reload(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	struct fg_faults faults;
+	struct fg_buf report, text;
+	int r;
+
+	(void)request;
+	fg_faults_init(&faults);
+	fg_buf_init(&report, 4096);
+	fg_buf_init(&text, FG_CONTROL_REPLY);
+	r = fg_gateway_reload(arg, &faults, &report);
+	fg_buf_text(&text, "{\"report\":");
+	fg_buf_json(&text, fg_buf_view(&report));
+	fg_buf_text(&text, ",\"faults\":");
+	fg_faults_json(&faults, &text);
+	fg_buf_char(&text, '}');
+	/* one line: newlines are only between the faults */
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '\n')
+			text.data[i] = ' ';
+	if (!text.failed)
+		fg_control_line(client, fg_buf_view(&text));
+	if (r == -EINVAL)
+		fg_control_fail(client, FG_CONTROL_NO,
+				"the configuration is not valid; "
+				"the one before stays");
+	else if (r < 0)
+		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-r));
+	else
+		fg_control_done(client);
+	fg_buf_fini(&text);
+	fg_buf_fini(&report);
+	fg_faults_fini(&faults);
+}
+
+/* -- tail -- */
+
+struct tail {
+	struct fg_gateway *gateway;
+	bool all;
+	struct fg_pattern pattern;
+	char text[];			/* of the pattern */
+};
+
+struct reading {
+	struct fg_str device;
+	struct fg_buf text;
+	struct fg_pack pack;
+	struct fg_str line;		/* rendered for the first client that wants it */
+	const struct fg_record *records;
+	uint32_t count;
+	int64_t time_ns;
+	bool unsynced;
+	struct fg_str id;
+};
+
+static void reading_render(struct reading *reading)
+{
+	fg_pack_begin(&reading->pack, &reading->text, FG_PACK_JSON, reading->id);
+	for (uint32_t i = 0; i < reading->count; i++)
+		fg_pack_add(&reading->pack, reading->device, &reading->records[i], reading->time_ns,
+			    reading->unsynced);
+	reading->line = fg_pack_end(&reading->pack, NULL);
+}
+
+static void tail_one(void *arg, struct fg_control_client *client, void *user)
+{
+	struct reading *reading = arg;
+	const struct tail *tail = user;
+
+	if (!tail->all && !fg_pattern_match(&tail->pattern, reading->device, NULL))
+		return;
+	if (!reading->line.ptr)
+		reading_render(reading);
+	if (reading->line.ptr)
+		fg_control_stream(client, reading->line);
+}
+
+static void on_reading(void *arg, struct fg_str device, const struct fg_record *records,
+		       uint32_t count, int64_t time_ns)
+{
+	struct fg_gateway *gateway = arg;
+	struct reading reading = {
+		.device = device,
+		.records = records,
+		.count = count,
+		.time_ns = time_ns,
+		.unsynced = !gateway->clock.synced,
+		.id = fg_str_c(gateway->id),
+	};
+
+	if (count == 0)
+		return;
+	fg_buf_init(&reading.text, TAIL_LINE);
+	fg_control_each(gateway->control, tail_one, &reading);
+	fg_buf_fini(&reading.text);
+}
+
+static void count_one(void *arg, struct fg_control_client *client, void *user)
+{
+	(void)client;
+	(void)user;
+	++*(unsigned *)arg;
+}
+
+/* Nobody listens at what comes in unless somebody wants to see it. */
+static void tail_gone(void *user)
+{
+	struct tail *tail = user;
+	struct fg_gateway *gateway = tail->gateway;
+	unsigned left = 0;
+
+	free(tail);
+	fg_control_each(gateway->control, count_one, &left);
+	if (left == 0)
+		fg_intake_set_tap(gateway->intake, NULL);
+}
+
+static void call_tail(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	struct fg_gateway *gateway = arg;
+	const struct fg_intake_tap tap = { .arg = gateway, .reading = on_reading };
+	struct fg_str device = fg_control_text(request, "device");
+	struct tail *tail = calloc(1, sizeof(*tail) + device.len + 1);
+	const char *why = "";
+
+	if (!tail) {
+		fg_control_fail(client, FG_CONTROL_FAILED, "out of memory");
+		return;
+	}
+	tail->gateway = gateway;
+	tail->all = device.len == 0;
+	if (device.len)
+		memcpy(tail->text, device.ptr, device.len);
+	if (!tail->all && fg_pattern_parse(tail->text, &tail->pattern, &why) < 0) {
+		free(tail);
+		fg_control_fail(client, FG_CONTROL_USAGE, "the device pattern: %s", why);
+		return;
+	}
+	fg_control_hold(client, tail, tail_gone);
+	fg_intake_set_tap(gateway->intake, &tap);
+}
+
+/* -- dead letters -- */
+
+static void dead_letters(struct fg_gateway *gateway, struct fg_control_client *client,
+			 const struct fg_doc *request,
+			 int (*act)(struct fg_forward *, const char *, uint64_t *))
+{
+	struct fg_str bridge = fg_control_text(request, "bridge");
+	uint64_t count = 0;
+	char name[256], line[64];
+	int r, n;
+
+	if (bridge.len >= sizeof(name)) {
+		fg_control_fail(client, FG_CONTROL_USAGE, "the bridge's name is too long");
+		return;
+	}
+	n = snprintf(name, sizeof(name), "%.*s", (int)bridge.len, bridge.len ? bridge.ptr : "");
+	r = n > 0 ? act(gateway->forward, name, &count) : -ENOENT;
+	if (r == -ENOENT) {
+		fg_control_fail(client, FG_CONTROL_NO, "no bridge \"%s\"", name);
+	} else if (r == -EAGAIN) {
+		fg_control_fail(client, FG_CONTROL_NO,
+				"the dead letters of %s are being sent again already", name);
+	} else if (r < 0) {
+		fg_control_fail(client, FG_CONTROL_FAILED, "%s: %s", name, strerror(-r));
+	} else {
+		n = snprintf(line, sizeof(line), "{\"records\":%" PRIu64 "}", count);
+		fg_control_line(client, fg_str(line, (size_t)n));
+		fg_control_done(client);
+	}
+}
+
+static void call_requeue(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	dead_letters(arg, client, request, fg_forward_requeue);
+}
+
+static void call_discard(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	dead_letters(arg, client, request, fg_forward_discard);
+}
+
+static const struct fg_control_call calls[] = {
+	{ "ledger", call_ledger },
+	{ "status", call_status },
+	{ "reload", call_reload },
+	{ "tail", call_tail },
+	{ "requeue", call_requeue },
+	{ "discard", call_discard },
+	{ 0 },
+};
+
+/* Without it the gateway does its work all the same. */
+int run_control_open(struct fg_gateway *gateway)
+{
+	const char *path = gateway->now->config->run.socket;
+	struct fg_logger logger = { .log = gateway->log,
+				    .component = "control",
+				    .level = run_level(gateway, "control") };
+	char quoted[256];
+	int r = fg_control_open(gateway->loop, &logger, path, calls, gateway, &gateway->control);
+
+	if (r < 0)
+		fg_log(&logger, FG_WARN, "no control socket, ignoring", "path=%s error=\"%s\"",
+		       fg_log_quote(path, strlen(path), quoted, sizeof(quoted)), strerror(-r));
+	return r;
+}
