@@ -1,6 +1,6 @@
 /*
  * The serial driver on pseudo-terminals: frames become payloads, a pause holds the line and loses
- * nothing, a port that vanishes is at fault. The other side of the driver's contract is played here.
+ * nothing, a port that vanishes is at fault. What the driver calls is played here.
  */
 #include <fg/driver.h>
 
@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct line {
 	size_t taken_len;
 	unsigned payloads;
 	int room;			/* payloads that are still taken; -1: any number */
+	bool refuse_once;		/* the second payload, the first time it is handed in */
 	bool up, refused, closed;
 	int fault;
 	char rejected[256];		/* reasons, each with a '|' behind it */
@@ -63,6 +65,10 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	assert_int_equal(input->address.len, 0);
 	assert_int_equal(input->content_format, -1);
 	nudge(line);
+	if (line->refuse_once && line->payloads == 1) {
+		line->refuse_once = false;
+		return -EAGAIN;
+	}
 	if (line->room == 0) {
 		line->refused = true;
 		fg_driver_serial.ops.pause(source);
@@ -196,6 +202,8 @@ static int teardown(void **state)
 {
 	struct line *line = *state;
 
+	line->late = false;
+	fg_timer_start(&line->deadline, DEADLINE_NS);
 	if (!line->closed) {
 		fg_driver_serial.ops.close(&line->source);
 		turns_until(line, &line->closed);
@@ -285,7 +293,12 @@ static void bytes_before_open_count(void **state)
 {
 	struct line *line = *state;
 
+	struct pollfd slave = { .fd = open(line->path, O_RDWR | O_NOCTTY), .events = POLLIN };
+
+	/* there, and not only under way */
 	device_says(line, "early\n");
+	assert_int_equal(poll(&slave, 1, 10000), 1);
+	close(slave.fd);
 	line_open(line);
 	turns_until_payloads(line, 1);
 	assert_string_equal(line->taken, "early|");
@@ -389,7 +402,7 @@ static void a_pause_loses_nothing(void **state)
 		at += (size_t)snprintf(wanted + at, sizeof(wanted) - at, "reading %d|", i);
 	}
 	turns_until_payloads(line, 7);
-	/* turns without a payload: nothing is taken while it is paused */
+	/* nothing is taken while it is paused */
 	for (int i = 0; i < 20; i++)
 		fg_loop_turn(line->source.loop, false);
 	assert_int_equal(line->payloads, 7);
@@ -404,10 +417,27 @@ static void a_pause_loses_nothing(void **state)
 	assert_string_equal(line->rejected, "");
 }
 
+/* Room that comes back between two frames lets none overtake another. */
+static void the_order_stays(void **state)
+{
+	struct line *line = *state;
+
+	line->refuse_once = true;
+	line_open(line);
+	device_says(line, "1\n2\n3\n");
+	turns_until_payloads(line, 1);
+	fg_driver_serial.ops.pause(&line->source);
+	fg_driver_serial.ops.resume(&line->source);
+	device_says(line, "4\n");
+	turns_until_payloads(line, 4);
+	assert_string_equal(line->taken, "1|2|3|4|");
+}
+
 /* The device feels it: its writes stop when the kernel's buffers are full. */
 static void a_pause_fills_the_line(void **state)
 {
 	struct line *line = *state;
+	struct fg_loop_stats before, after;
 	char block[1024];
 	size_t written = 0;
 	ssize_t n;
@@ -427,6 +457,12 @@ static void a_pause_fills_the_line(void **state)
 		if ((size_t)n < sizeof(block))
 			break;
 	}
+	/* and the bytes that wait wake nobody */
+	fg_loop_stats(line->source.loop, &before);
+	for (int i = 0; i < 20; i++)
+		fg_loop_turn(line->source.loop, false);
+	fg_loop_stats(line->source.loop, &after);
+	assert_int_equal(after.callbacks[FG_PHASE_POLL], before.callbacks[FG_PHASE_POLL]);
 	assert_int_equal(line->payloads, 0);
 	fg_driver_serial.ops.resume(&line->source);
 	turns_until_payloads(line, (unsigned)(written / sizeof(block)));
@@ -550,6 +586,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_profile_brings_the_framer, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_ends_a_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pause_loses_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_order_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pause_fills_the_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vanished_port_is_a_fault, setup, teardown),
