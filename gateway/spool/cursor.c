@@ -1,6 +1,9 @@
 /* A bridge's cursor file: two slots written in turn (see spool/format.h). */
 #include "spool/cursor.h"
 
+#include "base/crc32c.h"
+#include "spool/format.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,16 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crc32c.h"
-#include "spool/format.h"
-
 #define BEGIN_ANNOUNCED 1
 
 struct fg_cursor {
 	int fd, folder_fd;
 	uint64_t sequence;
-	atomic_bool written;		/* since the last sync */
-	bool fresh;			/* its name has not been synced */
+	atomic_bool written; /* since the last sync */
+	bool fresh; /* its name has not been synced */
 	struct fg_cursor_state state, on_disk;
 };
 
@@ -42,10 +42,12 @@ static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 			char slot[FG_CURSOR_SLOT])
 {
 	const uint64_t words[] = {
-		sequence, s->begin, s->position, s->acknowledged, s->sent, s->dead,
-		s->dropped[0], s->dropped[1], s->dropped[2], s->dropped[3], s->dropped[4],
-		s->announced_epoch, s->removed_at_s, s->target_hash,
-		s->begin_announced ? BEGIN_ANNOUNCED : 0,
+		sequence,	 s->begin,	 s->position,
+		s->acknowledged, s->sent,	 s->dead,
+		s->dropped[0],	 s->dropped[1],	 s->dropped[2],
+		s->dropped[3],	 s->dropped[4],	 s->announced_epoch,
+		s->removed_at_s, s->target_hash, s->begin_announced ? BEGIN_ANNOUNCED : 0,
+		s->tiled,
 	};
 
 	_Static_assert(FG_WHY__MAX == 5, "the file's format has five reasons");
@@ -71,6 +73,7 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->removed_at_s = fg_get64(p + 88);
 	s->target_hash = fg_get64(p + 96);
 	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
+	s->tiled = fg_get64(p + 112);
 }
 
 /* Returns the sequence of the newer sound slot, 0: there is none. */
@@ -136,13 +139,15 @@ static void take(uint64_t *count, uint64_t *excess)
 
 /* The counts are of what lies between begin and position. What has gone is taken off them, that
  * which was acknowledged first: its records are the ones that were forgotten. */
-static void state_clamp(struct fg_cursor_state *s, uint64_t accepted)
+void fg_cursor_clamp(struct fg_cursor_state *s, uint64_t accepted)
 {
 	uint64_t excess, due;
 
 	if (s->position <= accepted)
 		return;
 	s->position = accepted;
+	if (s->tiled > accepted)
+		s->tiled = accepted;
 	if (s->begin > accepted)
 		s->begin = accepted;
 	due = s->position - s->begin;
@@ -216,7 +221,7 @@ int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
 		return r;
 	}
 	cursor->state = cursor->on_disk;
-	state_clamp(&cursor->state, accepted);
+	fg_cursor_clamp(&cursor->state, accepted);
 	*ret_cursor = cursor;
 	*ret_found = cursor->sequence > 0;
 	return 0;
@@ -234,8 +239,9 @@ static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_s
 			return false;
 	return a->position == b->position && a->acknowledged == b->acknowledged &&
 	       a->sent == b->sent && a->dead == b->dead && a->begin == b->begin &&
-	       a->announced_epoch == b->announced_epoch && a->removed_at_s == b->removed_at_s &&
-	       a->target_hash == b->target_hash && a->begin_announced == b->begin_announced;
+	       a->tiled == b->tiled && a->announced_epoch == b->announced_epoch &&
+	       a->removed_at_s == b->removed_at_s && a->target_hash == b->target_hash &&
+	       a->begin_announced == b->begin_announced;
 }
 
 int fg_cursor_write(struct fg_cursor *cursor)

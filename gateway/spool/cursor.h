@@ -1,7 +1,7 @@
 /*
- * A bridge's cursor: how far its upstream has acknowledged, and that bridge's counts. One small file,
- * SPOOLDIR/cursors/BRIDGE, two slots written in turn in place, so that a torn write leaves the other:
- * cheap enough for every turn, which keeps what comes twice after a crash below the window.
+ * A bridge's cursor: how far its upstream has acknowledged, and that bridge's counts. One small
+ * file, SPOOLDIR/cursors/BRIDGE, two slots written in turn in place, so that a torn write leaves
+ * the other: cheap enough for every turn, which keeps what comes twice after a crash below the window.
  */
 #pragma once
 
@@ -18,12 +18,12 @@ const char *fg_why_name(enum fg_why);	/* "spool-full", ... */
 struct fg_cursor_state {
 	uint64_t begin;			/* position before the first record it was due */
 	uint64_t position;		/* acknowledged up to here, in order */
-	uint64_t tiled;			/* <= position: the ranges of its packs reach to here; behind it are
-					   only records that it does not carry */
+	uint64_t tiled;			/* <= position: the ranges of its packs reach to here;
+					   behind it are only records that it does not carry */
 	uint64_t acknowledged, sent, dead;
 	uint64_t dropped[FG_WHY__MAX];
-	uint64_t announced_epoch;	/* the last epoch whose begin ("prev") has been acknowledged */
-	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, 0: it does not */
+	uint64_t announced_epoch;	/* the last epoch whose "prev" has been acknowledged */
+	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, or 0 */
 	uint64_t target_hash;
 	bool begin_announced;		/* its "begin" pack has been acknowledged */
 };
@@ -36,9 +36,11 @@ int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
 		   struct fg_cursor **ret_cursor, bool *ret_found);
 struct fg_cursor_state *fg_cursor_state(struct fg_cursor *);
 int fg_cursor_write(struct fg_cursor *);	/* one pwrite, no sync; nothing if unchanged */
-int fg_cursor_sync(struct fg_cursor *);		/* fdatasync if written since the last; any thread */
+int fg_cursor_sync(struct fg_cursor *);		/* if written since the last; any thread */
 struct fg_cursor *fg_cursor_free(struct fg_cursor *);
 int fg_cursor_remove(const char *spool_dir, const char *bridge);
+/* What opening does to a state beyond `accepted`. */
+void fg_cursor_clamp(struct fg_cursor_state *state, uint64_t accepted);
 /* Reads one without opening it, for tools. */
 int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_state *ret_state);
 /* Calls each for every cursor file. */

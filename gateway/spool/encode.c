@@ -4,11 +4,11 @@
  */
 #include "spool/encode.h"
 
-#include <errno.h>
-#include <math.h>
-
 #include "base/crc32c.h"
 #include "spool/format.h"
+
+#include <errno.h>
+#include <math.h>
 
 #define DECIMAL_END INT64_C(1000000000000000)
 #define EXP10_END 22
@@ -82,19 +82,28 @@ static bool decimal_ok(int64_t i, int exp10)
 static inline char *value_put(char *p, const struct fg_value *v)
 {
 	switch ((enum fg_kind)v->kind) {
-	case FG_NONE: return p;
-	case FG_BOOL: *p = v->b; return p + 1;
-	case FG_INT: return zigzag_put(p, v->i);
-	case FG_UINT: fg_put64(p, v->u); return p + 8;
+	case FG_NONE:
+		return p;
+	case FG_BOOL:
+		*p = v->b;
+		return p + 1;
+	case FG_INT:
+		return zigzag_put(p, v->i);
+	case FG_UINT:
+		fg_put64(p, v->u);
+		return p + 8;
 	case FG_DECIMAL:
 		if (!decimal_ok(v->i, v->exp10))
 			return NULL;
 		*p = (char)v->exp10;
 		return zigzag_put(p + 1, v->i);
-	case FG_DOUBLE: return isfinite(v->d) ? double_put(p, v->d) : NULL;
+	case FG_DOUBLE:
+		return isfinite(v->d) ? double_put(p, v->d) : NULL;
 	case FG_STRING:
-	case FG_DATA: return bytes_put(p, v->s);
-	case FG_KIND__MAX: break;
+	case FG_DATA:
+		return bytes_put(p, v->s);
+	case FG_KIND__MAX:
+		break;
 	}
 	return NULL;
 }
@@ -287,15 +296,25 @@ static inline bool value_get(struct input *in, unsigned kind, struct fg_value *r
 	ret->kind = (uint8_t)kind;
 	ret->exp10 = 0;
 	switch ((enum fg_kind)kind) {
-	case FG_NONE: ret->u = 0; return true;
-	case FG_BOOL: ret->u = 0; return bool_get(in, &ret->b);
-	case FG_INT: return zigzag_get(in, &ret->i);
-	case FG_UINT: return word_get(in, &ret->u);
-	case FG_DECIMAL: return decimal_get(in, ret);
-	case FG_DOUBLE: return double_get(in, &ret->d);
+	case FG_NONE:
+		ret->u = 0;
+		return true;
+	case FG_BOOL:
+		ret->u = 0;
+		return bool_get(in, &ret->b);
+	case FG_INT:
+		return zigzag_get(in, &ret->i);
+	case FG_UINT:
+		return word_get(in, &ret->u);
+	case FG_DECIMAL:
+		return decimal_get(in, ret);
+	case FG_DOUBLE:
+		return double_get(in, &ret->d);
 	case FG_STRING:
-	case FG_DATA: return bytes_get(in, &ret->s);
-	case FG_KIND__MAX: break;
+	case FG_DATA:
+		return bytes_get(in, &ret->s);
+	case FG_KIND__MAX:
+		break;
 	}
 	return false;
 }

@@ -9,8 +9,9 @@
 /* No fewer bytes than the entry takes. */
 size_t fg_entry_bound(const struct fg_entry *entry);
 
-/* Writes the entry without its CRC to `out`, which has room for fg_entry_bound(). Returns its length,
- * or -EINVAL: no record, a value that its kind does not allow, a device's id above 65535 bytes. */
+/* Writes the entry without its CRC to `out`, which has room for fg_entry_bound(). Returns its
+ * length, or -EINVAL: no record, a value that its kind does not allow, a device's id above 65535
+ * bytes. */
 int64_t fg_entry_encode(const struct fg_entry *entry, uint64_t first, char *out);
 
 /* Puts the CRC in; `seed` is that of the segment's header. */

@@ -25,8 +25,8 @@
  *   entries follow each other without a gap, then zeros up to the end of the file
  *     0   4  length of the entry, this header included; never 0, so zeros are never an entry
  *     4   4  CRC-32C of bytes 8 .. length-1, begun with the CRC of the segment's header: an entry
- *            counts only in the segment that it was written to, and bytes that a device sends cannot
- *            pass for one
+ *            counts only in the segment that it was written to, and bytes that a device sends
+ *            cannot pass for one
  *     8   8  position of its first record
  *    16   8  wall_ns
  *    24   8  boot_ns
@@ -62,12 +62,13 @@
  *    24   8  last position (clean end)
  *    32  16  boot id
  *    48   4  count of epochs, the oldest first, at most 48
- *    52      epochs: id, base, id of the one before, its last number (bit 63: power cut), 8 bytes each
+ *    52      epochs, 8 bytes each: id, base, id of the one before, last number kept of that (bit
+ *            63: the epoch follows a power cut)
  *  2044   4  CRC-32C of bytes 0 .. 2043
  *    12288, 16384 tally slots of 256 bytes, likewise
  *     0   8  magic "FGTALLY\n"
  *     8   8  sequence
- *    16   8  accepted, committed, floor (nothing at or below it is kept), as positions, 8 bytes each
+ *    16      positions, 8 bytes each: accepted, committed, floor (nothing up to it is kept)
  *    40      24 counters of 8 bytes
  *   232  20  zero
  *   252   4  CRC-32C of bytes 0 .. 251
@@ -76,7 +77,8 @@
  *     0   8  magic "FGCURSR\n"
  *     8   8  sequence
  *    16   8  begin, position, acknowledged, sent, dead, dropped (5, in the order of enum fg_why),
- *            announced epoch, removed at, target hash, flags (1 begin announced), 8 bytes each
+ *            announced epoch, removed at, target hash, flags (1 begin announced), tiled, 8 bytes
+ *            each
  *   508   4  CRC-32C of bytes 0 .. 507
  */
 #pragma once

@@ -8,13 +8,13 @@
 #include "spool/format.h"
 #include "spool/walk.h"
 
-#define FG_SEGMENT_NAME 24	/* 16 digits, ".seg", NUL */
+#define FG_SEGMENT_NAME 24 /* 16 digits, ".seg", NUL */
 
 /* What may fail, so that tests can make it. */
 struct fg_spool_io {
 	ssize_t (*pwrite)(int fd, const void *bytes, size_t len, off_t at);
 	int (*fdatasync)(int fd);
-	int (*allocate)(int fd, off_t len);	/* 0 or -errno */
+	int (*allocate)(int fd, off_t len); /* 0 or -errno */
 };
 
 extern const struct fg_spool_io fg_spool_io;
@@ -22,16 +22,16 @@ extern const struct fg_spool_io fg_spool_io;
 struct fg_segment {
 	struct fg_segment *next;
 	uint64_t number;
-	uint64_t base, last;	/* positions: before its first record, and of its last or what is known of it */
-	uint64_t end;		/* bytes of header and entries */
-	uint64_t size;		/* bytes of the file */
+	uint64_t base, last; /* positions: before its first record, and of its last */
+	uint64_t end; /* bytes of header and entries */
+	uint64_t size; /* bytes of the file */
 	const struct fg_spool_epoch *epoch;
 	uint32_t seed;
-	int fd;			/* -1: not open; open while it is written or has to be synced */
+	int fd; /* -1: not open; open while it is written or has to be synced */
 	bool sealed, this_boot;
-	bool dirty;		/* has what no sync has begun to cover */
-	bool uncertain;		/* a sync failed: what the disk has of it is not known, it is rewritten */
-	bool given_back;	/* released: unlinked once the cursors are synced */
+	bool dirty; /* has what no sync has begun to cover */
+	bool uncertain; /* a sync failed: what the disk has of it is not known, it is rewritten */
+	bool given_back; /* released: unlinked once the cursors are synced */
 };
 
 /* The slots of SPOOLDIR/lock. */
@@ -49,7 +49,7 @@ struct fg_tally {
 };
 
 struct fg_epochs {
-	struct fg_spool_epoch **all;	/* in order of time; pointers stay */
+	struct fg_spool_epoch **all; /* in order of time; pointers stay */
 	uint32_t count;
 };
 
@@ -57,16 +57,16 @@ struct fg_sync_job;
 struct fg_spool_timers;
 
 struct fg_spool {
-	struct fg_loop *loop;			/* NULL: everything is done at once, nothing by a worker */
+	struct fg_loop *loop; /* NULL: everything is done at once, nothing by a worker */
 	struct fg_logger logger;
-	struct fg_spool_conf conf;		/* dir is a copy; segment is what it really is */
+	struct fg_spool_conf conf; /* dir is a copy; segment is what it really is */
 	struct fg_spool_events events;
 	const struct fg_spool_io *io;
 	int dir_fd, lock_fd;
 	bool readonly;
 	uint8_t boot[16];
 
-	struct fg_segment *first, *last;	/* the last takes records unless it is sealed */
+	struct fg_segment *first, *last; /* the last takes records unless it is sealed */
 	uint32_t segments;
 	uint64_t bytes, bad_bytes;
 	uint64_t next_number;
@@ -77,22 +77,22 @@ struct fg_spool {
 	uint64_t accepted, committed, floor;
 	uint64_t released;
 	uint64_t run_sequence;
-	struct fg_tally tally;			/* as last written */
+	struct fg_tally tally; /* as last written */
 	uint64_t counters[FG_SPOOL_COUNTERS];
 
 	/* the turn's buffer: accepted < its records <= pending */
 	char *buf;
 	size_t len, cap;
 	uint64_t pending;
-	unsigned small_turns;			/* in a row that needed no large buffer */
-	int turn_error;				/* the turn has been lost before its flush */
-	int failing;				/* -errno of the last write or birth, until one works */
+	unsigned small_turns; /* in a row that needed no large buffer */
+	int turn_error; /* the turn has been lost before its flush */
+	int failing; /* -errno of the last write or birth, until one works */
 	uint64_t reserve;
-	bool wants_room;			/* someone was told that there is none */
+	bool wants_room; /* someone was told that there is none */
 
-	struct fg_spool_timers *timers;		/* outlives the spool until its handles are closed */
-	struct fg_sync_job *job;		/* under way, or NULL */
-	bool want_data, want_giving;		/* what the next job has to do */
+	struct fg_spool_timers *timers; /* outlives the spool until its handles are closed */
+	struct fg_sync_job *job; /* under way, or NULL */
+	bool want_data, want_giving; /* what the next job has to do */
 	bool dir_dirty, state_dirty;
 	bool sync_failing;
 	void (*closed)(void *arg);
@@ -110,54 +110,58 @@ int fg_segment_read_head(int fd, uint64_t number, struct fg_segment *ret_segment
 int fg_segment_birth(struct fg_spool *, uint64_t size);
 /* No record follows; the file is cut to its size. */
 void fg_segment_seal(struct fg_spool *, struct fg_segment *);
-void fg_segment_append(struct fg_spool *, struct fg_segment *);	/* to the list */
+void fg_segment_append(struct fg_spool *, struct fg_segment *); /* to the list */
 /* Takes it out of the list and frees it; its file is unlinked if `unlink_file`. */
 void fg_segment_remove(struct fg_spool *, struct fg_segment *, bool unlink_file);
 /* Seals it, or removes it if it has no entry. */
 void fg_segment_end(struct fg_spool *, struct fg_segment *);
 int fg_segment_open(const struct fg_spool *, const struct fg_segment *, int flags);
 /* The whole of it, or -errno: short writes are finished. */
-int fg_spool_write_all(const struct fg_spool_io *, int fd, const void *bytes, size_t len, uint64_t at);
-static inline uint64_t fg_segment_allocated(uint64_t size) { return (size + 4095) & ~(uint64_t)4095; }
+int fg_spool_write_all(const struct fg_spool_io *, int fd, const void *bytes, size_t len,
+		       uint64_t at);
+static inline uint64_t fg_segment_allocated(uint64_t size)
+{
+	return (size + 4095) & ~(uint64_t)4095;
+}
 
 /* -- state.c -- */
 /* Reads both kinds of slots; what is not there or not sound is left zero. */
 void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *ret_tally);
-int fg_state_write_run(struct fg_spool *, bool clean);	/* pwrite only */
-int fg_state_write_tally(struct fg_spool *);		/* nothing if unchanged */
-int fg_state_lock(struct fg_spool *);			/* opens, locks, writes the pid */
+int fg_state_write_run(struct fg_spool *, bool clean); /* pwrite only */
+int fg_state_write_tally(struct fg_spool *); /* nothing if unchanged */
+int fg_state_lock(struct fg_spool *); /* opens, locks, writes the pid */
 int fg_state_read_pid(int lock_fd, pid_t *ret_pid);
 int fg_boot_id(uint8_t ret_boot[16]);
 const struct fg_spool_epoch *fg_epochs_find(const struct fg_epochs *, uint64_t id);
 /* Adds it unless it is known; NULL: no memory. */
 const struct fg_spool_epoch *fg_epochs_add(struct fg_epochs *, const struct fg_spool_epoch *);
-void fg_epochs_pop(struct fg_epochs *);			/* takes the latest away */
+void fg_epochs_pop(struct fg_epochs *); /* takes the latest away */
 void fg_epochs_fini(struct fg_epochs *);
 
 /* -- recover.c -- */
 int fg_spool_recover(struct fg_spool *);
 
 /* -- read.c -- */
-void fg_readers_forget(struct fg_spool *, const struct fg_segment *);	/* it is about to go */
+void fg_readers_forget(struct fg_spool *, const struct fg_segment *); /* it is about to go */
 
 /* Their files were written anew: the descriptors are of the old ones. */
 void fg_readers_reopen(struct fg_spool *, const struct fg_segment *);
 
-void fg_readers_orphan(struct fg_spool *);	/* the spool goes before them */
+void fg_readers_orphan(struct fg_spool *); /* the spool goes before them */
 
 /* -- spool.c -- */
-struct fg_segment *fg_spool_active(const struct fg_spool *);	/* NULL: the next append bears one */
+struct fg_segment *fg_spool_active(const struct fg_spool *); /* NULL: the next append bears one */
 int fg_spool_write_turn(struct fg_spool *);
-void fg_spool_tell_room(struct fg_spool *);	/* room(), if it was missed and is there */
-int fg_spool_retry(struct fg_spool *);		/* a segment's birth after a failure */
-struct fg_spool *fg_spool_destroy(struct fg_spool *);	/* NULL and half-made ones are fine */
+void fg_spool_tell_room(struct fg_spool *); /* room(), if it was missed and is there */
+int fg_spool_retry(struct fg_spool *); /* a segment's birth after a failure */
+struct fg_spool *fg_spool_destroy(struct fg_spool *); /* NULL and half-made ones are fine */
 
 /* -- sync.c -- */
 int fg_sync_init(struct fg_spool *);
-void fg_sync_flushed(struct fg_spool *);	/* there are new accepted records */
+void fg_sync_flushed(struct fg_spool *); /* there are new accepted records */
 /* Now, or right after the one under way. data: what was accepted until it begins is committed;
  * giving: segments that were released are unlinked. */
 void fg_sync_start(struct fg_spool *, bool data, bool giving);
 void fg_sync_retry_later(struct fg_spool *);
-void fg_sync_dropped(struct fg_spool *);	/* tells events.dropped, once for several */
+void fg_sync_dropped(struct fg_spool *); /* tells events.dropped, once for several */
 void fg_sync_fini(struct fg_spool *);

@@ -1,19 +1,19 @@
 /* Readers: each walks the segments by itself, with a descriptor and a buffer of its own. */
 #include "spool/private.h"
 
+#include "spool/encode.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "spool/encode.h"
-
 struct fg_spool_reader {
-	struct fg_spool *spool;		/* NULL: it was closed before */
+	struct fg_spool *spool; /* NULL: it was closed before */
 	struct fg_spool_reader *next;
-	struct fg_segment *segment;	/* NULL: to be looked for by `want` */
+	struct fg_segment *segment; /* NULL: to be looked for by `want` */
 	struct fg_walk walk;
-	uint64_t want;			/* next position to be given out */
+	uint64_t want; /* next position to be given out */
 	uint64_t gap_from, gap_to;
 	enum fg_spool_gap why;
 	struct fg_spool_mark mark;
@@ -89,7 +89,8 @@ void fg_readers_orphan(struct fg_spool *spool)
 /* -- where to read -- */
 
 /* 1: a gap that has not been told before. */
-static int gap_tell(struct fg_spool_reader *reader, uint64_t from, uint64_t to, enum fg_spool_gap why)
+static int gap_tell(struct fg_spool_reader *reader, uint64_t from, uint64_t to,
+		    enum fg_spool_gap why)
 {
 	if (from < reader->want)
 		from = reader->want;
@@ -216,7 +217,8 @@ static int reader_step(struct fg_spool_reader *reader, struct fg_spool_view *vie
 		return 1;
 	case FG_WALK_GAP:
 		return gap_tell(reader, walked.first, walked.last, FG_GAP_DAMAGED) ? 2 : -1;
-	case FG_WALK_END: break;
+	case FG_WALK_END:
+		break;
 	}
 	r = segment_behind(reader);
 	return r == 1 ? 2 : r == 2 ? -1 : 0;

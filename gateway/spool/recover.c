@@ -21,11 +21,11 @@ struct names {
 	size_t count, cap;
 };
 
-struct found {			/* what the directory told */
+struct found { /* what the directory told */
 	struct names segments, bad;
-	bool each;		/* the last segment was written under commit "each" */
-	uint8_t boot[16];	/* and under this boot */
-	bool damaged;		/* its end is not as it was written */
+	bool each; /* the last segment was written under commit "each" */
+	uint8_t boot[16]; /* and under this boot */
+	bool damaged; /* its end is not as it was written */
 };
 
 static int names_add(struct names *names, uint64_t number)
@@ -100,7 +100,7 @@ static int names_read(struct fg_spool *spool, struct found *found)
 static void bad_name(uint64_t number, char out[FG_SEGMENT_NAME + 4])
 {
 	fg_segment_name(number, out);
-	strncat(out, ".bad", 5);
+	memcpy(out + strlen(out), ".bad", 5);
 }
 
 static void set_aside(struct fg_spool *spool, struct found *found, uint64_t number, int error)
@@ -134,8 +134,8 @@ static void bad_prune(struct fg_spool *spool, struct found *found)
 		if (fstatat(spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		bytes = fg_segment_allocated((uint64_t)st.st_size);
-		if (S_ISREG(st.st_mode) && (kept >= BAD_KEPT ||
-		    spool->bad_bytes + bytes > spool->conf.limit / 8)) {
+		if (S_ISREG(st.st_mode) &&
+		    (kept >= BAD_KEPT || spool->bad_bytes + bytes > spool->conf.limit / 8)) {
 			(void)unlinkat(spool->dir_fd, name, 0);
 			continue;
 		}
@@ -242,7 +242,7 @@ static int segments_load(struct fg_spool *spool, struct found *found)
 			count++;
 		else if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 			break;
-		else if (r != -ENOENT)	/* a live spool may have given it back just now */
+		else if (r != -ENOENT) /* a live spool may have given it back just now */
 			set_aside(spool, found, found->segments.number[i], r);
 		r = 0;
 	}
@@ -428,7 +428,7 @@ static int epoch_settle(struct fg_spool *spool, const struct fg_run_state *run,
 		return 0;
 	}
 	boot_differs = run->found ? !same_boot(spool, run) :
-		       memcmp(found->boot, spool->boot, 16) != 0;
+				    memcmp(found->boot, spool->boot, 16) != 0;
 	power_cut = !clean && epochs->count && boot_differs && !each;
 	return epoch_begin(spool, power_cut);
 }

@@ -1,6 +1,8 @@
 /* A segment's birth, its header, its end. */
 #include "spool/private.h"
 
+#include "base/crc32c.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,8 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/crc32c.h"
 
 /* A file system without fallocate gets its blocks written, so that a full disk still shows here. */
 static int file_allocate(int fd, off_t len)
@@ -73,8 +73,9 @@ static void head_write(const struct fg_spool *spool, const struct fg_segment *se
 	memcpy(head, FG_SEGMENT_MAGIC, 8);
 	fg_put16(head + 8, FG_SEGMENT_VERSION);
 	fg_put16(head + 10, FG_SEGMENT_HEAD);
-	fg_put32(head + 12, (epoch->power_cut ? FG_SEGMENT_POWER_CUT : 0) |
-			    (spool->conf.commit_ns == FG_COMMIT_EACH ? FG_SEGMENT_EACH : 0));
+	fg_put32(head + 12,
+		 (epoch->power_cut ? FG_SEGMENT_POWER_CUT : 0) |
+			 (spool->conf.commit_ns == FG_COMMIT_EACH ? FG_SEGMENT_EACH : 0));
 	fg_put64(head + 16, segment->number);
 	fg_put64(head + 24, segment->size);
 	fg_put64(head + 32, segment->base);

@@ -30,7 +30,7 @@ enum fg_when_full { FG_FULL_DROP_OLDEST, FG_FULL_REFUSE };
 struct fg_spool_conf {
 	const char *dir;
 	uint64_t limit;		/* bytes of all segments together */
-	uint64_t segment;	/* bytes of one; made smaller where limit holds fewer than 8 of them */
+	uint64_t segment;	/* bytes of one; made smaller where limit holds fewer than 8 */
 	int64_t commit_ns;	/* or FG_COMMIT_EACH, FG_COMMIT_NEVER */
 	int when_full;		/* enum fg_when_full */
 };
@@ -43,8 +43,8 @@ struct fg_spool_epoch {
 	uint64_t base;		/* position before its number 1 */
 	uint64_t prev_id;	/* the epoch before it, 0: none */
 	uint64_t prev_last;	/* and the last number of that which was kept */
-	bool power_cut;		/* the one before ended in a power cut that may have taken what nobody
-				   could count: announce it */
+	bool power_cut;		/* the one before ended in a power cut that may have taken what
+				   nobody could count: announce it */
 };
 
 /* What the owner is told. All but one are called on the loop; none may close the spool. */
@@ -63,8 +63,8 @@ struct fg_spool_events {
 
 /*
  * Opens or makes the spool. Takes the directory's lock. Reads one header per segment and the last
- * segment's entries; cuts a torn tail; sets damaged stretches aside. After a clean end the epoch goes
- * on, after any other a new one begins.
+ * segment's entries; cuts a torn tail; sets what is no segment aside. After a clean end the epoch
+ * goes on, after any other a new one begins.
  *   -EBUSY   another process has it (fg_spool_lock_pid says which)
  *   -ENOSPC, -EIO, -EACCES, ...   it cannot be made or written
  * Damage is never an error: what cannot be read becomes a gap.
@@ -78,14 +78,14 @@ int fg_spool_open(struct fg_loop *, const struct fg_logger *, const struct fg_sp
 int fg_spool_lock_pid(const char *dir, pid_t *ret_pid);
 /* The same files read only, without a lock or a loop, for tools on a stopped gateway. */
 int fg_spool_open_readonly(const char *dir, struct fg_spool **ret_spool);
-/* Flushes and commits everything, writes the clean end, then calls `closed` (NULL: synchronously, for
- * tools and for the end of the process). Waits for a sync under way. Readers are freed before. With a
- * loop, the memory of its timers goes in the loop's next close phase. */
+/* Flushes and commits everything, writes the clean end, then calls `closed` (NULL: synchronously,
+ * for tools and for the end of the process). Waits for a sync under way. Readers are freed before.
+ * With a loop, the memory of its timers goes in the loop's next close phase. */
 void fg_spool_close(struct fg_spool *, void (*closed)(void *arg), void *arg);
 
 /* -- appending: once per payload, into the turn's buffer -- */
 enum {
-	FG_ENTRY_UNSYNCED = 1,		/* wall_ns was given before the clock was known to be right */
+	FG_ENTRY_UNSYNCED = 1,		/* wall_ns is from before the clock was known to be right */
 	FG_ENTRY_DEVICE_TIME = 2,	/* wall_ns is the device's own */
 };
 
@@ -124,7 +124,7 @@ uint64_t fg_spool_accepted(const struct fg_spool *);
 uint64_t fg_spool_committed(const struct fg_spool *);
 uint64_t fg_spool_bytes(const struct fg_spool *);	/* of all segments, as allocated */
 uint32_t fg_spool_segments(const struct fg_spool *);
-const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *);		/* the present one */
+const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *); /* the present one */
 /* Also of positions that were dropped; NULL: that epoch is so long ago that nothing tells of it. */
 const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t position);
 
@@ -188,5 +188,7 @@ struct fg_spool_segment_info {
 void fg_spool_each_segment(struct fg_spool *, void (*each)(void *arg,
 			   const struct fg_spool_segment_info *), void *arg);
 /* Checks every checksum. Calls `bad` for each damaged stretch; returns the number of entries. */
-int64_t fg_spool_verify(struct fg_spool *, void (*bad)(void *arg, const char *file,
-			uint64_t offset, uint64_t len, const char *why), void *arg);
+int64_t fg_spool_verify(struct fg_spool *,
+			void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len,
+				    const char *why),
+			void *arg);

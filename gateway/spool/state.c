@@ -4,6 +4,8 @@
  */
 #include "spool/private.h"
 
+#include "base/crc32c.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,8 +13,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include "base/crc32c.h"
 
 #define EPOCH_SIZE 32
 #define POWER_CUT_BIT ((uint64_t)1 << 63)
@@ -57,7 +57,8 @@ int fg_state_lock(struct fg_spool *spool)
 	char pid[65];
 	int r;
 
-	spool->lock_fd = openat(spool->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	spool->lock_fd =
+		openat(spool->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (spool->lock_fd < 0)
 		return -errno;
 	if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) < 0)
@@ -135,11 +136,13 @@ void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *r
 	memset(ret_run, 0, sizeof(*ret_run));
 	memset(ret_tally, 0, sizeof(*ret_tally));
 	for (uint64_t i = 0; i < 2; i++) {
-		if (slot_read(lock_fd, slot, FG_RUN_SIZE, FG_RUN_AT + i * FG_RUN_STEP, FG_RUN_MAGIC) &&
+		if (slot_read(lock_fd, slot, FG_RUN_SIZE, FG_RUN_AT + i * FG_RUN_STEP,
+			      FG_RUN_MAGIC) &&
 		    fg_get64(slot + 8) > ret_run->sequence)
 			run_decode(slot, ret_run);
 		if (slot_read(lock_fd, slot, FG_TALLY_SIZE, FG_TALLY_AT + i * FG_TALLY_STEP,
-			      FG_TALLY_MAGIC) && fg_get64(slot + 8) > ret_tally->sequence)
+			      FG_TALLY_MAGIC) &&
+		    fg_get64(slot + 8) > ret_tally->sequence)
 			tally_decode(slot, ret_tally);
 	}
 	if (ret_run->found && !run_sane(ret_run))
@@ -206,8 +209,9 @@ int fg_state_write_tally(struct fg_spool *spool)
 			       FG_TALLY_AT + ((tally->sequence + 1) & 1) * FG_TALLY_STEP);
 	if (r < 0)
 		return r;
-	*tally = (struct fg_tally){ tally->sequence + 1, spool->accepted, spool->committed,
-				    spool->floor, { 0 } };
+	*tally = (struct fg_tally){
+		tally->sequence + 1, spool->accepted, spool->committed, spool->floor, { 0 }
+	};
 	memcpy(tally->counters, spool->counters, sizeof(tally->counters));
 	spool->state_dirty = true;
 	return 0;
@@ -241,8 +245,8 @@ const struct fg_spool_epoch *fg_epochs_add(struct fg_epochs *epochs,
 		return NULL;
 	*copy = *epoch;
 	/* in order of time; an epoch without records has the base of the one behind it */
-	while (at > 0 && (all[at - 1]->base > epoch->base ||
-			  (all[at - 1]->base == epoch->base && all[at - 1]->prev_id == epoch->id))) {
+	while (at > 0 && (all[at - 1]->base > epoch->base || (all[at - 1]->base == epoch->base &&
+							      all[at - 1]->prev_id == epoch->id))) {
 		all[at] = all[at - 1];
 		at--;
 	}

@@ -8,40 +8,15 @@
  */
 #include "spool/private.h"
 
+#include "spool/sync_job.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <semaphore.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define RETRY_NS FG_S(1)
-#define COPY_CHUNK ((size_t)64 << 10)
-
-struct sync_item {
-	uint64_t number, bytes;
-	int fd, error;
-	bool rewrite, sync;
-};
-
-struct fg_sync_job {
-	struct fg_work work;
-	struct fg_spool *spool;		/* NULL: the spool has gone, the memory is to be freed */
-	const struct fg_spool_io *io;
-	int (*sync_cursors)(void *arg);
-	void *arg;
-	int dir_fd, lock_fd;
-	bool data, dir, state;
-	bool last;			/* the spool's end: writes the clean state */
-	uint64_t upto;
-	int error, cursors_error;
-	atomic_bool begun;		/* whoever sets it does the work */
-	sem_t worked;
-	uint32_t count;
-	struct sync_item items[];	/* one for each segment that is synced (fd >= 0) or given back */
-};
 
 struct fg_spool_timers {
 	struct fg_timer commit, retry;
@@ -49,120 +24,6 @@ struct fg_spool_timers {
 	struct fg_spool *spool;
 	unsigned open;
 };
-
-/* -- on the worker -- */
-
-static int file_copy(const struct fg_spool_io *io, int from, int to, uint64_t bytes)
-{
-	char *chunk = malloc(COPY_CHUNK);
-	uint64_t at = 0;
-	int r = chunk ? 0 : -ENOMEM;
-
-	while (r == 0 && at < bytes) {
-		size_t want = bytes - at < COPY_CHUNK ? (size_t)(bytes - at) : COPY_CHUNK;
-		ssize_t n = pread(from, chunk, want, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			r = n < 0 ? -errno : -EIO;
-			break;
-		}
-		r = fg_spool_write_all(io, to, chunk, (size_t)n, at);
-		at += (uint64_t)n;
-	}
-	free(chunk);
-	return r;
-}
-
-static int segment_rewrite(const struct fg_sync_job *job, const struct sync_item *item)
-{
-	char name[FG_SEGMENT_NAME], fresh[FG_SEGMENT_NAME];
-	int fd, r;
-
-	fg_segment_name(item->number, name);
-	snprintf(fresh, sizeof(fresh), "%.16s.new", name);
-	fd = openat(job->dir_fd, fresh, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	r = file_copy(job->io, item->fd, fd, item->bytes);
-	if (r == 0 && job->io->fdatasync(fd) < 0)
-		r = -errno;
-	if (r == 0 && renameat(job->dir_fd, fresh, job->dir_fd, name) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(job->dir_fd, fresh, 0);
-	close(fd);
-	return r;
-}
-
-static void job_sync_data(struct fg_sync_job *job)
-{
-	for (uint32_t i = 0; i < job->count; i++) {
-		struct sync_item *item = &job->items[i];
-
-		if (!item->sync)
-			continue;
-		if (item->rewrite) {
-			item->error = segment_rewrite(job, item);
-			job->dir = true;
-		} else if (job->io->fdatasync(item->fd) < 0) {
-			item->error = -errno;
-		}
-		if (item->error && !job->error)
-			job->error = item->error;
-	}
-	/* some file systems cannot sync a directory, and say so by EINVAL */
-	if (job->dir && fsync(job->dir_fd) < 0 && errno != EINVAL && !job->error)
-		job->error = -errno;
-}
-
-static void job_give_back(struct fg_sync_job *job)
-{
-	char name[FG_SEGMENT_NAME];
-
-	for (uint32_t i = 0; i < job->count; i++) {
-		if (job->items[i].sync)
-			continue;
-		fg_segment_name(job->items[i].number, name);
-		(void)unlinkat(job->dir_fd, name, 0);
-	}
-}
-
-/* The loop does not touch a spool that is closing, so that the worker may. */
-static void job_end(struct fg_sync_job *job)
-{
-	struct fg_spool *spool = job->spool;
-
-	if (job->error)
-		return;
-	spool->committed = job->upto;
-	job->error = fg_state_write_tally(spool);
-	if (!job->error)
-		job->error = fg_state_write_run(spool, true);
-	if (!job->error && job->io->fdatasync(job->lock_fd) < 0)
-		job->error = -errno;
-}
-
-static void job_work(struct fg_work *work)
-{
-	struct fg_sync_job *job = (struct fg_sync_job *)work;
-
-	if (atomic_exchange(&job->begun, true))
-		return;
-	/* before anything is given back: else a power cut leaves cursors below the oldest segment */
-	if (job->sync_cursors)
-		job->cursors_error = job->sync_cursors(job->arg);
-	if (job->data)
-		job_sync_data(job);
-	if (job->state)
-		(void)job->io->fdatasync(job->lock_fd);
-	if (!job->cursors_error)
-		job_give_back(job);
-	if (job->last)
-		job_end(job);
-	sem_post(&job->worked);
-}
 
 /* -- making a job -- */
 
@@ -192,7 +53,7 @@ static void job_add_data(struct fg_spool *spool, struct fg_sync_job *job)
 		if (!s->dirty || s->given_back)
 			continue;
 		r = item_open(spool, s, &job->items[job->count]);
-		if (r == -ENOENT)	/* somebody removed it: there is nothing to sync */
+		if (r == -ENOENT) /* somebody removed it: there is nothing to sync */
 			s->dirty = false;
 		else if (r < 0)
 			job->error = r;
@@ -223,7 +84,7 @@ static struct fg_sync_job *job_new(struct fg_spool *spool)
 
 	if (!job)
 		return NULL;
-	job->work.work = job_work;
+	job->work.work = fg_sync_job_work;
 	job->spool = spool;
 	job->io = spool->io;
 	job->sync_cursors = spool->events.sync_cursors;
@@ -276,7 +137,7 @@ static void segment_failed(struct fg_spool *spool, struct fg_segment *s)
 	s->dirty = s->uncertain = true;
 	if (s != fg_spool_active(spool))
 		return;
-	/* what waits in the buffer was made for this segment, and nothing may be added to it later */
+	/* what waits in the buffer was made for this segment; nothing may be added to it later */
 	r = fg_spool_write_turn(spool);
 	if (r < 0)
 		spool->turn_error = r;
@@ -337,11 +198,12 @@ static void data_done(struct fg_spool *spool, const struct fg_sync_job *job)
 		return;
 	}
 	if (spool->sync_failing)
-		fg_log(&spool->logger, FG_INFO, "can commit again",
-		       "committed=%" PRIu64, job->upto);
+		fg_log(&spool->logger, FG_INFO, "can commit again", "committed=%" PRIu64,
+		       job->upto);
 	spool->sync_failing = false;
 	if (job->upto > spool->committed || job->last) {
 		spool->committed = job->upto;
+		(void)fg_state_write_tally(spool);
 		if (spool->events.committed)
 			spool->events.committed(spool->events.arg, job->upto);
 	}
@@ -415,7 +277,7 @@ static void job_done(struct fg_work *work)
 
 static void job_run(struct fg_spool *spool, struct fg_sync_job *job)
 {
-	job_work(&job->work);
+	fg_sync_job_work(&job->work);
 	job_harvest(spool, job);
 	job_free(job);
 }
@@ -442,7 +304,7 @@ void fg_sync_start(struct fg_spool *spool, bool data, bool giving)
 	spool->job = job;
 	/* no thread to be had: late is better than never, here is better than late */
 	if (fg_loop_work(spool->loop, &job->work) < 0) {
-		job_work(&job->work);
+		fg_sync_job_work(&job->work);
 		job_done(&job->work);
 	}
 }
@@ -502,7 +364,8 @@ static void dropped_tell(struct fg_spool *spool)
 static void dropped_due(struct fg_defer *defer)
 {
 	struct fg_spool_timers *timers =
-		(struct fg_spool_timers *)((char *)defer - offsetof(struct fg_spool_timers, dropped));
+		(struct fg_spool_timers *)((char *)defer -
+					   offsetof(struct fg_spool_timers, dropped));
 
 	dropped_tell(timers->spool);
 }
@@ -545,7 +408,8 @@ static void commit_closed(struct fg_handle *handle)
 
 static void retry_closed(struct fg_handle *handle)
 {
-	commit_closed((struct fg_handle *)((char *)handle - offsetof(struct fg_spool_timers, retry)));
+	commit_closed(
+		(struct fg_handle *)((char *)handle - offsetof(struct fg_spool_timers, retry)));
 }
 
 void fg_sync_fini(struct fg_spool *spool)
@@ -568,7 +432,7 @@ static void job_wait(struct fg_spool *spool)
 
 	if (!job)
 		return;
-	job_work(&job->work);
+	fg_sync_job_work(&job->work);
 	while (sem_wait(&job->worked) < 0)
 		;
 	job_harvest(spool, job);

@@ -63,7 +63,8 @@ static int64_t segment_verify(const struct fg_segment *s, int fd, struct verify 
 
 int64_t fg_spool_verify(struct fg_spool *spool,
 			void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len,
-				    const char *why), void *arg)
+				    const char *why),
+			void *arg)
 {
 	struct verify v = { .bad = bad, .arg = arg };
 	int64_t entries = 0;

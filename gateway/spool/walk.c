@@ -1,12 +1,12 @@
 #include "spool/walk.h"
 
+#include "spool/encode.h"
+#include "spool/format.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "spool/encode.h"
-#include "spool/format.h"
 
 void fg_walk_init(struct fg_walk *w)
 {
@@ -158,7 +158,7 @@ static enum fg_walk_result walk_damage(struct fg_walk *w, struct fg_walked *ret)
 	uint64_t begin = w->at;
 
 	if (!walk_resync(w)) {
-		/* what could not be read, or is not written yet, is looked at anew by the next call */
+		/* what could not be read now is looked at anew by the next call */
 		w->at = w->buf_at = begin;
 		w->filled = 0;
 		return FG_WALK_END;

@@ -12,12 +12,12 @@
 
 struct fg_walk {
 	int fd;
-	bool failed;		/* the end is that of reading, not of the entries */
+	bool failed; /* the end is that of reading, not of the entries */
 	uint32_t seed;
-	uint64_t at;		/* where in the file the next entry is due */
-	uint64_t end;		/* bytes of the file that may be looked at; may grow between calls */
-	uint64_t next;		/* position that the next entry has to begin with */
-	uint64_t upper;		/* no entry reaches beyond this position */
+	uint64_t at; /* where in the file the next entry is due */
+	uint64_t end; /* bytes of the file that may be looked at; may grow between calls */
+	uint64_t next; /* position that the next entry has to begin with */
+	uint64_t upper; /* no entry reaches beyond this position */
 	/* file bytes buf_at .. buf_at+filled; at is always within or at its end */
 	char *buf;
 	size_t cap, filled;
@@ -27,11 +27,11 @@ struct fg_walk {
 enum fg_walk_result { FG_WALK_END, FG_WALK_ENTRY, FG_WALK_GAP };
 
 struct fg_walked {
-	const char *bytes;	/* FG_WALK_ENTRY: borrowed until the next call */
+	const char *bytes; /* FG_WALK_ENTRY: borrowed until the next call */
 	size_t len;
-	uint64_t offset;	/* where it stands; FG_WALK_GAP: where the damage begins */
-	uint64_t damaged;	/* FG_WALK_GAP: bytes of damage */
-	uint64_t first, last;	/* positions of its records, or of those that are missing */
+	uint64_t offset; /* where it stands; FG_WALK_GAP: where the damage begins */
+	uint64_t damaged; /* FG_WALK_GAP: bytes of damage */
+	uint64_t first, last; /* positions of its records, or of those that are missing */
 };
 
 void fg_walk_init(struct fg_walk *);

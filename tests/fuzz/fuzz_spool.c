@@ -77,7 +77,8 @@ static void spool_make(int dir, const uint8_t *data, size_t len)
 		file_write(dir, "lock", head, 0, data, len);
 	} else {
 		copy = crcs_mend(data, len, fg_get32(head + FG_SEGMENT_CRC));
-		file_write(dir, "0000000000000001.seg", head, sizeof(head), kind % 4 ? data : copy, len);
+		file_write(dir, "0000000000000001.seg", head, sizeof(head), kind % 4 ? data : copy,
+			   len);
 		free(copy);
 	}
 }
@@ -113,7 +114,8 @@ static void spool_read_all(struct fg_spool *spool)
 
 static void spool_use(const char *dir)
 {
-	struct fg_spool_conf conf = { dir, 1 << 20, 64 << 10, FG_COMMIT_NEVER, FG_FULL_DROP_OLDEST };
+	struct fg_spool_conf conf = { dir, 1 << 20, 64 << 10, FG_COMMIT_NEVER,
+				      FG_FULL_DROP_OLDEST };
 	struct fg_record record = { .point = FG_STR("p"), .time_ns = FG_TIME_NONE };
 	struct fg_entry entry = { .device = FG_STR("d"), .records = &record, .count = 1 };
 	struct fg_spool *spool;
@@ -140,7 +142,10 @@ static void spool_use(const char *dir)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const char *const files[] = {
-		"lock", "0000000000000001.seg", "0000000000000001.seg.bad", "0000000000000002.seg",
+		"lock",
+		"0000000000000001.seg",
+		"0000000000000001.seg.bad",
+		"0000000000000002.seg",
 		"0000000000000003.seg",
 	};
 	char path[64];

@@ -31,9 +31,17 @@ static struct fg_cursor *cursor_open(struct fixture *f, uint64_t accepted, bool 
 }
 
 static const struct fg_cursor_state full = {
-	.begin = 10, .position = 100, .acknowledged = 50, .sent = 3, .dead = 7,
-	.dropped = { 10, 8, 6, 4, 2 }, .announced_epoch = UINT64_MAX, .removed_at_s = 5,
-	.target_hash = 0x1122334455667788, .begin_announced = true,
+	.begin = 10,
+	.position = 100,
+	.tiled = 90,
+	.acknowledged = 50,
+	.sent = 3,
+	.dead = 7,
+	.dropped = { 10, 8, 6, 4, 2 },
+	.announced_epoch = UINT64_MAX,
+	.removed_at_s = 5,
+	.target_hash = 0x1122334455667788,
+	.begin_announced = true,
 };
 
 static void test_round_trip(void **state)
@@ -107,7 +115,7 @@ static void test_short_file(void **state)
 	fg_cursor_state(cursor)->position = 1;
 	assert_int_equal(fg_cursor_write(cursor), 0);
 	fg_cursor_state(cursor)->position = 2;
-	assert_int_equal(fg_cursor_write(cursor), 0);	/* in the first slot */
+	assert_int_equal(fg_cursor_write(cursor), 0); /* in the first slot */
 	fg_cursor_free(cursor);
 	assert_int_equal(truncate(fixture_path(f, "cursors/cloud", path), FG_CURSOR_SLOT), 0);
 	cursor = cursor_open(f, 100, true);
@@ -122,14 +130,14 @@ static void test_unchanged_not_written(void **state)
 	struct fixture *f = *state;
 	struct fg_cursor *cursor = cursor_open(f, 100, false);
 
-	for (int i = 0; i < 2; i++) {		/* both slots are in use */
+	for (int i = 0; i < 2; i++) { /* both slots are in use */
 		fg_cursor_state(cursor)->position++;
 		assert_int_equal(fg_cursor_write(cursor), 0);
 	}
 	slot_tear(f, 1, 0);
 	assert_int_equal(fg_cursor_write(cursor), 0);
 	fg_cursor_free(cursor);
-	slot_tear(f, 0, 0);			/* a third write would have mended the other */
+	slot_tear(f, 0, 0); /* a third write would have mended the other */
 	fg_cursor_free(cursor_open(f, 100, false));
 }
 
@@ -203,12 +211,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_round_trip),
-		T(test_torn_slot),
-		T(test_short_file),
-		T(test_unchanged_not_written),
-		T(test_clamp),
-		T(test_names),
+		T(test_round_trip), T(test_torn_slot),
+		T(test_short_file), T(test_unchanged_not_written),
+		T(test_clamp),	    T(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,10 @@ static int teardown(void **state)
 
 /* -- values -- */
 
-#define NUMBER(k, member, v) { .kind = (k), .member = (v) }
+#define NUMBER(k, member, v)               \
+	{                                  \
+		.kind = (k), .member = (v) \
+	}
 static const struct fg_value values[] = {
 	{ .kind = FG_BOOL, .b = false },
 	{ .kind = FG_BOOL, .b = true },
@@ -52,21 +55,31 @@ static void value_same(const struct fg_value *a, const struct fg_value *b)
 {
 	assert_int_equal(a->kind, b->kind);
 	switch (a->kind) {
-	case FG_BOOL: assert_int_equal(a->b, b->b); break;
-	case FG_DECIMAL: assert_int_equal(a->exp10, b->exp10); /* fall through */
+	case FG_BOOL:
+		assert_int_equal(a->b, b->b);
+		break;
+	case FG_DECIMAL:
 	case FG_INT:
 	case FG_UINT:
-	case FG_DOUBLE: assert_memory_equal(&a->u, &b->u, 8); break;
+	case FG_DOUBLE:
+		assert_int_equal(a->exp10, b->exp10);
+		assert_memory_equal(&a->u, &b->u, 8);
+		break;
 	case FG_STRING:
-	case FG_DATA: assert_true(fg_str_eq(a->s, b->s)); break;
-	default: break;
+	case FG_DATA:
+		assert_true(fg_str_eq(a->s, b->s));
+		break;
+	default:
+		break;
 	}
 }
 
 /* Each value with every combination of the optional parts, in one entry each. */
 static struct fg_record value_record(size_t i, unsigned parts)
 {
-	struct fg_record r = { .point = FG_STR("a/b"), .value = values[i], .time_ns = FG_TIME_NONE };
+	struct fg_record r = { .point = FG_STR("a/b"),
+			       .value = values[i],
+			       .time_ns = FG_TIME_NONE };
 
 	if (parts & 1)
 		r.unit = FG_STR("Cel");
@@ -107,7 +120,7 @@ static void test_values(void **state)
 			in[parts] = value_record(i, parts);
 		assert_int_equal(fg_spool_append(f->spool, &e, &last), 0);
 		assert_int_equal(last, 16 * (i + 1));
-		assert_int_equal(fg_spool_read(reader, &view), 0);	/* not before it is accepted */
+		assert_int_equal(fg_spool_read(reader, &view), 0); /* not before it is accepted */
 		assert_int_equal(fg_spool_flush(f->spool), 0);
 		assert_int_equal(fg_spool_read(reader, &view), 1);
 		assert_int_equal(view.last, last);
@@ -155,8 +168,15 @@ static void test_values_refused(void **state)
 /* Truncated and changed bodies: an error or other records, never a read beyond the end. */
 static void test_record_bounds(void **state)
 {
-	static const char body[] = "\xf3\x01" "a" "\x01" "C" "\x01\x02\x03\x04\x05\x06\x07\x08\x09"
-				   "\x01\x02\x03\x04\x05\x06\x07\x08\x02\x04" "\x06\x01" "b\x02" "xy";
+	static const char body[] = "\xf3\x01"
+				   "a"
+				   "\x01"
+				   "C"
+				   "\x01\x02\x03\x04\x05\x06\x07\x08\x09"
+				   "\x01\x02\x03\x04\x05\x06\x07\x08\x02\x04"
+				   "\x06\x01"
+				   "b\x02"
+				   "xy";
 	size_t size = sizeof(body) - 1;
 
 	(void)state;
@@ -194,7 +214,7 @@ static void test_clean_restart(void **state)
 	fixture_fill(f, 100);
 	fixture_close(f);
 	assert_int_equal(f->committed, 100);
-	for (int i = 0; i < 5; i++) {		/* starts without data leave nothing behind */
+	for (int i = 0; i < 5; i++) { /* starts without data leave nothing behind */
 		fixture_open(f);
 		assert_int_equal(fg_spool_segments(f->spool), 1);
 		assert_int_equal(fg_spool_epoch(f->spool)->id, epoch);
@@ -223,7 +243,7 @@ static void test_kill(void **state)
 		fixture_open(f);
 		fg_spool_counters(f->spool)[0] = 7;
 		fixture_fill(f, 50);
-		(void)fixture_append(f, 1, &last);	/* appended, not flushed: not accepted */
+		(void)fixture_append(f, 1, &last); /* appended, not flushed: not accepted */
 		_exit(0);
 	}
 	wait(&status);
@@ -327,11 +347,11 @@ static void test_readonly(void **state)
 
 	fixture_open(f);
 	fixture_fill(f, 20);
-	assert_int_equal(fg_spool_open_readonly(f->dir, &ro), 0);	/* while it lives */
+	assert_int_equal(fg_spool_open_readonly(f->dir, &ro), 0); /* while it lives */
 	assert_int_equal(spool_drain(ro, 1).records, 20);
 	assert_int_equal(fg_spool_verify(ro, NULL, NULL), 20);
 	assert_int_equal(fg_spool_epoch(ro)->id, fg_spool_epoch(f->spool)->id);
-	fixture_fill(f, 1);			/* its tail was left alone */
+	fixture_fill(f, 1); /* its tail was left alone */
 	fg_spool_close(ro, NULL, NULL);
 	assert_int_equal(spool_drain(f->spool, 1).records, 21);
 	fixture_close(f);
@@ -351,7 +371,7 @@ static void test_reader_positions(void **state)
 	struct fg_spool_view view;
 	uint64_t last;
 
-	f->conf.limit = 1 << 20;		/* 128 KiB a segment */
+	f->conf.limit = 1 << 20; /* 128 KiB a segment */
 	fixture_open(f);
 	for (int i = 0; i < 3000; i++)
 		assert_int_equal(fixture_append(f, 1 + (uint32_t)i % 8, &last), 0);
@@ -363,14 +383,14 @@ static void test_reader_positions(void **state)
 	assert_int_equal(fg_spool_read(reader, &view), 1);
 	fg_spool_reader_mark(reader, &mark);
 	assert_int_equal(mark.position, view.first);
-	mark.position = view.last;		/* the rest of it was acknowledged */
+	mark.position = view.last; /* the rest of it was acknowledged */
 	for (int i = 0; i < 2; i++) {
 		struct tally t = { .next = mark.position };
 
 		fg_spool_reader_seek(reader, &mark);
 		reader_drain(reader, &t);
 		assert_int_equal(t.records, last - mark.position + 1);
-		mark.segment = 0;		/* and without its place */
+		mark.segment = 0; /* and without its place */
 	}
 	fg_spool_reader_free(reader);
 }
@@ -449,7 +469,7 @@ static void test_drop_oldest(void **state)
 	fixture_fill(f, 1);
 	assert_int_equal(fg_spool_reader_new(f->spool, 1, &slow), 0);
 	t = (struct tally){ .next = 1 };
-	reader_drain(slow, &t);			/* holds the first segment open */
+	reader_drain(slow, &t); /* holds the first segment open */
 	for (int i = 0; i < 40; i++) {
 		fixture_fill(f, 1000);
 		assert_true(fg_spool_bytes(f->spool) <= f->conf.limit);
@@ -494,13 +514,13 @@ static void test_refuse(void **state)
 		fixture_fill(f, 1);
 	before = fg_spool_accepted(f->spool);
 	assert_int_equal(append_until_full(f, &last), -EAGAIN);
-	assert_true(last > before);		/* the reserve */
+	assert_true(last > before); /* the reserve */
 	assert_int_equal(fg_spool_accepted(f->spool), last);
 	assert_true(fg_spool_bytes(f->spool) <= f->conf.limit);
 	assert_true(fg_spool_bytes(f->spool) > f->conf.limit - f->conf.limit / 16);
 	assert_int_equal(spool_drain(f->spool, 1).records, last);
 	assert_int_equal(f->rooms, 0);
-	for (int i = 0; i < 30; i++) {		/* once everything is acknowledged it always goes on */
+	for (int i = 0; i < 30; i++) { /* once everything is acknowledged it always goes on */
 		unsigned rooms = f->rooms;
 
 		fg_spool_release(f->spool, last);
@@ -572,24 +592,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_values),
-		T(test_values_refused),
-		T(test_record_bounds),
-		T(test_clean_restart),
-		T(test_kill),
-		T(test_kill_empty),
-		T(test_power_cut),
-		T(test_power_cut_each),
-		T(test_state_lost),
-		T(test_lock),
-		T(test_readonly),
-		T(test_reader_positions),
-		T(test_reader_at_end),
-		T(test_large_entry),
-		T(test_drop_oldest),
-		T(test_refuse),
-		T(test_release),
-		T(test_disk_full),
+		T(test_values),	       T(test_values_refused), T(test_record_bounds),
+		T(test_clean_restart), T(test_kill),	       T(test_kill_empty),
+		T(test_power_cut),     T(test_power_cut_each), T(test_state_lost),
+		T(test_lock),	       T(test_readonly),       T(test_reader_positions),
+		T(test_reader_at_end), T(test_large_entry),    T(test_drop_oldest),
+		T(test_refuse),	       T(test_release),	       T(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,7 @@ static void test_damage_middle(void **state)
 	assert_int_equal(t.records, 49);
 	assert_int_equal(fg_spool_verify(f->spool, NULL, NULL), 49);
 	fixture_close(f);
-	file_poke(path, at - 1, 4);		/* the last entry: its position is not used again */
+	file_poke(path, at - 1, 4); /* the last entry: its position is not used again */
 	fixture_open(f);
 	assert_int_equal(fg_spool_accepted(f->spool), 50);
 	assert_true(fg_spool_epoch(f->spool)->id != epoch);
@@ -164,12 +164,11 @@ static void test_committed_lost(void **state)
 	cut = f->spool->last->end;
 	fixture_fill(f, 5);
 	memcpy(f->spool->boot, other, 16);
-	assert_int_equal(fg_state_write_tally(f->spool), 0);
 	assert_int_equal(fg_state_write_run(f->spool, false), 0);
 	fixture_kill(f);
 	assert_int_equal(truncate(segment_path(f, 1, path), (off_t)cut), 0);
 	fixture_open(f);
-	assert_true(fg_spool_accepted(f->spool) >= 14);	/* the last sync's word is one behind at most */
+	assert_int_equal(fg_spool_accepted(f->spool), 15);
 	t = spool_drain(f->spool, 1);
 	assert_int_equal(t.records, 10);
 	assert_int_equal(t.records + t.damaged, fg_spool_accepted(f->spool));
@@ -431,20 +430,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_torn_tail),
-		T(test_damage_middle),
-		T(test_committed_lost),
-		T(test_bit_flips),
-		T(test_zero_length),
-		T(test_missing),
-		T(test_head_flipped),
-		T(test_future_version),
-		T(test_base_from_elsewhere),
-		T(test_base_out_of_bounds),
-		T(test_swapped),
-		T(test_strange_files),
-		T(test_bad_bounded),
-		T(test_entry_in_payload),
+		T(test_torn_tail),	    T(test_damage_middle),    T(test_committed_lost),
+		T(test_bit_flips),	    T(test_zero_length),      T(test_missing),
+		T(test_head_flipped),	    T(test_future_version),   T(test_base_from_elsewhere),
+		T(test_base_out_of_bounds), T(test_swapped),	      T(test_strange_files),
+		T(test_bad_bounded),	    T(test_entry_in_payload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include "loop/loop_private.h"
 
 struct world {
-	struct fixture f;		/* first: the fixture's events point to it */
+	struct fixture f; /* first: the fixture's events point to it */
 	uint64_t now;
 	unsigned cursor_syncs;
 	int cursor_error;
@@ -17,8 +17,8 @@ struct world {
 
 struct faults {
 	int write_error;
-	size_t write_whole;		/* bytes that still go in before the error */
-	size_t write_most;		/* bytes a call at most, 0: all */
+	size_t write_whole; /* bytes that still go in before the error */
+	size_t write_most; /* bytes a call at most, 0: all */
 	int allocate_error;
 	atomic_int sync_error;
 	atomic_uint syncs;
@@ -61,8 +61,7 @@ static int faulty_sync(int fd)
 
 static int faulty_allocate(int fd, off_t len)
 {
-	return faults()->allocate_error ? -faults()->allocate_error :
-					  fg_spool_io.allocate(fd, len);
+	return faults()->allocate_error ? -faults()->allocate_error : fg_spool_io.allocate(fd, len);
 }
 
 static const struct fg_spool_io faulty_io = { faulty_pwrite, faulty_sync, faulty_allocate };
@@ -170,7 +169,7 @@ static void test_each_group(void **state)
 	for (int i = 0; i < 100; i++)
 		fixture_fill(&w->f, 1);
 	until_committed(w, 101);
-	assert_int_equal(atomic_load(&faults()->syncs), 4);	/* twice a segment and the state */
+	assert_int_equal(atomic_load(&faults()->syncs), 4); /* twice a segment and the state */
 }
 
 static void test_duration(void **state)
@@ -237,7 +236,7 @@ static void test_close_async(void **state)
 	w->f.conf.commit_ns = FG_COMMIT_EACH;
 	world_open(w);
 	epoch = fg_spool_epoch(w->f.spool)->id;
-	fixture_fill(&w->f, 10);		/* a sync is under way */
+	fixture_fill(&w->f, 10); /* a sync is under way */
 	fg_spool_close(w->f.spool, on_closed, w);
 	assert_false(w->closed);
 	settle(w);
@@ -300,7 +299,7 @@ static void test_refuse_room(void **state)
 	for (int i = 0; i < 1000 && !w->f.rooms; i++)
 		fg_loop_turn(w->f.loop, true);
 	assert_int_equal(w->f.rooms, 1);
-	assert_int_equal(w->now, before);	/* promptly */
+	assert_int_equal(w->now, before); /* promptly */
 	assert_int_equal(fixture_append(&w->f, 1, &last), 0);
 }
 
@@ -311,7 +310,7 @@ static void test_dropped_told(void **state)
 	w->f.conf.limit = 1 << 20;
 	world_open(w);
 	fixture_fill(&w->f, 40000);
-	assert_int_equal(w->f.drops, 0);	/* not from within */
+	assert_int_equal(w->f.drops, 0); /* not from within */
 	fg_loop_turn(w->f.loop, false);
 	assert_int_equal(w->f.drops, 1);
 	assert_int_equal(w->f.oldest, fg_spool_oldest(w->f.spool));
@@ -385,7 +384,7 @@ static void test_early_write_fails(void **state)
 	int r = 0;
 
 	world_open(w);
-	faults()->write_whole = 1500000;	/* the first mebibyte and half of the next */
+	faults()->write_whole = 1500000; /* the first mebibyte and half of the next */
 	while (r == 0) {
 		r = fixture_append(&w->f, 8, &last);
 		if (last == 8)
@@ -440,7 +439,7 @@ static void test_sync_fails(void **state)
 	atomic_store(&faults()->sync_error, EIO);
 	for (int i = 0; i < 20; i++)
 		fg_loop_turn(w->f.loop, true);
-	fixture_fill(&w->f, 10);		/* it goes on being kept */
+	fixture_fill(&w->f, 10); /* it goes on being kept */
 	for (int i = 0; i < 20; i++)
 		fg_loop_turn(w->f.loop, true);
 	assert_int_equal(w->f.committed, 0);
@@ -448,7 +447,7 @@ static void test_sync_fails(void **state)
 	atomic_store(&faults()->sync_error, 0);
 	until_committed(w, 20);
 	assert_int_equal(stat(path, &after), 0);
-	assert_true(before.st_ino != after.st_ino);	/* written anew, not synced once more */
+	assert_true(before.st_ino != after.st_ino); /* written anew, not synced once more */
 	reader_drain(reader, &t);
 	assert_int_equal(t.records, 20);
 	assert_int_equal(spool_drain(w->f.spool, 1).records, 20);
