@@ -6,17 +6,16 @@
 #include "cli/simulate.h"
 
 #include "base/units.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STREAMS_MAX 3
 #define GRACE_NS FG_S(3)	/* for what is still on the way when it is told to stop */
-
-enum { EXIT_DONE, EXIT_NO, EXIT_USAGE, EXIT_FAILED };
 
 struct sim {
 	struct sim_conf conf;
@@ -28,22 +27,6 @@ struct sim {
 	unsigned nstreams;
 	bool told, summed, ended, failed;
 };
-
-static const char usage[] =
-	"usage: fieldgate simulate [--mqtt URL] [--coap URL] [--serial]\n"
-	"                          [--devices N] [--rate R] [--count N] [--linger TIME]\n"
-	"\n"
-	"  --mqtt URL     publish to a broker, QoS 1, on devices/dNNNN/telemetry\n"
-	"                 (mqtt://host:port, unix:///path)\n"
-	"  --coap URL     post to /dNNNN, confirmable (coap://host:port)\n"
-	"  --serial       print JSON lines into a pseudo-terminal; its path goes to stdout\n"
-	"  --devices N    how many devices (10)\n"
-	"  --rate R       readings per second over all (10); 0: as fast as they are taken\n"
-	"  --count N      readings over all; 0: until interrupted (0)\n"
-	"  --linger TIME  how long the pseudo-terminal stays after the last reading (until\n"
-	"                 interrupted)\n"
-	"\n"
-	"At the end a line of JSON on stdout says what was sent and acknowledged.\n";
 
 /* -- what is wanted -- */
 
@@ -87,78 +70,68 @@ static int url_check(const char *text, const char *scheme, const char *or_scheme
 	return 0;
 }
 
-enum { OPT_MQTT = 1, OPT_COAP, OPT_SERIAL, OPT_DEVICES, OPT_RATE, OPT_COUNT, OPT_LINGER, OPT_HELP };
-
-static const struct option options[] = {
-	{ "mqtt", required_argument, NULL, OPT_MQTT },
-	{ "coap", required_argument, NULL, OPT_COAP },
-	{ "serial", no_argument, NULL, OPT_SERIAL },
-	{ "devices", required_argument, NULL, OPT_DEVICES },
-	{ "rate", required_argument, NULL, OPT_RATE },
-	{ "count", required_argument, NULL, OPT_COUNT },
-	{ "linger", required_argument, NULL, OPT_LINGER },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
+/* What the flags hold as written; NULL: not given. */
+struct words {
+	const char *devices, *rate, *count, *linger;
 };
 
-/* Takes one option into the configuration. 0, or -EINVAL: not a value for it. */
-static int option_take(struct sim_conf *conf, int option, const char *text)
+/* The first flag whose value is none for it, or NULL. */
+static const char *words_read(const struct words *words, struct sim_conf *conf)
 {
-	uint64_t devices = 0;
-	int err;
+	uint64_t devices = conf->devices;
 
-	switch (option) {
-	case OPT_MQTT:
-		conf->mqtt = text;
-		return url_check(text, "mqtt", "unix");
-	case OPT_COAP:
-		conf->coap = text;
-		return url_check(text, "coap", NULL);
-	case OPT_SERIAL:
-		conf->serial = true;
-		return 0;
-	case OPT_DEVICES:
-		err = number_parse(text, 1000000, &devices);
-		conf->devices = (uint32_t)devices;
-		return err < 0 || !devices ? -EINVAL : 0;
-	case OPT_RATE:
-		return rate_parse(text, &conf->rate);
-	case OPT_COUNT:
-		return number_parse(text, UINT64_MAX / 2, &conf->count);
-	default:
-		return fg_duration_parse(fg_str_c(text), &conf->linger_ns);
-	}
+	if (conf->mqtt && url_check(conf->mqtt, "mqtt", "unix") < 0)
+		return "--mqtt: expected mqtt://host:port or unix:///path";
+	if (conf->coap && url_check(conf->coap, "coap", NULL) < 0)
+		return "--coap: expected coap://host:port";
+	if (words->devices && (number_parse(words->devices, 1000000, &devices) < 0 || !devices))
+		return "--devices: expected a number from 1 to 1000000";
+	if (words->rate && rate_parse(words->rate, &conf->rate) < 0)
+		return "--rate: expected readings per second, 0 to 10000000";
+	if (words->count && number_parse(words->count, UINT64_MAX / 2, &conf->count) < 0)
+		return "--count: expected a number";
+	if (words->linger && fg_duration_parse(fg_str_c(words->linger), &conf->linger_ns) < 0)
+		return "--linger: expected a time such as 5s";
+	if (!conf->mqtt && !conf->coap && !conf->serial)
+		return "one of --mqtt, --coap and --serial is needed";
+	conf->devices = (uint32_t)devices;
+	return NULL;
 }
 
-/* 0, or the exit status plus 1 if there is nothing to do any more. */
-static int arguments_parse(int argc, char **argv, struct sim_conf *conf)
+/* False: there is nothing to do any more, with *ret_status. */
+static bool arguments_read(int argc, char **argv, struct sim_conf *conf, int *ret_status)
 {
-	int option, index = 0;
+	struct words words = { 0 };
+	const struct fg_cli_flag flags[] = {
+		{ 0, "mqtt", "URL", "publish to a broker, QoS 1, on devices/dNNNN/telemetry", NULL,
+		  &conf->mqtt },
+		{ 0, "coap", "URL", "post to /dNNNN, confirmable", NULL, &conf->coap },
+		{ 0, "serial", NULL, "print lines into a pseudo-terminal; its path goes to stdout",
+		  &conf->serial, NULL },
+		{ 0, "devices", "N", "how many devices (10)", NULL, &words.devices },
+		{ 0, "rate", "R", "readings per second over all (10); 0: as fast as they are taken",
+		  NULL, &words.rate },
+		{ 0, "count", "N", "readings over all (0: until interrupted)", NULL, &words.count },
+		{ 0, "linger", "TIME",
+		  "how long the pseudo-terminal stays after the last reading (until interrupted)",
+		  NULL, &words.linger },
+		{ 0 },
+	};
+	const struct fg_cli_usage usage = {
+		.name = "simulate",
+		.operands = "",
+		.summary = "Devices for a demonstration or a load. At the end a line of JSON\n"
+			   "says what was sent and acknowledged.",
+		.flags = flags,
+	};
+	const char *wrong;
 
-	optind = 0;	/* another table may have been read before */
-	while ((option = getopt_long(argc, argv, "+", options, &index)) != -1) {
-		if (option == OPT_HELP) {
-			fputs(usage, stdout);
-			return 1 + EXIT_DONE;
-		}
-		if (option == '?') {
-			fputs(usage, stderr);
-			return 1 + EXIT_USAGE;
-		}
-		if (option_take(conf, option, optarg) < 0) {
-			fprintf(stderr, "fieldgate simulate: --%s %s: not a value for it\n",
-				options[index].name, optarg);
-			return 1 + EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		fprintf(stderr, "fieldgate simulate: %s: not expected here\n", argv[optind]);
-	else if (!conf->mqtt && !conf->coap && !conf->serial)
-		fputs("fieldgate simulate: one of --mqtt, --coap, --serial is needed\n", stderr);
-	else
-		return 0;
-	fputs(usage, stderr);
-	return 1 + EXIT_USAGE;
+	if (fg_cli_parse(&usage, argc, argv, ret_status) < 0)
+		return false;
+	wrong = words_read(&words, conf);
+	if (wrong)
+		*ret_status = fg_cli_misuse("simulate", "%s", wrong);
+	return !wrong;
 }
 
 /* -- what came of it -- */
@@ -359,25 +332,23 @@ static int sim_run(struct sim *sim)
 static int sim_status(const struct sim *sim, int err)
 {
 	if (err < 0 || sim->failed)
-		return EXIT_FAILED;
-	return all_done(sim) ? EXIT_DONE : EXIT_NO;
+		return FG_EXIT_FAILED;
+	return all_done(sim) ? FG_EXIT_OK : FG_EXIT_NO;
 }
 
 int fg_cli_simulate(int argc, char **argv)
 {
 	struct sim sim = { .conf = { .devices = 10, .rate = 10, .linger_ns = -1 } };
-	int status = arguments_parse(argc, argv, &sim.conf), err;
+	int status, err;
 
-	if (status)
-		return status - 1;
+	if (!arguments_read(argc, argv, &sim.conf, &status))
+		return status;
 	sim.loop = fg_loop_new();
-	if (!sim.loop) {
-		fprintf(stderr, "fieldgate simulate: %s\n", strerror(errno));
-		return EXIT_FAILED;
-	}
+	if (!sim.loop)
+		return fg_cli_failed("simulate", "%s", strerror(errno));
 	err = sim_run(&sim);
 	if (err < 0)
-		fprintf(stderr, "fieldgate simulate: %s\n", strerror(-err));
+		fg_cli_failed("simulate", "%s", strerror(-err));
 	status = sim_status(&sim, err);
 	for (unsigned i = 0; i < sim.nstreams; i++)
 		free(sim.streams[i]);

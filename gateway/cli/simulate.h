@@ -79,7 +79,6 @@ size_t sim_reading(uint32_t device, uint64_t seq, char out[SIM_READING_MAX]);
 size_t sim_device(uint32_t device, char out[SIM_DEVICE_MAX]);
 
 /* -- simulate.c -- */
-int fg_cli_simulate(int argc, char **argv);	/* the subcommand; argv[0] is its name */
 void sim_settled(struct sim *);			/* a stream may be done */
 void sim_stream_closed(struct sim_stream *);
 void sim_fail(struct sim *, struct sim_stream *, const char *what, int error);	/* gives up */
