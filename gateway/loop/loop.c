@@ -77,9 +77,9 @@ void fg_loop_hurry(struct fg_loop *loop)
 /* A phase that stopped for its budget, or whose queue grew since, must be seen to first. */
 static bool turn_is_due(const struct fg_loop *loop)
 {
-	return loop->refs == 0 || loop->stopping || loop->hurry || loop->pending.first || loop->closing.first ||
-	       loop->hooks[FG_PHASE_IDLE].first || loop->hooks[FG_PHASE_PREPARE].next ||
-	       loop->hooks[FG_PHASE_CHECK].next;
+	return loop->refs == 0 || loop->stopping || loop->hurry || loop->pending.first ||
+	       loop->closing.first || loop->hooks[FG_PHASE_IDLE].first ||
+	       loop->hooks[FG_PHASE_PREPARE].next || loop->hooks[FG_PHASE_CHECK].next;
 }
 
 uint64_t fg_loop_sleep_ns(struct fg_loop *loop)

@@ -119,7 +119,7 @@ struct fg_loop {
 	uint32_t refs; /* all that keeps the loop alive */
 	uint8_t phase;
 	bool turning, stopping, may_sleep;
-	bool hurry;			/* poll does not sleep before check has run */
+	bool hurry; /* poll does not sleep before check has run */
 	int error; /* of poll, in this turn */
 
 	struct timer_heap timers;

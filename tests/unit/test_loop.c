@@ -1,4 +1,4 @@
-/* The turn: order of the phases, FIFO and budget in each, when it sleeps, when it ends. */
+/* The turn: order of the phases, FIFO in each, when it sleeps, when it ends. */
 #include "test_loop_sim.h"
 
 struct probe {
@@ -135,156 +135,6 @@ static void deferred_cancelled(void **state)
 	}
 }
 
-/* -- budget -- */
-
-struct many {
-	struct sim *sim;
-	struct fg_hook hook[3000];
-	struct fg_timer timer[3000];
-	unsigned calls, order_faults;
-	void *last;
-};
-
-static void many_note(struct many *many, void *at)
-{
-	if (many->last && (char *)at <= (char *)many->last)
-		many->order_faults++;
-	many->last = at;
-	many->calls++;
-}
-
-static struct many *many_of(struct sim *sim)
-{
-	struct many *many = calloc(1, sizeof(*many));
-
-	many->sim = sim;
-	sim->loop->trace_arg = many; /* the callbacks below find it here */
-	return many;
-}
-
-static void many_timer(struct fg_timer *timer)
-{
-	many_note(timer->handle.loop->trace_arg, timer);
-}
-
-static void many_hook(struct fg_hook *hook)
-{
-	many_note(hook->handle.loop->trace_arg, hook);
-}
-
-static void many_closed(struct fg_handle *handle)
-{
-	many_note(handle->loop->trace_arg, handle);
-}
-
-static void turns_give(struct many *many, const unsigned *expect)
-{
-	for (; *expect; expect++) {
-		many->calls = 0;
-		many->last = NULL;
-		fg_loop_turn(many->sim->loop, true);
-		assert_int_equal(many->calls, *expect);
-		assert_int_equal(many->order_faults, 0);
-	}
-	assert_int_equal(many->sim->sleeps + many->sim->forever, 0);
-}
-
-static const unsigned three_turns[] = { 1024, 1024, 952, 0 };
-
-static void budget_of_timers(void **state)
-{
-	struct sim *sim = *state;
-	struct many *many = many_of(sim);
-
-	for (unsigned i = 0; i < 3000; i++) {
-		fg_timer_init(sim->loop, &many->timer[i], many_timer);
-		fg_timer_start(&many->timer[i], 0);
-	}
-	turns_give(many, three_turns);
-	free(many);
-}
-
-static void budget_of_close(void **state)
-{
-	struct sim *sim = *state;
-	struct many *many = many_of(sim);
-
-	for (unsigned i = 0; i < 3000; i++) {
-		fg_hook_init(sim->loop, &many->hook[i], FG_PHASE_CHECK, many_hook);
-		fg_handle_close(&many->hook[i].handle, many_closed);
-	}
-	turns_give(many, three_turns);
-	assert_int_equal(fg_loop_turn(sim->loop, true), 0);
-	free(many);
-}
-
-/* Hooks go on where the budget ended, and the loop does not sleep on the rest. */
-static void budget_of_hooks(void **state)
-{
-	struct sim *sim = *state;
-	struct many *many = many_of(sim);
-
-	for (unsigned i = 0; i < 3000; i++) {
-		fg_hook_init(sim->loop, &many->hook[i], FG_PHASE_CHECK, many_hook);
-		fg_hook_start(&many->hook[i]);
-	}
-	fg_timer_init(sim->loop, &many->timer[0], many_timer);
-	fg_timer_start(&many->timer[0], FG_S(1));
-	many->calls = 0;
-	fg_loop_turn(sim->loop, false);
-	fg_loop_turn(sim->loop, true);
-	fg_loop_turn(sim->loop, true);
-	assert_int_equal(many->calls, 3000);
-	assert_int_equal(many->order_faults, 0);
-	assert_int_equal(sim->sleeps, 0);
-	many->last = NULL;
-	fg_loop_turn(sim->loop, true);
-	assert_ptr_equal(many->last, &many->hook[1023]);
-	assert_int_equal(sim->sleeps, 1);
-	for (unsigned i = 0; i < 3000; i++)
-		fg_handle_close(&many->hook[i].handle, NULL);
-	sim_close_rest(sim);
-	fg_timer_stop(&many->timer[0]);
-	free(many);
-}
-
-static unsigned *deferred_calls(struct fg_defer *defer)
-{
-	return (unsigned *)(void *)(defer + 1);
-}
-
-static void deferred_count(struct fg_defer *defer)
-{
-	++*deferred_calls(defer);
-}
-
-static void budget_of_pending(void **state)
-{
-	struct sim *sim = *state;
-	struct {
-		struct fg_defer defer;
-		unsigned calls;
-	} *all = calloc(3000, sizeof(*all));
-	struct fg_loop_stats stats;
-
-	for (unsigned i = 0; i < 3000; i++) {
-		all[i].defer.cb = deferred_count;
-		fg_loop_defer(sim->loop, &all[i].defer);
-	}
-	for (unsigned turn = 1; turn <= 3; turn++) {
-		unsigned end = turn * 1024 < 3000 ? turn * 1024 : 3000;
-
-		assert_int_equal(fg_loop_turn(sim->loop, true), turn < 3);
-		for (unsigned i = 0; i < 3000; i++)
-			assert_int_equal(all[i].calls, i < end);
-	}
-	fg_loop_stats(sim->loop, &stats);
-	assert_int_equal(stats.turns, 3);
-	assert_int_equal(stats.callbacks[FG_PHASE_PENDING], 3000);
-	assert_int_equal(sim->sleeps + sim->forever, 0);
-	free(all);
-}
-
 /* -- hooks that change the list they are in -- */
 
 static void hook_stops_other(struct fg_hook *hook)
@@ -406,6 +256,34 @@ static void stop_ends_after_the_turn(void **state)
 	sim_close_rest(sim);
 }
 
+static void timer_hurries(struct fg_timer *timer)
+{
+	fg_loop_hurry(timer->handle.loop);
+}
+
+/* Once, up to the next check; the turn after that sleeps again. */
+static void hurry_reaches_check(void **state)
+{
+	struct sim *sim = *state;
+	struct probe check, later = { .sim = sim };
+	struct fg_timer timer;
+
+	fg_timer_init(sim->loop, &timer, timer_hurries);
+	fg_timer_start(&timer, 0);
+	fg_timer_init(sim->loop, &later.timer, probe_timer);
+	fg_timer_start(&later.timer, FG_S(1));
+	hook_setup(sim, &check, FG_PHASE_CHECK, 'k');
+	check.left = 100;
+	fg_loop_turn(sim->loop, true);
+	assert_string_equal(sim->trace, "k");
+	assert_int_equal(sim->sleeps, 0);
+	fg_loop_turn(sim->loop, true);
+	assert_int_equal(sim->sleeps, 1);
+	fg_handle_close(&check.hook.handle, NULL);
+	fg_timer_stop(&later.timer);
+	sim_close_rest(sim);
+}
+
 static void close_in_close_waits_a_turn(struct fg_handle *handle)
 {
 	struct probe *probe = container_of(handle, struct probe, hook.handle);
@@ -485,14 +363,11 @@ int main(void)
 		SIM_TEST(callbacks_in_their_phase),
 		SIM_TEST(deferred_in_deferred_waits_a_turn),
 		SIM_TEST(deferred_cancelled),
-		SIM_TEST(budget_of_timers),
-		SIM_TEST(budget_of_pending),
-		SIM_TEST(budget_of_hooks),
-		SIM_TEST(budget_of_close),
 		SIM_TEST(hooks_change_their_list),
 		SIM_TEST(ends_when_nothing_is_left),
 		SIM_TEST(unreferenced_does_not_hold),
 		SIM_TEST(stop_ends_after_the_turn),
+		SIM_TEST(hurry_reaches_check),
 		SIM_TEST(closes_one_after_the_other),
 		SIM_TEST(no_turn_within_a_turn),
 		SIM_TEST(longest_turn_without_sleep),

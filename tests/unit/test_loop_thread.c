@@ -274,7 +274,7 @@ static void listener_called(struct fg_signal *sig, int signo)
 
 static void signals_reach_their_listeners(void **state)
 {
-	static const int signo[] = { SIGUSR1, SIGUSR2, SIGUSR1, SIGUSR1 };
+	static const int signo[] = { SIGUSR1, SIGUSR1, SIGUSR2, SIGUSR1 };
 	struct sim *sim = *state;
 	struct listener l[4];
 
@@ -285,14 +285,17 @@ static void signals_reach_their_listeners(void **state)
 	}
 	kill(getpid(), SIGUSR1);
 	kill(getpid(), SIGUSR2);
-	l[0].closes = &l[2];
+	l[0].closes = &l[1];
 	fg_loop_turn(sim->loop, true);
-	assert_string_equal(sim->trace, "adb");
+	assert_string_equal(sim->trace, "adc");
+	kill(getpid(), SIGUSR1);
+	fg_loop_turn(sim->loop, true);
+	assert_string_equal(sim->trace, "adcad");
 	for (unsigned i = 0; i < 4; i++)
 		fg_handle_close(&l[i].sig.handle, NULL);
 	kill(getpid(), SIGUSR1); /* nobody listens, and it does not kill */
 	assert_int_equal(fg_loop_run(sim->loop), 0);
-	assert_string_equal(sim->trace, "adb");
+	assert_string_equal(sim->trace, "adcad");
 	assert_int_equal(fg_signal_init(sim->loop, &l[0].sig, 10000, listener_called), -EINVAL);
 }
 

@@ -190,6 +190,7 @@ static void never_early(void **state)
 	static const uint64_t after_ns[] = { 1, 999, 100000, 999999, 1000001, 2500000 };
 	struct fg_loop *loop = fg_loop_new();
 	struct fg_timer timer;
+	uint64_t turns;
 
 	(void)state;
 	fg_timer_init(loop, &timer, timer_checks_clock);
@@ -197,7 +198,9 @@ static void never_early(void **state)
 		loop->io.no_pwait2 = i % 2;
 		fg_loop_update_now(loop);
 		fg_timer_start(&timer, after_ns[i / 2]);
+		turns = loop->stats.turns;
 		assert_int_equal(fg_loop_run(loop), 0);
+		assert_true(loop->stats.turns - turns <= 2); /* nor does it wake up before */
 		assert_true(fg_loop_update_now(loop) >= timer.due_ns);
 	}
 	fg_loop_free(loop);

@@ -135,7 +135,7 @@ struct fg_defer {
 	bool queued;			/* must be false at first; false again when cb is called */
 };
 
-void fg_loop_defer(struct fg_loop *, struct fg_defer *);	/* queued already: keeps its place */
+void fg_loop_defer(struct fg_loop *, struct fg_defer *);	/* queued already: stays there */
 void fg_loop_cancel(struct fg_loop *, struct fg_defer *);
 
 /* -- waking the loop from another thread; several sends may become one callback -- */
