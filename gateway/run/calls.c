@@ -1,5 +1,5 @@
-/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue and
- * discard. Every answer is a line of JSON. */
+/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue
+ * and discard. Every answer is a line of JSON. */
 #include "base/pattern.h"
 #include "record/pack.h"
 #include "run/private.h"
