@@ -267,6 +267,8 @@ static void other_methods(void **state)
 		m.mid++;
 		m.code = rows[i].method;
 		m.path = rows[i].path;
+		/* libcoap 4.3.4 answers a FETCH without one by itself (RFC 8132 section 2.2) */
+		m.format = rows[i].method >= FETCH ? 50 + 1 : 0;
 		msg_send(bed, &m);
 		bed_turns(bed, 2);
 		assert_reply(bed, ACK, rows[i].code, m.mid, "tok");
