@@ -50,8 +50,9 @@ static void at_start(const SSL *ssl, int where, int ret)
 	(void)ret;
 	if (!(where & SSL_CB_HANDSHAKE_START) || !c || !c->conf->tls.server_name)
 		return;
-	/* OpenSSL hands the connection out as const, and expects to be told here */
-	SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, c->conf->tls.server_name);
+	/* OpenSSL hands the connection out as const, and the macro for this takes no const name */
+	SSL_ctrl((SSL *)(uintptr_t)ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		 (void *)(uintptr_t)c->conf->tls.server_name);
 }
 
 static int trust(struct fg_mqtt *c, SSL_CTX *ctx, char *why, size_t cap)
