@@ -61,7 +61,11 @@ static void frame_lost(struct serial *serial, struct fg_str frame)
 /* False when there was no room. */
 static bool frame_submit(struct serial *serial, struct fg_str frame)
 {
-	const struct fg_input input = { .payload = frame, .content_format = -1 };
+	const struct fg_input input = {
+		.address = FG_STR(""),
+		.payload = frame,
+		.content_format = -1,
+	};
 	uint64_t unused;
 
 	return fg_source_submit(serial->source, &input, &unused) != -EAGAIN;
@@ -96,7 +100,7 @@ static bool held_submit(struct serial *serial)
 static void reject_each(struct serial *serial, uint64_t *count, const char *reason)
 {
 	for (; *count; --*count)
-		fg_source_reject(serial->source, reason, fg_str(NULL, 0));
+		fg_source_reject(serial->source, reason, FG_STR(""));
 }
 
 /* What the framer counted is handed on as it happens, and its counters begin at 0 again. */
@@ -130,7 +134,7 @@ static void overruns_look(struct serial *serial)
 		return;
 	serial->looked_ns = now;
 	if (serial_port_overruns(&serial->port) > 0)
-		fg_source_reject(serial->source, "overrun", fg_str(NULL, 0));
+		fg_source_reject(serial->source, "overrun", FG_STR(""));
 }
 
 /* A frame whose beginning nobody has heard could pass for another: 3.5 for 23.5. On a pty all that
@@ -345,6 +349,20 @@ static void serial_kept(struct fg_source *source, uint64_t upto)
 	(void)upto;
 }
 
+static int serial_framing_of(const void *conf, const struct fg_framer_conf *profile, char *room,
+			     struct fg_framer_conf *ret_conf)
+{
+	struct serial_framing framing;
+	int r = serial_framing(conf, profile, &framing);
+
+	if (r < 0)
+		return r;
+	memcpy(room, framing.delimiter, sizeof(framing.delimiter));
+	*ret_conf = framing.conf;
+	ret_conf->delimiter.ptr = room;
+	return 0;
+}
+
 const struct fg_driver fg_driver_serial = {
 	.name = "serial",
 	.summary = "Frames from a serial line: text lines, delimited, fixed or stuffed frames.",
@@ -353,6 +371,7 @@ const struct fg_driver fg_driver_serial = {
 	.state_size = sizeof(struct serial),
 	.options = serial_options,
 	.check = serial_conf_check,
+	.framing = serial_framing_of,
 	.ops = {
 		.open = serial_open,
 		.close = serial_close,
