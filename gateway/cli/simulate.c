@@ -333,7 +333,10 @@ static int sim_status(const struct sim *sim, int err)
 {
 	if (err < 0 || sim->failed)
 		return FG_EXIT_FAILED;
-	return all_done(sim) ? FG_EXIT_OK : FG_EXIT_NO;
+	for (unsigned i = 0; i < sim->nstreams; i++)
+		if (sim->streams[i]->acknowledged < sim->streams[i]->sent)
+			return FG_EXIT_NO;
+	return FG_EXIT_OK;
 }
 
 int fg_cli_simulate(int argc, char **argv)
