@@ -13,25 +13,78 @@ static bool ends_with(struct fg_str s, struct fg_str end)
 	return s.len >= end.len && memcmp(s.ptr + s.len - end.len, end.ptr, end.len) == 0;
 }
 
-/* {name} or {name...}; the braces are there. */
+static bool good_name(struct fg_str name)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+	for (size_t i = 0; i < name.len; i++)
+		if (!memchr(letters, name.ptr[i], sizeof(letters) - 1))
+			return false;
+	return name.len > 0 && name.len <= 64;
+}
+
+/* True if an earlier {name} of the pattern is the same. */
+static bool name_is_taken(const char *text, const char *upto, struct fg_str name)
+{
+	for (const char *p = text; p + name.len + 1 < upto; p++)
+		if (*p == '{' && memcmp(p + 1, name.ptr, name.len) == 0 &&
+		    strchr("}.:", p[1 + name.len]))
+			return true;
+	return false;
+}
+
+/* {name}, {device...} or {device:literal}; the braces are there. */
 static int parse_capture(struct fg_pattern *pattern, struct fg_str part, const char **ret_why)
 {
-	struct fg_str name = fg_str(part.ptr + 1, part.len - 2);
+	struct fg_str name = fg_str(part.ptr + 1, part.len - 2), literal = { NULL, 0 };
 	bool many = ends_with(name, FG_STR("..."));
+	const char *colon = memchr(name.ptr, ':', name.len);
 
 	if (many)
 		name.len -= 3;
-	if (name.len == 0 || memchr(name.ptr, '{', name.len))
-		return bad(ret_why, "a capture needs a name: {device}");
+	if (colon) {
+		literal = fg_str(colon + 1, (size_t)(name.ptr + name.len - colon - 1));
+		name.len = (size_t)(colon - name.ptr);
+	}
+	if (!good_name(name))
+		return bad(ret_why, "a name between '{' and '}' is made of A-Z a-z 0-9 _ -");
+	if ((many || colon) && !fg_str_eq_c(name, "device"))
+		return bad(ret_why, "only {device...} takes several levels");
+	if (name_is_taken(pattern->text, part.ptr, name))
+		return bad(ret_why, "a name stands there twice");
 	if (many && pattern->many >= 0)
-		return bad(ret_why, "only one part may take several levels");
+		return bad(ret_why, "only one of '#' and {device...} can be there");
 	if (many)
 		pattern->many = (int8_t)pattern->count;
-	if (!fg_str_eq_c(name, "device"))
-		return 0;
-	if (pattern->device >= 0)
-		return bad(ret_why, "{device} stands twice");
-	pattern->device = (int8_t)pattern->count;
+	if (colon) {
+		pattern->levels[pattern->count] = literal;
+		pattern->literals++;
+	}
+	if (fg_str_eq_c(name, "device"))
+		pattern->device = (int8_t)pattern->count;
+	return 0;
+}
+
+static int parse_rest(struct fg_pattern *pattern, bool last, const char **ret_why)
+{
+	if (!last)
+		return bad(ret_why, "'#' must be the last level");
+	if (pattern->many >= 0)
+		return bad(ret_why, "only one of '#' and {device...} can be there");
+	pattern->many = (int8_t)pattern->count;
+	pattern->many_may_be_none = true;
+	return 0;
+}
+
+static int parse_literal(struct fg_pattern *pattern, struct fg_str part, const char **ret_why)
+{
+	if (part.len && (memchr(part.ptr, '+', part.len) || memchr(part.ptr, '#', part.len)))
+		return bad(ret_why, "'+' and '#' take a whole level");
+	if (part.len && (memchr(part.ptr, '{', part.len) || memchr(part.ptr, '}', part.len)))
+		return bad(ret_why, "a name between '{' and '}' takes a whole level");
+	pattern->levels[pattern->count] = part;
+	pattern->literals++;
 	return 0;
 }
 
@@ -42,22 +95,12 @@ static int parse_level(struct fg_pattern *pattern, struct fg_str part, bool last
 
 	if (pattern->count == FG_PATTERN_LEVELS)
 		return bad(ret_why, "more than 32 levels");
-	if (part.len >= 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}') {
+	if (part.len >= 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}')
 		r = parse_capture(pattern, part, ret_why);
-	} else if (fg_str_eq_c(part, "#")) {
-		if (!last)
-			return bad(ret_why, "'#' stands only at the end");
-		if (pattern->many >= 0)
-			return bad(ret_why, "only one part may take several levels");
-		pattern->many = (int8_t)pattern->count;
-		pattern->many_may_be_none = true;
-	} else if (!fg_str_eq_c(part, "+")) {
-		for (size_t i = 0; i < part.len; i++)
-			if (strchr("+#{}", part.ptr[i]))
-				return bad(ret_why, "'+', '#' and {name} each take a whole level");
-		pattern->levels[pattern->count] = part;
-		pattern->literals++;
-	}
+	else if (fg_str_eq_c(part, "#"))
+		r = parse_rest(pattern, last, ret_why);
+	else if (!fg_str_eq_c(part, "+"))
+		r = parse_literal(pattern, part, ret_why);
 	if (r == 0)
 		pattern->count++;
 	return r;

@@ -1,7 +1,7 @@
 /*
  * Topic and path patterns: literal levels, '+' (one level), '#' (the rest, at the end), {device} (one
- * level), {device...} (one or more levels), {other} and {other...} likewise as captures. A pattern
- * has at most one part of several levels.
+ * level), {device...} (one or more levels), {device:name} (the level `name`, taken as the device),
+ * {other} a capture of one level. A pattern has at most one part of several levels.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 struct fg_pattern {
 	const char *text;		/* borrowed */
-	struct fg_str levels[FG_PATTERN_LEVELS];	/* literals; ptr NULL: any level */
+	struct fg_str levels[FG_PATTERN_LEVELS];	/* literals; ptr NULL: any */
 	uint8_t count;
 	int8_t many;			/* index of the part of several levels, or -1 */
 	bool many_may_be_none;		/* '#': also nothing */
