@@ -163,12 +163,18 @@ static int read_input(struct fg_buf *input)
 /* The framer as the link would use it. */
 static int frame_stream(struct normaliser *n, struct fg_str stream)
 {
-	struct fg_framer_conf conf = { .kind = FG_FRAMER_LINE };
+	const struct fg_driver *driver = n->instance->driver;
+	struct fg_framer_conf conf = { .kind = FG_FRAMER_LINE }, own;
+	char room[FG_FRAMER_DELIMITER_MAX];
 	struct fg_framer framer;
-	int r;
+	int r = 0;
 
-	fg_profile_framer(n->profile, &conf);
-	r = fg_framer_init(&framer, &conf);
+	if (fg_profile_framer(n->profile, &own))
+		conf = own;
+	if (driver->framing)
+		r = driver->framing(n->instance->conf, &conf, room, &conf);
+	if (r == 0)
+		r = fg_framer_init(&framer, &conf);
 	if (r < 0)
 		return fg_cli_failed("normalise", "the framer: %s", strerror(-r));
 	fg_framer_feed(&framer, stream.ptr, stream.len, on_frame, n);
@@ -178,7 +184,8 @@ static int frame_stream(struct normaliser *n, struct fg_str stream)
 			(unsigned long long)framer.skipped, (unsigned long long)framer.bad,
 			(unsigned long long)framer.oversize);
 	fg_framer_fini(&framer);
-	return n->frames > 0 ? FG_EXIT_OK : FG_EXIT_NO;
+	/* Without a profile a frame need not say anything to be one. */
+	return n->frames > 0 || (n->bad > 0 && !n->profile) ? FG_EXIT_OK : FG_EXIT_NO;
 }
 
 static const struct fg_driver_conf *find_instance(const struct fg_config *config, const char *name)

@@ -22,6 +22,7 @@ struct fg_report_conf {
 
 struct fg_point_conf {
 	const char *from;		/* JSON Pointer; NULL: the point's own name as one key */
+	const char *when;		/* JSON Pointer: only in payloads that have this too; NULL: in all */
 	const char *unit;
 	double scale, offset;		/* 1 and 0 by default: value * scale + offset */
 	struct fg_values map;		/* text of the value -> value */

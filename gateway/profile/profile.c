@@ -56,6 +56,35 @@ static struct fg_value as_value(double d)
 	return value;
 }
 
+/* The steps of a JSON Pointer, unescaped. False: out of memory. */
+static bool pointer_steps(struct fg_arena *arena, const char *pointer, const struct fg_str **ret_steps,
+			  size_t *ret_count)
+{
+	size_t n = 0, count = 0;
+	struct fg_str *steps;
+	char *text = fg_arena_dup(arena, fg_str_c(pointer)), *out = text;
+
+	for (const char *p = pointer; *p; p++)
+		count += *p == '/';
+	steps = fg_arena_array(arena, count + 1, sizeof(*steps));
+	if (!text || !steps)
+		return false;
+	for (const char *p = pointer; *p; p++) {
+		if (*p == '/') {
+			steps[n++] = fg_str(out, 0);
+			continue;
+		}
+		if (*p == '~')
+			*out++ = *++p == '0' ? '~' : '/';
+		else
+			*out++ = *p;
+		steps[n - 1].len++;
+	}
+	*ret_steps = steps;
+	*ret_count = n;
+	return true;
+}
+
 static bool point_compile(struct profile_point *point, const char *name,
 			  const struct fg_point_conf *conf, struct fg_profiles *set)
 {
@@ -68,6 +97,8 @@ static bool point_compile(struct profile_point *point, const char *name,
 	point->offset = as_value(conf->offset);
 	point->converts = conf->map.count || conf->type != FG_POINT_AS_IS || point->scales;
 	point->hash = fg_hash_str(point->from, set->seed);
+	if (conf->when && !pointer_steps(&set->arena, conf->when, &point->when, &point->nwhen))
+		return false;
 	return point->name.ptr && point->from.ptr;
 }
 

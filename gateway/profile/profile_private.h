@@ -14,6 +14,8 @@ struct profile_point {
 	const struct fg_point_conf *conf;
 	struct fg_value scale, offset;		/* as decimals where they are */
 	bool converts, scales;
+	const struct fg_str *when;		/* steps of the pointer, or NULL */
+	size_t nwhen;
 	struct profile_point *also;		/* another point from the same leaf */
 };
 

@@ -185,6 +185,27 @@ static void note_places(struct walk *w, const struct fg_node *node, struct fg_st
 	}
 }
 
+static bool applies(const struct walk *w, const struct profile_point *point)
+{
+	return !point->when || fg_doc_find(w->doc, point->when, point->nwhen);
+}
+
+/* Under every point that takes the leaf; under its own name if none does and '*' keeps it. */
+static bool emit_points(struct walk *w, const struct fg_node *node, struct fg_str generic,
+			const struct profile_point *point)
+{
+	bool taken = false;
+
+	for (; point; point = point->also) {
+		if (!applies(w, point))
+			continue;
+		taken = true;
+		if (!emit(w, node, generic, point))
+			return false;
+	}
+	return taken || !w->profile->star || emit(w, node, generic, NULL);
+}
+
 static bool leaf(struct walk *w, const struct fg_node *node)
 {
 	struct fg_str generic = node_name(w, node, false);
@@ -205,12 +226,7 @@ static bool leaf(struct walk *w, const struct fg_node *node)
 	note_places(w, node, generic);
 	if (w->profile->count)
 		point = profile_find_point(w->profile, generic, w->set->seed);
-	if (!point)
-		return !w->profile->star || emit(w, node, generic, NULL);
-	for (; point; point = point->also)
-		if (!emit(w, node, generic, point))
-			return false;
-	return true;
+	return emit_points(w, node, generic, point);
 }
 
 static bool enter(struct walk *w, const struct fg_node *node)

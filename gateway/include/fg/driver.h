@@ -74,6 +74,11 @@ struct fg_driver {
 	/* Optional: checks that need several options at once. Faults and doubts go through
 	 * fg_fault() of <fg/fault.h>, with a pointer below the instance ("/tls/ca"). */
 	void (*check)(const void *conf, struct fg_faults *);
+	/* Optional: how an instance finds frames in a stream of bytes; `profile` is what its profile
+	 * brings, or NULL. A delimiter's bytes are put into `room` (FG_FRAMER_DELIMITER_MAX).
+	 * 0, or -EINVAL. */
+	int (*framing)(const void *conf, const struct fg_framer_conf *profile, char *room,
+		       struct fg_framer_conf *ret_conf);
 	struct fg_driver_ops ops;
 };
 

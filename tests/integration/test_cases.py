@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# Real devices' payloads through `fieldgate normalise`: every sample case of the families that are
+# understood, if the samples are there ($FG_CASES, or ../shared/cases beside the project).
+# With arguments: only those families, every failure shown.
+import concurrent.futures, json, math, os, re, subprocess, sys, tempfile
+
+FG = os.environ.get("FIELDGATE", "build/fieldgate")
+HERE = os.environ.get("SOURCE_DIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+CASES = os.environ.get("FG_CASES", os.path.join(HERE, "../shared/cases"))
+
+# family -> how it is driven. Those that are here must pass whole.
+FAMILIES = {
+    "json-robustness": {"driver": "mqtt", "profile": "json"},
+    "zigbee2mqtt": {"driver": "mqtt"},
+    "senml": {"driver": "coap", "profile": "senml"},
+    "serial-framing": {"driver": "serial"},
+}
+
+# Not driven: a stream has no place for a packet with its own delimiter inside.
+NOT_DRIVEN = {"cobsr-030"}
+
+NAME_OK = re.compile(rb"[A-Za-z0-9\-:./_]")
+
+
+def escape(raw, slash):
+    raw = raw.encode("utf-8", "surrogatepass")
+    out = ""
+    for i, c in enumerate(raw):
+        b = raw[i:i + 1]
+        literal = b == b"_" and re.match(rb"_x[0-9A-F]{2}_", raw[i:i + 5])
+        if literal or not NAME_OK.match(b) or (slash and b == b"/"):
+            out += "_x%02X_" % c
+        else:
+            out += b.decode()
+    return out
+
+
+def expected_name(name):
+    if name == "":
+        return ["value", ""]
+    steps = [s.replace("~1", "/").replace("~0", "~") for s in name.split("/")]
+    return ["/".join(escape(s, True) for s in steps), escape(name, False)]
+
+
+def resolve(pack):
+    base, out = {}, []
+    for r in pack:
+        for k in ("bn", "bt", "bu", "bv"):
+            if k in r:
+                base[k] = r[k]
+        out.append({"n": base.get("bn", "") + r.get("n", ""), "bn": base.get("bn", ""),
+                    "t": base.get("bt", 0) + r.get("t", 0), "u": r.get("u"), "r": r,
+                    "point": r.get("n", "")})
+    return out
+
+
+def value_matches(want, got):
+    kind, value = want["type"], want.get("value")
+    if kind == "number":
+        if "v" not in got:
+            return "s" in got and want.get("sum") is not None
+        literal = want.get("literal")
+        if literal is not None and re.fullmatch(r"-?\d{1,19}", literal):
+            return int(literal) == got["v"] or float(literal) == got["v"]
+        if isinstance(value, str):
+            value = float(value)
+        return math.isclose(float(got["v"]), float(value), rel_tol=1e-6, abs_tol=1e-12)
+    if kind == "string":
+        return got.get("vs") == value
+    if kind == "boolean":
+        return got.get("vb") == value
+    if kind == "data":
+        return "vd" in got and got["vd"].rstrip("=") == str(value).rstrip("=").replace("+", "-").replace("/", "_")
+    return True
+
+
+def check_records(case, records, device):
+    problems, left = [], list(records)
+    for want in case.get("records") or []:
+        if want["type"] in ("null", "empty-object", "empty-array"):
+            continue
+        names = expected_name(want["name"])
+        hit = None
+        for r in left:
+            if r["point"] in names or (device is None and any(r["n"].endswith("/" + n) for n in names)):
+                if value_matches(want, r["r"]):
+                    hit = r
+                    break
+        if hit is None:
+            problems.append("no record %r %s %r" % (want["name"], want["type"], want.get("value")))
+            continue
+        if "duplicate-key" not in case.get("tags", []):  # the last one wins
+            left.remove(hit)
+        if want.get("senml_unit") and hit["u"] != want["senml_unit"]:
+            problems.append("%s: unit %r, not %r" % (want["name"], hit["u"], want["senml_unit"]))
+        if want.get("time") is not None and abs(hit["t"] - want["time"]) > 0.002:
+            problems.append("%s: time %r, not %r" % (want["name"], hit["t"], want["time"]))
+        if device is not None and hit["bn"] != "gw/" + escape(device, False) + "/":
+            problems.append("%s: device %r, not %r" % (want["name"], hit["bn"], device))
+    if case.get("time") is not None and records and abs(records[0]["t"] - case["time"]) > 0.002:
+        problems.append("time %r, not %r" % (records[0]["t"], case["time"]))
+    return problems
+
+
+def frames_config(case, folder):
+    framing = (case["address"].get("framing") or "").lower()
+    framer = "cobsr" if framing.startswith("cobsr") else "cobs" if framing.startswith("cobs") else "slip"
+    path = os.path.join(folder, framer + ".json")
+    with open(path, "w") as f:
+        json.dump({"gateway": {"id": "gw"}, "drivers": {"link": {
+            "type": "serial", "port": "/dev/null", "framer": framer}}}, f)
+    return path
+
+
+def command(case, how, folder):
+    address = case["address"]
+    cmd = [FG, "normalise", "-d", how["driver"]]
+    if address.get("topic"):
+        cmd += ["-a", address["topic"]]
+    elif address.get("path"):
+        cmd += ["-a", address["path"]]
+    elif how["driver"] != "serial":
+        cmd += ["-a", "test/device"]
+    if address.get("content_format") is not None and how["driver"] == "coap":
+        cmd += ["--content-format", str(address["content_format"])]
+    if how.get("profile"):
+        cmd += ["-p", how["profile"]]
+    if how["driver"] == "serial":
+        cmd += ["--frames"]
+        if not how.get("profile"):
+            cmd[3:4] = ["link", "-c", frames_config(case, folder)]
+    return cmd
+
+
+def run_case(family, how, case, folder):
+    raw = open(os.path.join(CASES, family, case["input"]), "rb").read() if case.get("input") else bytes.fromhex(case["hex"])
+    p = subprocess.run(command(case, how, folder), input=raw, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=20)
+    if p.returncode not in (0, 1):
+        return ["exit status %d: %s" % (p.returncode, p.stderr.decode(errors="replace")[:200])]
+    out = p.stdout.decode("utf-8")
+    packs = [json.loads(line, parse_constant=lambda c: sys.exit("a %s in the output" % c)) for line in out.split("\n") if line]
+    if case["expect"] == "either":
+        return []
+    if case["expect"] == "reject":
+        return [] if p.returncode == 1 and not out else ["not rejected: %s" % out[:200]]
+    if p.returncode != 0:
+        return ["rejected: %s" % p.stderr.decode(errors="replace").strip()[:200]]
+    return check_records(case, [r for pack in packs for r in resolve(pack)], case.get("device"))
+
+
+def wanted(family, case):
+    return case["id"] not in NOT_DRIVEN and (case.get("input") or case.get("hex"))
+
+
+def main():
+    if not os.path.isdir(CASES):
+        print("skipped: no sample cases at %s" % CASES)
+        sys.exit(77)
+    only = sys.argv[1:]
+    bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for family, how in FAMILIES.items():
+            if only and family not in only:
+                continue
+            cases = json.load(open(os.path.join(CASES, family, "cases.json")))["cases"]
+            cases = [c for c in cases if wanted(family, c)]
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                results = list(pool.map(lambda c: run_case(family, how, c, folder), cases))
+            failed = [(c, r) for c, r in zip(cases, results) if r]
+            bad += len(failed)
+            print("%-20s %d of %d cases pass" % (family, len(cases) - len(failed), len(cases)))
+            for c, r in failed[:None if only else 5]:
+                print("  %s: %s" % (c["id"], "; ".join(r[:4])))
+    sys.exit(1 if bad else 0)
+
+
+main()
