@@ -351,7 +351,7 @@ static void flood_is_shared_fairly(void **state)
 	unsigned least = UINT32_MAX, most = 0;
 
 	for (unsigned turn = 1; turn <= 50; turn++) {
-		fg_loop_turn(sim->loop, true);
+		assert_int_equal(fg_loop_turn(sim->loop, true), 1);
 		fg_loop_stats(sim->loop, &stats);
 		assert_true(stats.callbacks[FG_PHASE_POLL] <= turn * FG_LOOP_BUDGET);
 	}
