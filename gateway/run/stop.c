@@ -1,11 +1,11 @@
 /*
  * Stopping, in this order: take nothing more; sources close; what is in flight may still be
- * acknowledged for a moment; "offline" is said; sinks close; the spool commits everything and writes
- * its clean end.
+ * acknowledged for a moment; "offline" is said; sinks close; the spool commits everything and
+ * writes its clean end.
  */
-#include <stdlib.h>
-
 #include "run/private.h"
+
+#include <stdlib.h>
 
 #define PATIENCE FG_MS(1000)	/* for acknowledgements that are on their way */
 
@@ -62,7 +62,7 @@ void run_stop_step(struct fg_gateway *gateway)
 		run_remove_sinks(gateway);
 		if (gateway->changing > 0)
 			break;
-		/* fall through */
+		__attribute__((fallthrough));
 	case STEP_SINKS:
 		gateway->step = STEP_SPOOL;
 		close_timers(gateway);
