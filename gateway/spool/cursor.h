@@ -1,7 +1,8 @@
 /*
  * A bridge's cursor: how far its upstream has acknowledged, and that bridge's counts. One small
  * file, SPOOLDIR/cursors/BRIDGE, two slots written in turn in place, so that a torn write leaves
- * the other: cheap enough for every turn, which keeps what comes twice after a crash below the window.
+ * the other: cheap enough for every turn, which keeps what comes twice after a crash below the
+ * window.
  */
 #pragma once
 

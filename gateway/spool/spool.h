@@ -185,8 +185,9 @@ struct fg_spool_segment_info {
 	bool sealed;
 };
 
-void fg_spool_each_segment(struct fg_spool *, void (*each)(void *arg,
-			   const struct fg_spool_segment_info *), void *arg);
+void fg_spool_each_segment(struct fg_spool *,
+			   void (*each)(void *arg, const struct fg_spool_segment_info *),
+			   void *arg);
 /* Checks every checksum. Calls `bad` for each damaged stretch; returns the number of entries. */
 int64_t fg_spool_verify(struct fg_spool *,
 			void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len,

@@ -134,6 +134,9 @@ static void test_unchanged_not_written(void **state)
 		fg_cursor_state(cursor)->position++;
 		assert_int_equal(fg_cursor_write(cursor), 0);
 	}
+	fg_cursor_free(cursor);
+	cursor = cursor_open(f, 100, true);
+	assert_int_equal(fg_cursor_state(cursor)->position, 2);
 	slot_tear(f, 1, 0);
 	assert_int_equal(fg_cursor_write(cursor), 0);
 	fg_cursor_free(cursor);

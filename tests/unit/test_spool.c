@@ -199,6 +199,32 @@ static void test_record_bounds(void **state)
 	}
 }
 
+static void test_varint_bounds(void **state)
+{
+	static const struct {
+		const char *body;
+		size_t len;
+		int result;
+	} cases[] = {
+		{ "\x02\x01p\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13, 1 },
+		{ "\x02\x01p\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 13, -EBADMSG },
+		{ "\x02\x01p\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x01", 14, -EBADMSG },
+		{ "\x06\x01p\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13, -EBADMSG },
+		{ "\x02\x01p\x80", 4, -EBADMSG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fg_spool_view view = { .body = { cases[i].body, cases[i].len } };
+		struct fg_record r;
+		size_t at = 0;
+
+		assert_int_equal(fg_spool_record(&view, &at, &r), cases[i].result);
+		if (cases[i].result == 1)
+			assert_int_equal(r.value.i, INT64_MIN);
+	}
+}
+
 /* -- ends and beginnings -- */
 
 static void test_clean_restart(void **state)
@@ -275,6 +301,7 @@ static void test_kill_empty(void **state)
 		fixture_open(f);
 		assert_int_equal(fg_spool_epoch(f->spool)->prev_id, first);
 		assert_int_equal(fg_spool_epoch(f->spool)->prev_last, 3);
+		assert_int_equal(f->spool->epochs.count, 2);
 		assert_int_equal(fg_spool_segments(f->spool), 1);
 	}
 }
@@ -592,12 +619,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_values),	       T(test_values_refused), T(test_record_bounds),
-		T(test_clean_restart), T(test_kill),	       T(test_kill_empty),
-		T(test_power_cut),     T(test_power_cut_each), T(test_state_lost),
-		T(test_lock),	       T(test_readonly),       T(test_reader_positions),
-		T(test_reader_at_end), T(test_large_entry),    T(test_drop_oldest),
-		T(test_refuse),	       T(test_release),	       T(test_disk_full),
+		T(test_values),		  T(test_values_refused), T(test_record_bounds),
+		T(test_varint_bounds),	  T(test_clean_restart),  T(test_kill),
+		T(test_kill_empty),	  T(test_power_cut),	  T(test_power_cut_each),
+		T(test_state_lost),	  T(test_lock),		  T(test_readonly),
+		T(test_reader_positions), T(test_reader_at_end),  T(test_large_entry),
+		T(test_drop_oldest),	  T(test_refuse),	  T(test_release),
+		T(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
