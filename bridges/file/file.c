@@ -1,10 +1,16 @@
 /*
  * Bridge to a file: a pack a line, rotated by size; or to stdout ("-").
  *
- * A pack counts as acknowledged when it is on the disk, not when it is in the kernel's cache: what the
- * spool frees must be kept somewhere. One sync, on a worker, covers all packs written before it; it
- * starts when the window is full, else within a second, so that an idle file costs no writes.
+ * A pack counts as acknowledged when it is on the disk, not when it is in the kernel's cache:
+ * what the spool frees must be kept somewhere. One sync, on a worker, covers all packs written
+ * before it; it starts when the window is full, else within a second, so that an idle file costs
+ * no writes.
  */
+#include "file.h"
+
+#include <fg/bridge.h>
+#include <fg/fault.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,11 +19,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include <fg/bridge.h>
-#include <fg/fault.h>
-
-#include "file.h"
 
 static const struct fg_option rotate_options[] = {
 	{ .name = "size",
@@ -73,8 +74,8 @@ static void report_synced(struct fg_sink *sink, int error)
 
 static void closed_part(struct fg_handle *handle)
 {
-	struct file_state *st = (struct file_state *)((char *)handle -
-						      offsetof(struct file_state, io));
+	struct file_state *st =
+		(struct file_state *)((char *)handle - offsetof(struct file_state, io));
 
 	free(st->written);
 	st->written = NULL;
@@ -96,8 +97,8 @@ static void finish_close(struct fg_sink *sink)
 
 static void on_sync_done(struct fg_work *work)
 {
-	struct file_state *st = (struct file_state *)((char *)work -
-						      offsetof(struct file_state, work));
+	struct file_state *st =
+		(struct file_state *)((char *)work - offsetof(struct file_state, work));
 	int error = st->sync_error;
 
 	st->sync_running = false;
@@ -114,8 +115,8 @@ static void on_sync_done(struct fg_work *work)
 
 static void sync_work(struct fg_work *work)
 {
-	struct file_state *st = (struct file_state *)((char *)work -
-						      offsetof(struct file_state, work));
+	struct file_state *st =
+		(struct file_state *)((char *)work - offsetof(struct file_state, work));
 
 	st->sync_error = 0;
 	if (fdatasync(st->fd) < 0)
@@ -149,8 +150,8 @@ static void start_sync(struct fg_sink *sink)
 
 static void on_timer(struct fg_timer *timer)
 {
-	struct file_state *st = (struct file_state *)((char *)timer -
-						      offsetof(struct file_state, timer));
+	struct file_state *st =
+		(struct file_state *)((char *)timer - offsetof(struct file_state, timer));
 
 	start_sync(st->sink);
 }
@@ -231,11 +232,12 @@ static int file_rotate(struct fg_sink *sink)
 	char from[4096], to[4096];
 
 	for (int64_t i = conf->rotate.keep; i > 0; i--) {
-		int n = i > 1 ? snprintf(from, sizeof(from), "%s.%lld", conf->path, (long long)i - 1)
-			      : snprintf(from, sizeof(from), "%s", conf->path);
+		int n = i > 1 ? snprintf(from, sizeof(from), "%s.%lld", conf->path,
+					 (long long)i - 1) :
+				snprintf(from, sizeof(from), "%s", conf->path);
 
-		if (n >= (int)sizeof(from) ||
-		    snprintf(to, sizeof(to), "%s.%lld", conf->path, (long long)i) >= (int)sizeof(to))
+		if (n >= (int)sizeof(from) || snprintf(to, sizeof(to), "%s.%lld", conf->path,
+						       (long long)i) >= (int)sizeof(to))
 			return -ENAMETOOLONG;
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
@@ -401,8 +403,8 @@ static void file_close(struct fg_sink *sink)
 
 	st->closing = true;
 	st->current = NULL;
-	/* What is written but not synced is not acknowledged, and comes again; stopping cleanly, it is
-	 * worth one more sync. */
+	/* What is written but not synced is not acknowledged, and comes again; stopping cleanly,
+	 * it is worth one more sync. */
 	if (!st->sync_running && st->regular && st->nwritten > 0)
 		start_sync(sink);
 	if (!st->sync_running)

@@ -22,7 +22,8 @@ struct file_state {
 	struct fg_work work;
 	int fd, dir_fd;
 	off_t size;
-	struct fg_batch **written;	/* written, not yet synced; the first `syncing` are being synced */
+	/* written, not yet synced; the first `syncing` are being synced */
+	struct fg_batch **written;
 	uint32_t nwritten, syncing;
 	struct fg_batch *current;	/* stdout: being written, `offset` bytes of it are */
 	size_t offset;

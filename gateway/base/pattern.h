@@ -1,7 +1,7 @@
 /*
- * Topic and path patterns: literal levels, '+' (one level), '#' (the rest, at the end), {device} (one
- * level), {device...} (one or more levels), {device:name} (the level `name`, taken as the device),
- * {other} a capture of one level. A pattern has at most one part of several levels.
+ * Topic and path patterns: literal levels, '+' (one level), '#' (the rest, at the end), {device}
+ * (one level), {device...} (one or more levels), {device:name} (the level `name`, taken as the
+ * device), {other} a capture of one level. A pattern has at most one part of several levels.
  */
 #pragma once
 

@@ -1,10 +1,4 @@
 /* fieldgate normalise: one payload in, its records as one pack out. No socket, no spool. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include <fg/framer.h>
 
 #include "base/clock.h"
@@ -14,6 +8,12 @@
 #include "config/registry.h"
 #include "profile/book.h"
 #include "record/pack.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define INPUT_MAX (64u << 20)
 

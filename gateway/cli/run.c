@@ -1,14 +1,13 @@
 /* fieldgate run: the gateway in the foreground until a signal ends it. */
 #include "run/gateway.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "cli/cli.h"
-#include "cli/commands.h"
 
 struct running {
 	struct fg_loop *loop;
@@ -99,8 +98,8 @@ int fg_cli_run(int argc, char **argv)
 	const struct fg_cli_usage usage = {
 		.name = "run",
 		.operands = "",
-		.summary = "Runs the gateway in the foreground. SIGTERM or SIGINT stops it cleanly,\n"
-			   "SIGHUP reloads the configuration.",
+		.summary = "Runs the gateway in the foreground. SIGTERM or SIGINT stops it\n"
+			   "cleanly, SIGHUP reloads the configuration.",
 		.flags = flags,
 	};
 	struct running running = { 0 };

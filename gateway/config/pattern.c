@@ -1,10 +1,9 @@
 /* Checks of text options: patterns, pointers, names. All have the form of struct fg_option's
  * check. */
 #include "config/pattern.h"
+#include "base/pattern.h"
 
 #include <fg/log.h>
-
-#include "base/pattern.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,9 +27,9 @@ int fg_pattern_check(const char *text, char *why, size_t cap)
 	struct fg_pattern pattern;
 	const char *reason;
 
-	return fg_pattern_parse(text, &pattern, &reason) < 0
-		       ? pattern_fault(text, reason, why, cap)
-		       : 0;
+	return fg_pattern_parse(text, &pattern, &reason) < 0 ?
+		       pattern_fault(text, reason, why, cap) :
+		       0;
 }
 
 int fg_filter_check(const char *text, char *why, size_t cap)

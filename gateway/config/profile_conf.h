@@ -1,7 +1,7 @@
 /*
- * A profile as it was written: plain, checked, not yet compiled (profile/profile.h does that). Filled
- * by the option tables in config/profile_options.c, from the configuration and from the profiles
- * that are shipped.
+ * A profile as it was written: plain, checked, not yet compiled (profile/profile.h does that).
+ * Filled by the option tables in config/profile_options.c, from the configuration and from the
+ * profiles that are shipped.
  */
 #pragma once
 
@@ -16,13 +16,15 @@ enum fg_time_form { FG_TIME_UNIX, FG_TIME_UNIX_MS, FG_TIME_ISO8601 };
 enum fg_time_zone { FG_ZONE_NONE, FG_ZONE_UTC, FG_ZONE_LOCAL };
 
 struct fg_report_conf {
-	const char *deadband;		/* "0.5" or "2%" (a bare number in JSON is kept as its text) */
+	/* "0.5" or "2%" (a bare number in JSON is kept as its text) */
+	const char *deadband;
 	int64_t min_interval_ns, max_interval_ns;
 };
 
 struct fg_point_conf {
 	const char *from;		/* JSON Pointer; NULL: the point's own name as one key */
-	const char *when;		/* JSON Pointer: only in payloads that have this too; NULL: in all */
+	/* JSON Pointer: only in payloads that have this too; NULL: in all */
+	const char *when;
 	const char *unit;
 	double scale, offset;		/* 1 and 0 by default: value * scale + offset */
 	struct fg_values map;		/* text of the value -> value */

@@ -1,11 +1,11 @@
 #include "device/devices.h"
 
+#include "base/hash.h"
+#include "device/intern.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
-
-#include "base/hash.h"
-#include "device/intern.h"
 
 #define MAX_ID 1024
 #define MAX_TEXT 1024	/* a longer last value is not remembered */

@@ -48,7 +48,8 @@ void fg_devices_each(const struct fg_devices *, bool (*each)(void *arg, const st
  * '/' or at the end, else the first level. */
 size_t fg_devices_split(const struct fg_devices *, struct fg_str path);
 
-/* Remembers a record as its point's last value. Never fails: what does not fit is not remembered. */
+/* Remembers a record as its point's last value. Never fails: what does not fit is not
+ * remembered. */
 void fg_device_remember(struct fg_devices *, struct fg_device *, const struct fg_record *,
 			int64_t time_ns);
 const struct fg_point *fg_device_point(const struct fg_device *, struct fg_str name);

@@ -1,8 +1,8 @@
 #include "device/intern.h"
 
-#include <stdlib.h>
-
 #include "base/hash.h"
+
+#include <stdlib.h>
 
 #define MAX_NAMES (1u << 20)
 

@@ -1,10 +1,10 @@
 #include "intake/intake.h"
 
+#include "intake/private.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
-
-#include "intake/private.h"
 
 #define MAX_NODES 200000	/* of one payload; 256 KiB of "1," are 131,072 */
 
@@ -56,7 +56,7 @@ void fg_intake_set_profiles(struct fg_intake *intake, const struct fg_profiles *
 	routes_clear(intake);
 	intake->profiles = profiles;
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-		inlet_bind_profile(i, i->profile_name);
+		intake_bind_profile(i, i->profile_name);
 }
 
 void fg_intake_set_limits(struct fg_intake *intake, uint64_t payload_max, uint32_t depth_max)
@@ -71,10 +71,10 @@ void fg_intake_set_tap(struct fg_intake *intake, const struct fg_intake_tap *tap
 	intake->tap = tap ? *tap : (struct fg_intake_tap){ 0 };
 }
 
-/* What was submitted in this turn is not on disk and its positions are given back: nothing of it may
- * be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a line
- * nobody does, so it is counted. */
-void inlets_not_kept(struct fg_intake *intake, int error)
+/* What was submitted in this turn is not on disk and its positions are given back: nothing of it
+ * may be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a
+ * line nobody does, so it is counted. */
+void intake_not_kept(struct fg_intake *intake, int error)
 {
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
 		if (i->unkept == 0)
@@ -82,8 +82,9 @@ void inlets_not_kept(struct fg_intake *intake, int error)
 		i->submitted = i->reported;
 		if (i->source.driver->address == FG_ADDRESS_LINK) {
 			i->rejected += i->unkept;
-			fg_spool_counters(intake->conf.spool)[FG_COUNTER_REJECTED +
-							      FG_REJECT_NOT_KEPT] += i->unkept;
+			fg_spool_counters(
+				intake->conf.spool)[FG_COUNTER_REJECTED + FG_REJECT_NOT_KEPT] +=
+				i->unkept;
 		} else {
 			fg_source_fault(&i->source, error, "the spool does not take it");
 		}
@@ -107,16 +108,16 @@ void fg_intake_keep(struct fg_intake *intake)
 	int r = fg_spool_flush(intake->conf.spool);
 
 	if (r < 0) {
-		inlets_not_kept(intake, r);
+		intake_not_kept(intake, r);
 	} else {
 		for (struct fg_inlet *i = intake->inlets; i; i = i->next)
 			i->unkept = 0;
-		report(intake, intake->conf.commit_each ? fg_spool_committed(intake->conf.spool)
-							: fg_spool_accepted(intake->conf.spool));
+		report(intake, intake->conf.commit_each ? fg_spool_committed(intake->conf.spool) :
+							  fg_spool_accepted(intake->conf.spool));
 	}
 	if (!fg_spool_has_room(intake->conf.spool))
 		for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-			inlet_pause(i);
+			intake_pause_inlet(i);
 }
 
 void fg_intake_committed(struct fg_intake *intake, uint64_t upto)
@@ -130,14 +131,14 @@ void fg_intake_room(struct fg_intake *intake)
 	if (intake->stopping || !fg_spool_has_room(intake->conf.spool))
 		return;
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-		inlet_resume(i);
+		intake_resume_inlet(i);
 }
 
 void fg_intake_pause(struct fg_intake *intake)
 {
 	intake->stopping = true;
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-		inlet_pause(i);
+		intake_pause_inlet(i);
 }
 
 bool fg_intake_settled(const struct fg_intake *intake)

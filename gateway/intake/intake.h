@@ -1,12 +1,12 @@
 /*
- * The southern half: sources (instances of drivers), their supervision, and the way of a payload from
- * a driver into the spool:
+ * The southern half: sources (instances of drivers), their supervision, and the way of a payload
+ * from a driver into the spool:
  *
  *     fg_source_submit ─> route (whose?) ─> profile (which points?) ─> spool append ─> last values
  *
- * In the check phase, once a turn: fg_intake_keep() writes what the turn brought and tells the drivers
- * what has been kept. Everything that all sources share is in struct fg_intake; what one needs, in
- * struct fg_inlet.
+ * In the check phase, once a turn: fg_intake_keep() writes what the turn brought and tells the
+ * drivers what has been kept. Everything that all sources share is in struct fg_intake; what one
+ * needs, in struct fg_inlet.
  */
 #pragma once
 
@@ -22,8 +22,8 @@
 #include "profile/profile.h"
 #include "spool/spool.h"
 
-/* Why payloads and frames were rejected; indices of the spool's counters, so that the counts survive
- * any end. */
+/* Why payloads and frames were rejected; indices of the spool's counters, so that the counts
+ * survive any end. */
 enum fg_reject {
 	FG_REJECT_MALFORMED,
 	FG_REJECT_TOO_LARGE,

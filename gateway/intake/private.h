@@ -71,8 +71,8 @@ void routes_clear(struct fg_intake *);
 int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_device);
 
 /* Nothing submitted in this turn is on disk. */
-void inlets_not_kept(struct fg_intake *, int error);
+void intake_not_kept(struct fg_intake *, int error);
 
-void inlet_bind_profile(struct fg_inlet *, const char *name);
-void inlet_pause(struct fg_inlet *);
-void inlet_resume(struct fg_inlet *);
+void intake_bind_profile(struct fg_inlet *, const char *name);
+void intake_pause_inlet(struct fg_inlet *);
+void intake_resume_inlet(struct fg_inlet *);

@@ -1,14 +1,14 @@
 /*
- * Routes: whose an address is. Matching patterns against a topic is done once for each address; after
- * that one hash look-up leads to the profile, the device and the point part. The table is bounded and
- * simply begun anew when it is full.
+ * Routes: whose an address is. Matching patterns against a topic is done once for each address;
+ * after that one hash look-up leads to the profile, the device and the point part. The table is
+ * bounded and simply begun anew when it is full.
  */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "base/hash.h"
 #include "base/name.h"
 #include "intake/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 static uint64_t route_hash(const struct fg_inlet *inlet, struct fg_str address)
 {

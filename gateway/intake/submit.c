@@ -1,8 +1,8 @@
 /* The way of one payload: route, profile, spool, last values. */
-#include <errno.h>
-
 #include "intake/private.h"
 #include "record/pack.h"
+
+#include <errno.h>
 
 #define MS_NS 1000000
 
@@ -103,8 +103,8 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 				   entry.wall_ns);
 	device->heard_ns = clock->wall_ns;
 	if (intake->tap.reading)
-		intake->tap.reading(intake->tap.arg, entry.device, reading->records,
-				    reading->count, entry.wall_ns);
+		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
+				    entry.wall_ns);
 	return 0;
 }
 
@@ -117,7 +117,7 @@ static int append_failed(struct fg_inlet *inlet, int error, const struct fg_inpu
 	}
 	/* A write failed under the append: what was submitted before in this turn is gone too. */
 	if (error != -EAGAIN)
-		inlets_not_kept(inlet->intake, error);
+		intake_not_kept(inlet->intake, error);
 	return -EAGAIN;
 }
 
@@ -164,7 +164,8 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	}
 	count_oddities(&intake->stats, &intake->reading);
 	device = route->device;
-	if (intake->reading.device.len && route_device(intake, intake->reading.device, &device) < 0) {
+	if (intake->reading.device.len &&
+	    route_device(intake, intake->reading.device, &device) < 0) {
 		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
 		return -EBADMSG;
 	}
@@ -195,7 +196,7 @@ int fg_source_keep_now(struct fg_source *source)
 
 	if (r < 0) {
 		inlet_of(source)->unkept = 0;
-		inlets_not_kept(intake, r);
+		intake_not_kept(intake, r);
 		return r;
 	}
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
@@ -220,8 +221,7 @@ static bool add_last(struct fg_pack *pack, const struct fg_device *device,
 int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *out)
 {
 	size_t n = fg_devices_split(intake->conf.devices, path);
-	const struct fg_device *device = fg_devices_find(intake->conf.devices,
-							 fg_str(path.ptr, n));
+	const struct fg_device *device = fg_devices_find(intake->conf.devices, fg_str(path.ptr, n));
 	struct fg_str name = fg_str(path.ptr + n, path.len - n);
 	const struct fg_point *point = NULL;
 	struct fg_pack pack;

@@ -1,13 +1,13 @@
 /*
- * Bringing sources up and keeping them up. A driver only says that it is up, at fault or closed; when
- * to close and when to try again is decided here, the same for all of them. Faults are carried out
- * from a deferred callback, never from within the driver's own.
+ * Bringing sources up and keeping them up. A driver only says that it is up, at fault or closed;
+ * when to close and when to try again is decided here, the same for all of them. Faults are
+ * carried out from a deferred callback, never from within the driver's own.
  */
+#include "intake/private.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "intake/private.h"
 
 #define RETRY_FIRST FG_MS(200)
 #define RETRY_CAP FG_S(30)
@@ -35,8 +35,8 @@ static void on_retry(struct fg_timer *timer)
 
 static void inlet_free(struct fg_handle *handle)
 {
-	struct fg_inlet *inlet = (struct fg_inlet *)((char *)handle -
-						     offsetof(struct fg_inlet, retry));
+	struct fg_inlet *inlet =
+		(struct fg_inlet *)((char *)handle - offsetof(struct fg_inlet, retry));
 	void (*removed)(void *) = inlet->removed;
 	void *arg = inlet->removed_arg;
 
@@ -69,8 +69,8 @@ static void wait_and_retry(struct fg_inlet *inlet)
 /* The one place where the state moves on after a fault, a close or a removal. */
 static void on_act(struct fg_defer *defer)
 {
-	struct fg_inlet *inlet = (struct fg_inlet *)((char *)defer -
-						     offsetof(struct fg_inlet, act));
+	struct fg_inlet *inlet =
+		(struct fg_inlet *)((char *)defer - offsetof(struct fg_inlet, act));
 
 	if (!inlet->close_called && inlet->state != FG_LINK_RETRYING) {
 		inlet->close_called = true;
@@ -126,7 +126,7 @@ void fg_source_closed(struct fg_source *source)
 	fg_loop_defer(source->loop, &inlet->act);
 }
 
-void inlet_pause(struct fg_inlet *inlet)
+void intake_pause_inlet(struct fg_inlet *inlet)
 {
 	if (inlet->paused)
 		return;
@@ -135,7 +135,7 @@ void inlet_pause(struct fg_inlet *inlet)
 		inlet->source.driver->ops.pause(&inlet->source);
 }
 
-void inlet_resume(struct fg_inlet *inlet)
+void intake_resume_inlet(struct fg_inlet *inlet)
 {
 	if (!inlet->paused)
 		return;
@@ -181,7 +181,7 @@ const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
 	return ((const struct fg_inlet *)source)->framer;
 }
 
-void inlet_bind_profile(struct fg_inlet *inlet, const char *name)
+void intake_bind_profile(struct fg_inlet *inlet, const char *name)
 {
 	inlet->profile_name = name;
 	inlet->profile = name ? fg_profiles_find(inlet->intake->profiles, name) : NULL;
@@ -193,7 +193,7 @@ void inlet_bind_profile(struct fg_inlet *inlet, const char *name)
 void fg_intake_rebind(struct fg_inlet *inlet, const struct fg_driver_conf *conf)
 {
 	inlet->source.conf = conf->conf;
-	inlet_bind_profile(inlet, conf->profile);
+	intake_bind_profile(inlet, conf->profile);
 }
 
 int fg_intake_add(struct fg_intake *intake, const struct fg_driver_conf *conf, enum fg_level level,
@@ -203,7 +203,7 @@ int fg_intake_add(struct fg_intake *intake, const struct fg_driver_conf *conf, e
 
 	if (!inlet)
 		return -ENOMEM;
-	inlet_bind_profile(inlet, conf->profile);
+	intake_bind_profile(inlet, conf->profile);
 	inlet->act.cb = on_act;
 	inlet->paused = intake->stopping || !fg_spool_has_room(intake->conf.spool);
 	fg_backoff_init(&inlet->backoff, RETRY_FIRST, RETRY_CAP);

@@ -3,9 +3,9 @@
  * range of numbers it covers. A pack never spans two epochs, and a stretch that cannot be read any
  * more becomes a pack that says so.
  */
-#include <errno.h>
-
 #include "outbox/private.h"
+
+#include <errno.h>
 
 static enum fg_pack_format pack_format(const struct fg_outbox *box)
 {
@@ -48,8 +48,8 @@ static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg
 	return false;
 }
 
-/* Appends records of a view, from its byte `at`, that stand below the limits and at most at position
- * `upto`. Returns false when the pack is full; *at and *next then say where to go on. */
+/* Appends records of a view, from its byte `at`, that stand below the limits and at most at
+ * position `upto`. Returns false when the pack is full; *at and *next then say where to go on. */
 static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct fg_spool_view *view,
 		     size_t *at, uint64_t *next, uint64_t upto)
 {
@@ -77,8 +77,8 @@ static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct f
 		before = *at;
 		(*next)++;
 	}
-	/* A record that does not read back (its checksum was right, so this is our own fault) must not
-	 * hold up the rest. */
+	/* A record that does not read back (its checksum was right, so this is our own fault)
+	 * must not hold up the rest. */
 	if (*next <= view->last && *next <= upto)
 		*next = view->last + 1;
 	return true;
@@ -172,7 +172,8 @@ static int render_lost(struct fg_outbox *box, struct flight *flight)
 		record.value = (struct fg_value){ .kind = FG_STRING, .s = FG_STR("unknown") };
 	head_of(box, flight, &head);
 	if (flight->unknown) {
-		/* Nobody knows which numbers behind the last kept one there were: an empty range. */
+		/* Nobody knows which numbers behind the last kept one there were: an empty
+		 * range. */
 		head.epoch = flight->epoch->prev_id;
 		head.first = flight->epoch->prev_last + 1;
 		head.last = flight->epoch->prev_last;
@@ -181,8 +182,8 @@ static int render_lost(struct fg_outbox *box, struct flight *flight)
 	if (flight->lost || flight->unknown)
 		head.why = fg_why_name(flight->why);
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
-	fg_pack_add(&pack, FG_STR("fieldgate"), &record,
-		    clock->wall_ns - clock->wall_ns % 1000000, !clock->synced);
+	fg_pack_add(&pack, FG_STR("fieldgate"), &record, clock->wall_ns - clock->wall_ns % 1000000,
+		    !clock->synced);
 	text = fg_pack_end(&pack, &head);
 	if (!text.ptr)
 		return -ENOMEM;
@@ -226,7 +227,7 @@ static int render_part(struct fg_outbox *box, struct flight *flight)
 	return 0;
 }
 
-int flight_render(struct fg_outbox *box, struct flight *flight)
+int outbox_render(struct fg_outbox *box, struct flight *flight)
 {
 	if (flight->kind == FLIGHT_LOST)
 		return render_lost(box, flight);
@@ -332,7 +333,8 @@ static bool cut_pack(struct fg_outbox *box)
 	flight->oldest_ns = (uint64_t)box->view.wall_ns;
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
 	for (;;) {
-		bool room = add_view(box, &pack, &box->view, &box->view_at, &box->unread, UINT64_MAX);
+		bool room =
+			add_view(box, &pack, &box->view, &box->view_at, &box->unread, UINT64_MAX);
 
 		if (!room || pack.records >= (uint64_t)box->conf->batch.records)
 			break;
@@ -341,7 +343,8 @@ static bool cut_pack(struct fg_outbox *box)
 	}
 	if (box->unread == next)	/* not even one fits, or no memory: try again later */
 		return false;
-	if (pack.records == 0)	/* nothing of it is for this bridge: the next pack's range covers it */
+	/* Nothing of it is for this bridge: the next pack's range covers it. */
+	if (pack.records == 0)
 		return false;
 	flight_commit(box, flight, box->unread - 1);
 	head_of(box, flight, &head);

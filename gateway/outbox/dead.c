@@ -1,4 +1,7 @@
 /* Dead letters: what an upstream refused for good, kept for a person to look at, bounded. */
+#include "base/base64.h"
+#include "outbox/private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -6,9 +9,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "base/base64.h"
-#include "outbox/private.h"
 
 static bool dead_path(const struct fg_outbox *box, const char *ending, char *out)
 {
@@ -26,10 +26,11 @@ static void write_letter(struct fg_buf *line, const struct fg_outbox *box,
 	fg_buf_printf(line, "{\"time\":%" PRId64 ",\"why\":",
 		      box->forward->conf.clock->wall_ns / 1000000000);
 	fg_buf_json(line, fg_str_c(why ? why : "refused"));
-	fg_buf_printf(line, ",\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
-		      ",\"records\":%" PRIu64 ",\"type\":\"%s\",\"pack\":", batch->epoch,
-		      batch->first, batch->last, flight->part_to - flight->part_from + 1,
-		      batch->content_type);
+	fg_buf_printf(line,
+		      ",\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
+		      ",\"records\":%" PRIu64 ",\"type\":\"%s\",\"pack\":",
+		      batch->epoch, batch->first, batch->last,
+		      flight->part_to - flight->part_from + 1, batch->content_type);
 	if (strcmp(batch->content_type, "application/senml+json") == 0) {
 		fg_buf_str(line, batch->payload);
 	} else {

@@ -1,8 +1,8 @@
+#include "outbox/private.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "outbox/private.h"
 
 #define DAY_S 86400
 

@@ -1,7 +1,7 @@
 /*
- * The account of every bridge: due = acknowledged + sent + waiting + dead + dropped, at every moment.
- * What a cursor has passed is counted in it; what lies before it waits, but for what the spool had to
- * drop already.
+ * The account of every bridge: due = acknowledged + sent + waiting + dead + dropped, at every
+ * moment. What a cursor has passed is counted in it; what lies before it waits, but for what the
+ * spool had to drop already.
  */
 #include "outbox/private.h"
 

@@ -1,12 +1,12 @@
 /*
- * The northern half: sinks (instances of bridges), their supervision, and the way of records from the
- * spool to an upstream:
+ * The northern half: sinks (instances of bridges), their supervision, and the way of records from
+ * the spool to an upstream:
  *
  *     reader ─> cut a pack ─> bridge sends ─> acknowledged, in order ─> cursor ─> segments freed
  *
- * Every bridge has its own reader, window and cursor: one that is down delays no other. The spool is
- * the only queue; what is in memory is at most the window of packs in flight. Everything that all
- * sinks share is in struct fg_forward; what one needs, in struct fg_outbox.
+ * Every bridge has its own reader, window and cursor: one that is down delays no other. The spool
+ * is the only queue; what is in memory is at most the window of packs in flight. Everything that
+ * all sinks share is in struct fg_forward; what one needs, in struct fg_outbox.
  */
 #pragma once
 
@@ -83,8 +83,8 @@ struct fg_outbox_info {
 	uint32_t in_flight;
 	uint64_t position;
 };
-void fg_forward_each(const struct fg_forward *, void (*each)(void *arg,
-		     const struct fg_outbox_info *), void *arg);
+void fg_forward_each(const struct fg_forward *,
+		     void (*each)(void *arg, const struct fg_outbox_info *), void *arg);
 
 /* -- dead letters -- */
 /* Sends a bridge's dead letters once more, or gives them up. *ret_count: how many records.

@@ -52,8 +52,9 @@ struct fg_outbox {
 	struct fg_spool_mark view_mark;
 	size_t view_at;
 	uint64_t unread;		/* first position that has not been looked at yet */
-	uint64_t range_from;		/* first position that no flight's range covers yet, <= unread: what
-					   is between was not for this bridge */
+	/* first position that no flight's range covers yet, <= unread: what is between was not for
+	 * this bridge */
+	uint64_t range_from;
 	uint64_t announced;		/* epoch whose power cut has been announced in this run */
 	uint64_t gap_to;		/* positions unread..gap_to are a gap; 0: none */
 	enum fg_why gap_why;
@@ -113,11 +114,12 @@ static inline struct flight *flight_at(struct fg_outbox *box, uint64_t n)
 /* cut.c: makes the next flight of what the spool holds. False: nothing is due. */
 bool outbox_cut(struct fg_outbox *);
 /* Renders the part at hand of a flight anew (a part of a pack, or a lost range). */
-int flight_render(struct fg_outbox *, struct flight *);
+int outbox_render(struct fg_outbox *, struct flight *);
 /* Enough records, or waited long enough. */
 bool outbox_due(struct fg_outbox *);
 
-/* dead.c: letters are lines of JSON, the pack last: {"time":...,"why":...,"records":n,"pack":[...]} */
+/* dead.c: letters are lines of JSON, the pack last:
+ * {"time":...,"why":...,"records":n,"pack":[...]} */
 int dead_write(struct fg_outbox *, const struct flight *, const char *why);
 void dead_open(struct fg_outbox *);	/* letters that were on their way again come back */
 bool dead_next(struct fg_outbox *);	/* the next letter that goes again, as a flight */

@@ -1,12 +1,12 @@
 /*
- * Bringing sinks up and keeping them up: the northern twin of intake/supervisor.c. A bridge only says
- * that it is up, at fault or closed; closing and trying again is decided here. A connection that is
- * up but has stopped to acknowledge is a fault too.
+ * Bringing sinks up and keeping them up: the northern twin of intake/supervisor.c. A bridge only
+ * says that it is up, at fault or closed; closing and trying again is decided here. A connection
+ * that is up but has stopped to acknowledge is a fault too.
  */
+#include "outbox/private.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "outbox/private.h"
 
 #define RETRY_FIRST FG_MS(200)
 #define RETRY_CAP FG_S(30)
@@ -207,9 +207,11 @@ static int open_cursor(struct fg_outbox *box)
 		return r;
 	state = fg_cursor_state(box->cursor);
 	if (!found) {
-		uint64_t begin = box->conf->start == FG_START_OLDEST && oldest ? oldest - 1 : accepted;
+		uint64_t begin = box->conf->start == FG_START_OLDEST && oldest ? oldest - 1 :
+										 accepted;
 
-		*state = (struct fg_cursor_state){ .begin = begin, .position = begin,
+		*state = (struct fg_cursor_state){ .begin = begin,
+						   .position = begin,
 						   .tiled = begin };
 	}
 	state->removed_at_s = 0;
@@ -257,8 +259,8 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 	box->forward = forward;
 	box->conf = conf;
 	box->window = (uint32_t)conf->window;
-	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf)
-					       : conf->bridge->acknowledges;
+	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf) :
+						 conf->bridge->acknowledges;
 	box->act.cb = on_act;
 	box->sink = (struct fg_sink){
 		.name = box->name,

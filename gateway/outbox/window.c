@@ -2,9 +2,9 @@
  * The window: packs in flight, their acknowledgements, and the cursor that moves behind them, in
  * order. What was sent and not acknowledged when a connection ends is sent again, as it was cut.
  */
-#include <errno.h>
-
 #include "outbox/private.h"
+
+#include <errno.h>
 
 #define RESEND_FIRST FG_MS(500)
 #define RESEND_CAP FG_S(30)
@@ -56,13 +56,13 @@ static void part_done(struct fg_outbox *box, struct flight *flight)
 	flight->part_to = flight->to;
 	flight->state = FLIGHT_READY;
 	box->unsent = true;
-	if (flight_render(box, flight) < 0) {
+	if (outbox_render(box, flight) < 0) {
 		/* The rest is not to be read any more (dropped meanwhile). */
 		flight->kind = FLIGHT_LOST;
 		flight->why = flight->drop_why = FG_WHY_SPOOL_FULL;
 		flight->lost = flight->part_to - flight->part_from + 1;
 		flight->dropped += flight->lost;
-		if (flight_render(box, flight) < 0)
+		if (outbox_render(box, flight) < 0)
 			flight->state = FLIGHT_DONE;
 	}
 }
@@ -81,8 +81,8 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 		return;
 	}
 	fg_log(&box->sink.logger, FG_ERROR, "pack refused for good",
-	       "why=\"%s\" first=%llu last=%llu", why ? why : "", (unsigned long long)flight->batch.first,
-	       (unsigned long long)flight->batch.last);
+	       "why=\"%s\" first=%llu last=%llu", why ? why : "",
+	       (unsigned long long)flight->batch.first, (unsigned long long)flight->batch.last);
 	if (dead_write(box, flight, why) == 0) {
 		flight->dead += count;
 	} else {
@@ -94,7 +94,7 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 	flight->lost = count;
 	flight->state = FLIGHT_READY;
 	box->unsent = true;
-	if (flight_render(box, flight) < 0)
+	if (outbox_render(box, flight) < 0)
 		part_done(box, flight);
 }
 
@@ -109,7 +109,7 @@ static void part_halve(struct fg_outbox *box, struct flight *flight, const char 
 	flight->part_to = flight->part_from + count / 2 - 1;
 	flight->state = FLIGHT_READY;
 	box->unsent = true;
-	if (flight_render(box, flight) < 0)
+	if (outbox_render(box, flight) < 0)
 		part_dead(box, flight, "it cannot be read again");
 }
 

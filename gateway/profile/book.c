@@ -1,8 +1,8 @@
 #include "profile/book.h"
 
-#include <errno.h>
-
 #include "config/registry.h"
+
+#include <errno.h>
 
 #define ARENA_LIMIT (4u << 20)
 
@@ -37,8 +37,8 @@ static int gather(struct fg_profile_book *book, const struct fg_config *config,
 
 	while (fg_shipped_profiles[shipped].name)
 		shipped++;
-	book->named = fg_arena_array(&book->arena, config->nprofiles + shipped + 1,
-				     sizeof(*book->named));
+	book->named =
+		fg_arena_array(&book->arena, config->nprofiles + shipped + 1, sizeof(*book->named));
 	if (!book->named)
 		return -ENOMEM;
 	for (; n < config->nprofiles; n++)

@@ -1,5 +1,5 @@
-/* All profiles that are in force under one configuration: its own, and the shipped ones that it does
- * not replace, compiled. */
+/* All profiles that are in force under one configuration: its own, and the shipped ones that it
+ * does not replace, compiled. */
 #pragma once
 
 #include "config/config.h"

@@ -1,9 +1,9 @@
 /* One value into what its point is declared to be: map, then type, then scale and offset. */
+#include "profile/profile_private.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <strings.h>
-
-#include "profile/profile_private.h"
 
 static struct fg_str trimmed(struct fg_str s)
 {

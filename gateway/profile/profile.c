@@ -1,14 +1,14 @@
 #include "profile/profile.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
-
 #include "base/hash.h"
 #include "base/name.h"
 #include "decode/decode.h"
 #include "profile/profile_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
 
 #define ARENA_LIMIT (8u << 20)
 
@@ -57,8 +57,8 @@ static struct fg_value as_value(double d)
 }
 
 /* The steps of a JSON Pointer, unescaped. False: out of memory. */
-static bool pointer_steps(struct fg_arena *arena, const char *pointer, const struct fg_str **ret_steps,
-			  size_t *ret_count)
+static bool pointer_steps(struct fg_arena *arena, const char *pointer,
+			  const struct fg_str **ret_steps, size_t *ret_count)
 {
 	size_t n = 0, count = 0;
 	struct fg_str *steps;
@@ -231,8 +231,8 @@ static int check_ties(const struct fg_profiles *set, struct fg_faults *faults)
 			snprintf(pointer, sizeof(pointer), "/profiles/%s/match", b->source->name);
 			fg_fault(faults, pointer,
 				 "'%s' is no more specific than '%s' of profile '%s', and one "
-				 "address can match both", b->pattern.text, a->pattern.text,
-				 a->source->name);
+				 "address can match both",
+				 b->pattern.text, a->pattern.text, a->source->name);
 			r = -EINVAL;
 		}
 	}
@@ -359,8 +359,7 @@ const struct profile_point *profile_find_point(const struct fg_profile *profile,
 	uint32_t i = (uint32_t)hash & (profile->cap - 1);
 
 	for (; profile->table[i]; i = (i + 1) & (profile->cap - 1))
-		if (profile->table[i]->hash == hash &&
-		    fg_str_eq(profile->table[i]->from, generic))
+		if (profile->table[i]->hash == hash && fg_str_eq(profile->table[i]->from, generic))
 			return profile->table[i];
 	return NULL;
 }

@@ -19,9 +19,10 @@ struct fg_profile;
 struct fg_profiles;
 
 /*
- * Compiles all profiles. `find` gives a decoder by name (NULL: not in this build). Wrong patterns, ties
- * ("the most specific match wins; a tie is a fault") and unknown formats are faults at
- * /profiles/NAME/...; then -EINVAL. The confs are borrowed until the set is freed. -ENOMEM.
+ * Compiles all profiles. `find` gives a decoder by name (NULL: not in this build). Wrong
+ * patterns, ties ("the most specific match wins; a tie is a fault") and unknown formats are
+ * faults at /profiles/NAME/...; then -EINVAL. The confs are borrowed until the set is freed.
+ * -ENOMEM.
  */
 int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 		    const struct fg_decoder *(*find)(const char *name), struct fg_faults *,
@@ -49,7 +50,8 @@ struct fg_reading {
 	struct fg_record *records;
 	uint32_t count, cap, max;
 	struct fg_arena names;
-	struct fg_str device;		/* stated by the payload itself, else empty; not yet escaped */
+	/* stated by the payload itself, else empty; not yet escaped */
+	struct fg_str device;
 	int64_t time_ns;		/* the device's own, or FG_TIME_NONE */
 	uint32_t nulls, nonfinite, unconverted, duplicate_keys;
 	bool absurd_time;		/* a device's time was not believed */
@@ -59,9 +61,9 @@ void fg_reading_init(struct fg_reading *, uint32_t max_records, size_t max_paylo
 void fg_reading_fini(struct fg_reading *);
 
 /*
- * Decodes the payload and picks its points. `profile` NULL: taken as it is (by content format, else by
- * its first byte). `prefix`: the point part of the address ("kitchen/lamp"), or empty; points are
- * named below it. `doc` must be reset, its now_ns set.
+ * Decodes the payload and picks its points. `profile` NULL: taken as it is (by content format,
+ * else by its first byte). `prefix`: the point part of the address ("kitchen/lamp"), or empty;
+ * points are named below it. `doc` must be reset, its now_ns set.
  *   0; -EBADMSG with doc->reason and doc->at; -ENOMEM
  */
 int fg_profile_read(const struct fg_profiles *, const struct fg_profile *profile,

@@ -2,13 +2,13 @@
  * A payload into a reading: decode, then walk the document's leaves once. Every leaf has a generic
  * name, its key path escaped and joined by '/'; a profile's points are found by it.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/name.h"
 #include "decode/decode.h"
 #include "profile/profile_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define MAX_DEPTH 64
 #define KEEP (64u << 10)		/* memory that is kept from one reading to the next */
@@ -269,7 +269,8 @@ static int walk(struct walk *w)
 	return 0;
 }
 
-/* CoAP's Content-Format decides where it is given (RFC 7252 section 12.3, RFC 8428 section 12.3). */
+/* CoAP's Content-Format decides where it is given (RFC 7252 section 12.3, RFC 8428 section
+ * 12.3). */
 static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_context *ctx,
 			struct fg_str payload, struct fg_doc *doc)
 {
@@ -315,10 +316,11 @@ static bool believable(int64_t time_ns, int64_t now_ns)
 }
 
 int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *profile,
-		    const struct fg_decode_context *ctx, struct fg_str payload, struct fg_str prefix,
-		    struct fg_doc *doc, struct fg_reading *reading)
+		    const struct fg_decode_context *ctx, struct fg_str payload,
+		    struct fg_str prefix, struct fg_doc *doc, struct fg_reading *reading)
 {
-	struct walk w;	/* its levels are set as they are entered: not worth clearing for each payload */
+	/* its levels are set as they are entered: not worth clearing for each payload */
+	struct walk w;
 	int r;
 
 	reading_reset(reading);

@@ -1,8 +1,8 @@
 /* A device's own timestamp: Unix seconds, Unix milliseconds, or ISO 8601 (RFC 3339 and its kin). */
+#include "profile/profile_private.h"
+
 #include <math.h>
 #include <time.h>
-
-#include "profile/profile_private.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -115,7 +115,8 @@ static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 	if (number.kind == FG_INT && number.i > -INT64_MAX / unit_ns &&
 	    number.i < INT64_MAX / unit_ns)
 		return number.i * unit_ns;
-	/* A double holds today's time to some 200 ns; more digits than microseconds mean nothing. */
+	/* A double holds today's time to some 200 ns; more digits than microseconds mean
+	 * nothing. */
 	ns = round(fg_value_double(&number) * (double)(unit_ns / 1000)) * 1000;
 	return fabs(ns) < 9e18 ? (int64_t)ns : FG_TIME_NONE;
 }
@@ -128,7 +129,7 @@ int64_t profile_time(const struct fg_time_conf *conf, const struct fg_value *val
 	case FG_TIME_UNIX_MS:
 		return unix_time(value, SECOND_NS / 1000);
 	default:
-		return value->kind == FG_STRING ? iso8601(value->s, (enum fg_time_zone)conf->zone)
-						: FG_TIME_NONE;
+		return value->kind == FG_STRING ? iso8601(value->s, (enum fg_time_zone)conf->zone) :
+						  FG_TIME_NONE;
 	}
 }

@@ -1,8 +1,8 @@
 #include "record/pack.h"
 
-#include <inttypes.h>
-
 #include "record/pack_private.h"
+
+#include <inttypes.h>
 
 /* Room before the body: '[{', epoch, first, last, prev, begin, why. CBOR needs less. */
 #define HEAD_ROOM 256
@@ -90,8 +90,8 @@ struct fg_str fg_pack_end(struct fg_pack *pack, const struct fg_pack_head *head)
 		head = &none;
 	if (pack->out->failed)
 		return fg_str(NULL, 0);
-	return pack->format == FG_PACK_JSON ? fg_pack_json_end(pack, head)
-					    : fg_pack_cbor_end(pack, head);
+	return pack->format == FG_PACK_JSON ? fg_pack_json_end(pack, head) :
+					      fg_pack_cbor_end(pack, head);
 }
 
 const char *fg_pack_content_type(enum fg_pack_format format)

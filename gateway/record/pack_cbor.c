@@ -1,11 +1,11 @@
 /*
- * Packs as CBOR (RFC 8428 section 6): an array of maps with the small integer labels of its table 4.
- * The first record's map is opened last, when its number of pairs is known.
+ * Packs as CBOR (RFC 8428 section 6): an array of maps with the small integer labels of its table
+ * 4. The first record's map is opened last, when its number of pairs is known.
  */
+#include "record/pack_private.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-
-#include "record/pack_private.h"
 
 enum { MAJOR_UINT = 0, MAJOR_NEGATIVE = 1, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_ARRAY = 4,
        MAJOR_MAP = 5 };
@@ -21,7 +21,10 @@ static size_t put_head(unsigned char *p, unsigned major, uint64_t n)
 		p[0] = (unsigned char)(major << 5 | n);
 		return 1;
 	}
-	p[0] = (unsigned char)(major << 5 | (bytes == 1 ? 24 : bytes == 2 ? 25 : bytes == 4 ? 26 : 27));
+	p[0] = (unsigned char)(major << 5 | (bytes == 1 ? 24 :
+					     bytes == 2 ? 25 :
+					     bytes == 4 ? 26 :
+							  27));
 	for (unsigned i = 0; i < bytes; i++)
 		p[1 + i] = (unsigned char)(n >> (8 * (bytes - 1 - i)));
 	return 1 + bytes;
@@ -197,8 +200,9 @@ struct fg_str fg_pack_cbor_end(struct fg_pack *pack, const struct fg_pack_head *
 	if (pack->records == 0)
 		return FG_STR("\x80");
 	add_head(&text, MAJOR_ARRAY, pack->records);
-	add_head(&text, MAJOR_MAP, pack->first_pairs + (head->ranged ? 3u : 0u) +
-		 (head->prev_epoch ? 1u : 0u) + (head->begin ? 1u : 0u) + (head->why ? 1u : 0u));
+	add_head(&text, MAJOR_MAP,
+		 pack->first_pairs + (head->ranged ? 3u : 0u) + (head->prev_epoch ? 1u : 0u) +
+			 (head->begin ? 1u : 0u) + (head->why ? 1u : 0u));
 	if (head->ranged)
 		add_range(&text, head);
 	if (head->prev_epoch) {

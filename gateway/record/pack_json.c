@@ -2,11 +2,11 @@
  * Packs as JSON (RFC 8428 section 5). Point and device names are SenML-safe and units come from the
  * configuration's check, so none of them needs escaping; strings of devices do.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/base64.h"
 #include "record/pack_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 #define LITERAL(buf, text) fg_buf_add(buf, text, sizeof(text) - 1)
 
@@ -145,7 +145,8 @@ struct fg_str fg_pack_json_end(struct fg_pack *pack, const struct fg_pack_head *
 	memcpy(text, "[{", 2);
 	if (head->ranged)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
-			      "\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",",
+			      "\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
+			      ",",
 			      head->epoch, head->first, head->last);
 	if (head->prev_epoch)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,

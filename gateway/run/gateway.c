@@ -1,10 +1,10 @@
 #include "run/gateway.h"
 
+#include "run/private.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "run/private.h"
 
 #define CLOCK_EVERY FG_S(10)
 #define STATUS_EVERY FG_S(30)
@@ -58,8 +58,8 @@ static void on_forward(struct fg_hook *hook)
 
 	fg_forward_pump(gateway->forward);
 	if (!gateway->ready_said && !gateway->stopping &&
-	    (gateway->ready_due || (fg_intake_settled(gateway->intake) &&
-				    fg_forward_settled(gateway->forward))))
+	    (gateway->ready_due ||
+	     (fg_intake_settled(gateway->intake) && fg_forward_settled(gateway->forward))))
 		say_ready(gateway);
 	if (gateway->stopping)
 		run_stop_step(gateway);
@@ -134,7 +134,8 @@ static int failed(struct fg_gateway_failure *failure, int error, const char *wha
 
 static int open_spool(struct fg_gateway *gateway, struct fg_gateway_failure *failure)
 {
-	struct fg_logger logger = { .log = gateway->log, .component = "spool",
+	struct fg_logger logger = { .log = gateway->log,
+				    .component = "spool",
 				    .level = run_level(gateway, "spool") };
 	struct fg_spool_events events = {
 		.arg = gateway,
@@ -266,7 +267,8 @@ int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config 
 		fg_gateway_free(gateway);
 		return failed(failure, r, "configuration");
 	}
-	gateway->logger = (struct fg_logger){ .log = log, .component = "gateway",
+	gateway->logger = (struct fg_logger){ .log = log,
+					      .component = "gateway",
 					      .level = run_level(gateway, "gateway") };
 	fg_clock_init(&gateway->clock, config->clock.trust == FG_TRUST_ALWAYS);
 	gateway->started_ns = gateway->clock.wall_ns;

@@ -19,8 +19,9 @@ struct fg_gateway_failure {
 };
 
 /*
- * Opens the spool and begins to open every source and sink. Takes the configuration (also on failure).
- * -EBUSY (the spool is in use), -EINVAL (secrets, profiles: in the faults), -errno of the spool.
+ * Opens the spool and begins to open every source and sink. Takes the configuration (also on
+ * failure). -EBUSY (the spool is in use), -EINVAL (secrets, profiles: in the faults), -errno of
+ * the spool.
  */
 int fg_gateway_start(struct fg_loop *, struct fg_log *, struct fg_config *, const char *config_path,
 		     struct fg_faults *, struct fg_gateway_failure *ret_failure,
@@ -29,18 +30,19 @@ int fg_gateway_start(struct fg_loop *, struct fg_log *, struct fg_config *, cons
 void fg_gateway_stop(struct fg_gateway *, void (*stopped)(void *arg), void *arg);
 struct fg_gateway *fg_gateway_free(struct fg_gateway *);	/* after `stopped` */
 
-/* Reads the configuration anew and applies the difference. 0, or -EINVAL with faults, -errno; the one
- * in force stays then. What was done is said in `report` (a line, NULL: not wanted). */
+/* Reads the configuration anew and applies the difference. 0, or -EINVAL with faults, -errno; the
+ * one in force stays then. What was done is said in `report` (a line, NULL: not wanted). */
 int fg_gateway_reload(struct fg_gateway *, struct fg_faults *, struct fg_buf *report);
 
-/* True once the spool is open and every source and sink is up or has begun to retry. `ready` is called
- * once then. */
+/* True once the spool is open and every source and sink is up or has begun to retry. `ready` is
+ * called once then. */
 void fg_gateway_on_ready(struct fg_gateway *, void (*ready)(void *arg), void *arg);
 
 /* -- what can be seen of it: JSON texts appended to `out` -- */
 void fg_gateway_ledger(struct fg_gateway *, struct fg_buf *out);
 void fg_gateway_state(struct fg_gateway *, struct fg_buf *out);		/* `fieldgate status` */
-void fg_gateway_topic(struct fg_gateway *, bool online, struct fg_buf *out);	/* the status topic */
+/* the status topic */
+void fg_gateway_topic(struct fg_gateway *, bool online, struct fg_buf *out);
 
 struct fg_forward *fg_gateway_forward(struct fg_gateway *);
 struct fg_intake *fg_gateway_intake(struct fg_gateway *);

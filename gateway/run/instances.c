@@ -1,12 +1,12 @@
 /*
- * Instances of drivers and bridges: added at the start, exchanged by a reload. What a reload changes is
- * closed first, and opened anew when it is closed (it may own a port); what it leaves as it is only
- * gets the new configuration's identical options.
+ * Instances of drivers and bridges: added at the start, exchanged by a reload. What a reload
+ * changes is closed first, and opened anew when it is closed (it may own a port); what it leaves
+ * as it is only gets the new configuration's identical options.
  */
+#include "run/private.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "run/private.h"
 
 /* An instance that is closing. Both configurations stay until it is gone. */
 struct leaving {
@@ -50,7 +50,8 @@ int run_add_all(struct fg_gateway *gateway)
 		if ((r = add_bridge(gateway, &config->bridges[i])) < 0)
 			result = r;
 	for (size_t i = 0; i < config->ndrivers; i++)
-		if (config->drivers[i].enabled && (r = add_driver(gateway, &config->drivers[i])) < 0)
+		if (config->drivers[i].enabled &&
+		    (r = add_driver(gateway, &config->drivers[i])) < 0)
 			result = r;
 	fg_forward_sweep(gateway->forward);
 	return result;
@@ -96,8 +97,8 @@ static struct leaving *leave(struct fg_gateway *gateway, struct run_config *befo
 static int apply_driver(struct fg_gateway *gateway, struct run_config *before,
 			struct run_config *after, const struct fg_driver_change *change)
 {
-	struct fg_inlet *inlet = change->before
-		? fg_intake_find(gateway->intake, change->before->name) : NULL;
+	struct fg_inlet *inlet =
+		change->before ? fg_intake_find(gateway->intake, change->before->name) : NULL;
 	struct leaving *leaving;
 
 	if (change->change == FG_SAME && inlet) {
@@ -117,8 +118,8 @@ static int apply_driver(struct fg_gateway *gateway, struct run_config *before,
 static int apply_bridge(struct fg_gateway *gateway, struct run_config *before,
 			struct run_config *after, const struct fg_bridge_change *change)
 {
-	struct fg_outbox *box = change->before
-		? fg_forward_find(gateway->forward, change->before->name) : NULL;
+	struct fg_outbox *box =
+		change->before ? fg_forward_find(gateway->forward, change->before->name) : NULL;
 	struct leaving *leaving;
 
 	if (change->change == FG_SAME && box) {

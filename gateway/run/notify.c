@@ -1,12 +1,13 @@
-/* What systemd is told (sd_notify(3)): ready, reloading, stopping, and that the loop still turns. */
+/* What systemd is told (sd_notify(3)): ready, reloading, stopping, and that the loop still
+ * turns. */
+#include "run/private.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "run/private.h"
 
 void run_notify(const char *state)
 {

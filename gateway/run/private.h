@@ -7,8 +7,8 @@
 #include "profile/book.h"
 #include "run/gateway.h"
 
-/* A configuration in force, with the profiles compiled from it. It goes when nobody uses it any more:
- * the gateway, or an instance of it that is still closing. */
+/* A configuration in force, with the profiles compiled from it. It goes when nobody uses it any
+ * more: the gateway, or an instance of it that is still closing. */
 struct run_config {
 	struct fg_config *config;
 	struct fg_profile_book book;
@@ -36,7 +36,8 @@ struct fg_gateway {
 	int64_t started_ns;
 	uint64_t generation;
 	int step;			/* of stopping */
-	unsigned changing;		/* instances that are still closing after a reload or a stop */
+	/* instances that are still closing after a reload or a stop */
+	unsigned changing;
 	bool ready_said, ready_due, stopping;
 	void (*ready)(void *arg);
 	void *ready_arg;

@@ -1,11 +1,11 @@
 /*
- * Reload: parse, check, then apply only the difference. Anything wrong and the configuration in force
- * stays as it is.
+ * Reload: parse, check, then apply only the difference. Anything wrong and the configuration in
+ * force stays as it is.
  */
-#include <errno.h>
-
 #include "profile/shipped.h"
 #include "run/private.h"
+
+#include <errno.h>
 
 static void count_changes(const struct fg_config_diff *diff, unsigned n[4])
 {
@@ -59,9 +59,11 @@ static void report_changes(struct fg_gateway *gateway, const struct fg_config_di
 	       (unsigned long long)gateway->generation, n[FG_SAME], n[FG_CHANGED], n[FG_ADDED],
 	       n[FG_REMOVED]);
 	if (report)
-		fg_buf_printf(report, "generation %llu: %u as before, %u changed, %u added, "
-			      "%u removed", (unsigned long long)gateway->generation, n[FG_SAME],
-			      n[FG_CHANGED], n[FG_ADDED], n[FG_REMOVED]);
+		fg_buf_printf(report,
+			      "generation %llu: %u as before, %u changed, %u added, "
+			      "%u removed",
+			      (unsigned long long)gateway->generation, n[FG_SAME], n[FG_CHANGED],
+			      n[FG_ADDED], n[FG_REMOVED]);
 }
 
 int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, struct fg_buf *report)

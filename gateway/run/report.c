@@ -1,15 +1,14 @@
 /* What can be seen of a gateway, as JSON. */
+#include "run/private.h"
+
 #include <inttypes.h>
 #include <sys/resource.h>
-
-#include "run/private.h"
 
 #ifndef FG_VERSION
 #define FG_VERSION "0"
 #endif
 
-static void add_reasons(struct fg_buf *out, const uint64_t *counts, int n,
-			const char *(*name)(int))
+static void add_reasons(struct fg_buf *out, const uint64_t *counts, int n, const char *(*name)(int))
 {
 	bool first = true;
 
@@ -46,9 +45,10 @@ static void add_account(void *arg, const struct fg_account *account)
 	fg_buf_text(out, listing->more ? "," : "");
 	listing->more = true;
 	fg_buf_json(out, fg_str_c(account->name));
-	fg_buf_printf(out, ":{\"acknowledged\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"waiting\":%" PRIu64
-		      ",\"dead\":%" PRIu64 ",\"dropped\":", account->acknowledged, account->sent,
-		      account->waiting, account->dead);
+	fg_buf_printf(out,
+		      ":{\"acknowledged\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"waiting\":%" PRIu64
+		      ",\"dead\":%" PRIu64 ",\"dropped\":",
+		      account->acknowledged, account->sent, account->waiting, account->dead);
 	add_reasons(out, account->dropped, FG_WHY__MAX, why_name);
 	fg_buf_printf(out, ",\"oldest_s\":%.3f}",
 		      account->waiting && account->oldest_s > 0 ? account->oldest_s : 0.0);
@@ -62,9 +62,10 @@ void run_ledger_head(struct fg_buf *out, const char *gateway, struct fg_spool *s
 
 	fg_buf_text(out, "{\"gateway\":");
 	fg_buf_json(out, fg_str_c(gateway));
-	fg_buf_printf(out, ",\"epoch\":\"%016" PRIx64 "\",\"last\":%" PRIu64 ",\"received\":%" PRIu64
-		      ",\"suppressed\":%" PRIu64 ",\"rejected\":", epoch ? epoch->id : 0,
-		      epoch ? accepted - epoch->base : 0,
+	fg_buf_printf(out,
+		      ",\"epoch\":\"%016" PRIx64 "\",\"last\":%" PRIu64 ",\"received\":%" PRIu64
+		      ",\"suppressed\":%" PRIu64 ",\"rejected\":",
+		      epoch ? epoch->id : 0, epoch ? accepted - epoch->base : 0,
 		      accepted + counters[FG_COUNTER_SUPPRESSED], counters[FG_COUNTER_SUPPRESSED]);
 	add_reasons(out, &counters[FG_COUNTER_REJECTED], FG_REJECT__MAX, reject_name);
 	fg_buf_printf(out, ",\"accepted\":%" PRIu64 ",\"bridges\":{", accepted);
@@ -91,11 +92,12 @@ void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *ou
 {
 	const struct fg_spool_epoch *epoch = fg_spool_epoch(gateway->spool);
 
-	fg_buf_printf(out, "{\"state\":\"%s\",\"version\":\"%s\",\"generation\":%" PRIu64
+	fg_buf_printf(out,
+		      "{\"state\":\"%s\",\"version\":\"%s\",\"generation\":%" PRIu64
 		      ",\"config\":\"%s\",\"since\":%" PRId64 ",\"epoch\":\"%016" PRIx64
-		      "\",\"last\":%" PRIu64 ",\"ledger\":", online ? "online" : "offline", FG_VERSION,
-		      gateway->generation, gateway->now->config->sha256,
-		      gateway->started_ns / 1000000000, epoch->id,
+		      "\",\"last\":%" PRIu64 ",\"ledger\":",
+		      online ? "online" : "offline", FG_VERSION, gateway->generation,
+		      gateway->now->config->sha256, gateway->started_ns / 1000000000, epoch->id,
 		      fg_spool_accepted(gateway->spool) - epoch->base);
 	fg_gateway_ledger(gateway, out);
 	fg_buf_char(out, '}');
@@ -110,9 +112,11 @@ static void add_inlet(void *arg, const struct fg_inlet_info *info)
 	fg_buf_text(out, listing->more ? "," : "");
 	listing->more = true;
 	fg_buf_json(out, fg_str_c(info->name));
-	fg_buf_printf(out, ":{\"type\":\"%s\",\"state\":\"%s\",\"payloads\":%" PRIu64
+	fg_buf_printf(out,
+		      ":{\"type\":\"%s\",\"state\":\"%s\",\"payloads\":%" PRIu64
 		      ",\"records\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"faults\":%" PRIu64
-		      ",\"fault\":", info->driver, states[info->state], info->payloads, info->records,
+		      ",\"fault\":",
+		      info->driver, states[info->state], info->payloads, info->records,
 		      info->rejected, info->faults);
 	if (info->fault)
 		fg_buf_json(out, fg_str_c(info->fault));
@@ -129,10 +133,12 @@ static void add_outbox(void *arg, const struct fg_outbox_info *info)
 	fg_buf_text(out, listing->more ? "," : "");
 	listing->more = true;
 	fg_buf_json(out, fg_str_c(info->name));
-	fg_buf_printf(out, ":{\"type\":\"%s\",\"state\":\"%s\",\"packs\":%" PRIu64 ",\"records\":%"
-		      PRIu64 ",\"bytes\":%" PRIu64 ",\"in_flight\":%u,\"faults\":%" PRIu64
-		      ",\"fault\":", info->bridge, info->up ? "up" : "retrying", info->packs,
-		      info->records, info->bytes, info->in_flight, info->faults);
+	fg_buf_printf(out,
+		      ":{\"type\":\"%s\",\"state\":\"%s\",\"packs\":%" PRIu64
+		      ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
+		      ",\"in_flight\":%u,\"faults\":%" PRIu64 ",\"fault\":",
+		      info->bridge, info->up ? "up" : "retrying", info->packs, info->records,
+		      info->bytes, info->in_flight, info->faults);
 	if (info->fault)
 		fg_buf_json(out, fg_str_c(info->fault));
 	else
@@ -149,7 +155,8 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 	fg_loop_stats(gateway->loop, &loop);
 	fg_intake_stats(gateway->intake, &intake);
 	getrusage(RUSAGE_SELF, &usage);
-	fg_buf_printf(out, ",\"devices\":%u,\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64
+	fg_buf_printf(out,
+		      ",\"devices\":%u,\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64
 		      ",\"nonfinite\":%" PRIu64 ",\"unconverted\":%" PRIu64
 		      ",\"duplicate_keys\":%" PRIu64 ",\"absurd_times\":%" PRIu64
 		      ",\"clock\":\"%s\",\"loop\":{\"turns\":%" PRIu64 ",\"longest_turn_ms\":%.3f},"

@@ -1,7 +1,7 @@
+#include "run/private.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "run/private.h"
 
 int run_config_new(struct fg_config *config, struct fg_faults *faults,
 		   struct run_config **ret_config)

@@ -58,7 +58,8 @@ struct fg_bridge {
 	size_t conf_size, state_size;
 	const struct fg_option *options;
 	void (*check)(const void *conf, struct fg_faults *);
-	/* Optional: whether this instance's upstream acknowledges (MQTT: QoS 1), overrides the above. */
+	/* Optional: whether this instance's upstream acknowledges (MQTT: QoS 1), overrides the
+	 * above. */
 	bool (*acks)(const void *conf);
 	/* Optional: where it sends to, for the doubt "field and upstream on one broker" and for
 	 * reload ("whose target changed"). Borrowed from conf. */

@@ -22,7 +22,8 @@ enum fg_node_type {
 struct fg_node {
 	uint8_t type;		/* enum fg_node_type */
 	bool dead;		/* replaced by a later member of its key: skip its subtree */
-	bool whole;		/* key is a complete point name (SenML): escape, but never its '/' */
+	/* key is a complete point name (SenML): escape, but never its '/' */
+	bool whole;
 	uint32_t children;	/* of an object or array, dead ones included */
 	uint32_t next;		/* index of the first node behind this one's subtree */
 	uint32_t mark;		/* the decoders' own */

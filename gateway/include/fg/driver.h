@@ -4,11 +4,12 @@
  * private state and the loop; a driver has no mutable file-level variables.
  *
  *   open ──> fg_source_up() ──> fg_source_submit() ... ──> kept(upto): acknowledge now
- *     ^            │ fg_source_fault(): the supervisor calls close, waits (full jitter), opens again
+ *     ^            │ fg_source_fault(): the supervisor calls close, waits, opens again
  *     └────────────┘
  *
- * A driver cannot acknowledge by itself. It hands payloads in and is told what has been kept: in the
- * check phase after the turn's append, or under `"commit": "each"` after the sync that covers it.
+ * A driver cannot acknowledge by itself. It hands payloads in and is told what has been kept: in
+ * the check phase after the turn's append, or under `"commit": "each"` after the sync that covers
+ * it.
  */
 #pragma once
 
@@ -28,7 +29,8 @@ struct fg_framer_conf;
 /* Where the device stands in an address that no profile matches. */
 enum fg_address_style {
 	FG_ADDRESS_TOPIC,	/* the whole address is the device (MQTT) */
-	FG_ADDRESS_PATH,	/* /{device}/{point...}: the longest known device, else the first level */
+	/* /{device}/{point...}: the longest known device, else the first level */
+	FG_ADDRESS_PATH,
 	FG_ADDRESS_LINK,	/* no address: the instance's name is the device (serial) */
 };
 
@@ -54,8 +56,9 @@ struct fg_driver_ops {
 	/* Begins to come up; must not block. 0, or -errno: the supervisor retries. The driver calls
 	 * fg_source_up() when it is connected, listening, open. */
 	int (*open)(struct fg_source *);
-	/* Gives everything back, asynchronously; ends with exactly one fg_source_closed(). Input that
-	 * was not reported kept must not be acknowledged on the way. Also called when open failed. */
+	/* Gives everything back, asynchronously; ends with exactly one fg_source_closed(). Input
+	 * that was not reported kept must not be acknowledged on the way. Also called when open
+	 * failed. */
 	void (*close)(struct fg_source *);
 	/* Take no more, so that the peer feels it; keep-alives go on. Until resume. */
 	void (*pause)(struct fg_source *);
@@ -74,9 +77,9 @@ struct fg_driver {
 	/* Optional: checks that need several options at once. Faults and doubts go through
 	 * fg_fault() of <fg/fault.h>, with a pointer below the instance ("/tls/ca"). */
 	void (*check)(const void *conf, struct fg_faults *);
-	/* Optional: how an instance finds frames in a stream of bytes; `profile` is what its profile
-	 * brings, or NULL. A delimiter's bytes are put into `room` (FG_FRAMER_DELIMITER_MAX).
-	 * 0, or -EINVAL. */
+	/* Optional: how an instance finds frames in a stream of bytes; `profile` is what its
+	 * profile brings, or NULL. A delimiter's bytes are put into `room`
+	 * (FG_FRAMER_DELIMITER_MAX). 0, or -EINVAL. */
 	int (*framing)(const void *conf, const struct fg_framer_conf *profile, char *room,
 		       struct fg_framer_conf *ret_conf);
 	struct fg_driver_ops ops;
@@ -87,7 +90,7 @@ struct fg_driver {
  *   0          *ret_pos: its last record's position, to be compared with kept's `upto`
  *              (0 if the payload was good but held no value: nothing to wait for)
  *   -EBADMSG   rejected for good, counted and logged by the callee: acknowledge it to the peer
- *   -EAGAIN    no room (spool full under "refuse", or the disk fails): not taken, do not acknowledge;
+ *   -EAGAIN    no room (full under "refuse", or the disk fails): not taken, do not acknowledge;
  *              pause() follows or has been called already */
 int fg_source_submit(struct fg_source *, const struct fg_input *, uint64_t *ret_pos);
 
@@ -115,4 +118,5 @@ const struct fg_framer_conf *fg_source_framer(const struct fg_source *);
  * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
 int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
 /* Calls `each` with every device's id (for a listing); stops when it returns false. */
-void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device), void *arg);
+void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device),
+		       void *arg);

@@ -13,7 +13,8 @@ enum fg_level { FG_ERROR, FG_WARN, FG_INFO, FG_DEBUG, FG_LEVEL__MAX };
 
 struct fg_log;
 
-/* Who speaks: a component ("mqtt", "spool") and the instance's name, or NULL. Embedded, borrowed. */
+/* Who speaks: a component ("mqtt", "spool") and the instance's name, or NULL. Embedded,
+ * borrowed. */
 struct fg_logger {
 	struct fg_log *log;		/* NULL: silent */
 	const char *component;

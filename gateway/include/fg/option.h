@@ -4,7 +4,8 @@
  *
  *	struct meter_conf { const char *port; int64_t baud; int mode; int64_t idle_ns; };
  *	static const struct fg_option meter_options[] = {
- *		{ .name = "port", .type = FG_OPT_STRING, .offset = offsetof(struct meter_conf, port),
+ *		{ .name = "port", .type = FG_OPT_STRING,
+ *		  .offset = offsetof(struct meter_conf, port),
  *		  .flags = FG_OPT_REQUIRED, .help = "path of the tty" },
  *		...
  *		{ 0 },
@@ -16,22 +17,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum fg_option_type {	/* type of the member at `offset`              JSON form */
-	FG_OPT_BOOL,		/* bool                               true, false */
-	FG_OPT_INT,		/* int64_t, min..max                  an integer */
-	FG_OPT_NUMBER,		/* double                             a number */
-	FG_OPT_DURATION,	/* int64_t nanoseconds, min..max      "200ms" */
-	FG_OPT_SIZE,		/* uint64_t bytes, min..max           "64KiB" */
-	FG_OPT_STRING,		/* const char *                       a string */
-	FG_OPT_ENUM,		/* int, one of choices                a string (or the number it spells) */
-	FG_OPT_SECRET,		/* struct fg_secret                   {"secret": "NAME"} */
-	FG_OPT_LIST,		/* struct fg_list of const char *     a list of strings */
-	FG_OPT_SECRETS,		/* struct fg_secrets                  an object: name -> {"secret": ...} */
-	FG_OPT_GROUP,		/* the sub-table's struct, embedded   an object */
-	FG_OPT_MAP,		/* struct fg_map                      an object: name -> sub-table's struct */
-	FG_OPT_VALUE,		/* struct fg_value (strings owned)    a scalar */
-	FG_OPT_VALUES,		/* struct fg_values                   an object: text -> scalar */
-	FG_OPT_ONE_OF,		/* that of a row of `group`           what the first row that fits it takes */
+enum fg_option_type {	/* member at `offset`             JSON form */
+	FG_OPT_BOOL,     /* bool                            true, false */
+	FG_OPT_INT,      /* int64_t, min..max               an integer */
+	FG_OPT_NUMBER,   /* double                          a number */
+	FG_OPT_DURATION, /* int64_t nanoseconds, min..max   "200ms" */
+	FG_OPT_SIZE,     /* uint64_t bytes, min..max        "64KiB" */
+	FG_OPT_STRING,   /* const char *                    a string */
+	FG_OPT_ENUM,     /* int, one of choices             a string (or the number it spells) */
+	FG_OPT_SECRET,   /* struct fg_secret                {"secret": "NAME"} */
+	FG_OPT_LIST,     /* struct fg_list of const char *  a list of strings */
+	FG_OPT_SECRETS,  /* struct fg_secrets               an object: name -> {"secret": ...} */
+	FG_OPT_GROUP,    /* the sub-table's struct, embedded an object */
+	FG_OPT_MAP,      /* struct fg_map                   an object: name -> sub-table's struct */
+	FG_OPT_VALUE,    /* struct fg_value (strings owned) a scalar */
+	FG_OPT_VALUES,   /* struct fg_values                an object: text -> scalar */
+	FG_OPT_ONE_OF,   /* that of a row of `group`        what the first row that fits it takes */
 };
 
 enum {
@@ -81,18 +82,21 @@ struct fg_option {
 	const char *name;
 	enum fg_option_type type;
 	size_t offset;
-	const char *def;		/* default in its JSON text form without quotes ("60s", "true");
-					   NULL: zero, or required */
-	int64_t min, max;		/* of a number, duration or size, bytes of a string, items of a
-					   list or map; both 0: unbounded, max below min: no maximum */
-	const struct fg_choice *choices;	/* FG_OPT_ENUM; FG_OPT_VALUES: what a value may be */
-	const struct fg_option *group;	/* FG_OPT_GROUP, FG_OPT_MAP; FG_OPT_ONE_OF: the forms, in order,
-					   with their own offsets */
+	/* default in its JSON text form without quotes ("60s", "true"); NULL: zero, or required */
+	const char *def;
+	/* of a number, duration or size, bytes of a string, items of a list or map; both 0:
+	 * unbounded, max below min: no maximum */
+	int64_t min, max;
+	/* FG_OPT_ENUM; FG_OPT_VALUES: what a value may be */
+	const struct fg_choice *choices;
+	/* FG_OPT_GROUP, FG_OPT_MAP; FG_OPT_ONE_OF: the forms, in order, with their own offsets */
+	const struct fg_option *group;
 	size_t item_size;		/* FG_OPT_MAP: size of the struct of one item */
 	unsigned flags;
 	const char *help;		/* one sentence for people */
-	const char *expects;		/* what a fault says was expected, if the type does not say it */
-	/* A further check of a string (every item of a list, every name of a map): 0, or -EINVAL with
-	 * `why` filled, which becomes the text of the fault. */
+	/* what a fault says was expected, if the type does not say it */
+	const char *expects;
+	/* A further check of a string (every item of a list, every name of a map): 0, or -EINVAL
+	 * with `why` filled, which becomes the text of the fault. */
 	int (*check)(const char *text, char *why, size_t cap);
 };
