@@ -1,0 +1,295 @@
+/* fieldgate spool: what stands in a spool's folder, whether a gateway runs on it or not. */
+#include "spool/spool.h"
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/settings.h"
+#include "cli/spool_cat.h"
+#include "cli/table.h"
+#include "spool/cursor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct listing {
+	const char *dir;
+	struct fg_spool *spool;
+	struct cli_table *table; /* or */
+	struct fg_buf *json;
+	bool more;
+};
+
+/* -- segments -- */
+
+static void segment_json(struct listing *listing, const struct fg_spool_segment_info *info)
+{
+	fg_buf_printf(listing->json,
+		      "%s{\"file\":\"%s\",\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64
+		      ",\"last\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"sealed\":%s}",
+		      listing->more ? "," : "", info->file, info->epoch, info->first, info->last,
+		      info->bytes, info->sealed ? "true" : "false");
+	listing->more = true;
+}
+
+static void segment_row(struct listing *listing, const struct fg_spool_segment_info *info)
+{
+	cli_table_add(listing->table, "%s", info->file);
+	cli_table_add(listing->table, "%016" PRIx64, info->epoch);
+	if (info->last) {
+		cli_table_add(listing->table, "%" PRIu64, info->first);
+		cli_table_add(listing->table, "%" PRIu64, info->last);
+	} else {
+		cli_table_add(listing->table, "-");
+		cli_table_add(listing->table, "-");
+	}
+	cli_table_add(listing->table, "%" PRIu64, info->bytes);
+	cli_table_add(listing->table, "%s", info->sealed ? "sealed" : "open");
+}
+
+static void add_segment(void *arg, const struct fg_spool_segment_info *info)
+{
+	struct listing *listing = arg;
+
+	if (listing->json)
+		segment_json(listing, info);
+	else
+		segment_row(listing, info);
+}
+
+/* -- cursors -- */
+
+struct place {
+	uint64_t epoch, number;		/* of what was acknowledged last; 0: nothing, or long ago */
+};
+
+static struct place place_of(const struct listing *listing, uint64_t position)
+{
+	const struct fg_spool_epoch *epoch =
+		position ? fg_spool_epoch_at(listing->spool, position) : NULL;
+
+	return epoch ? (struct place){ epoch->id, position - epoch->base } : (struct place){ 0 };
+}
+
+static uint64_t dropped_of(const struct fg_cursor_state *state)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < FG_WHY__MAX; i++)
+		sum += state->dropped[i];
+	return sum;
+}
+
+static void cursor_json(struct listing *listing, const char *bridge,
+			const struct fg_cursor_state *state)
+{
+	struct place place = place_of(listing, state->position);
+	struct fg_buf *json = listing->json;
+	bool more = false;
+
+	fg_buf_text(json, listing->more ? "," : "");
+	listing->more = true;
+	fg_buf_json(json, fg_str_c(bridge));
+	fg_buf_printf(json,
+		      ":{\"epoch\":\"%016" PRIx64 "\",\"number\":%" PRIu64
+		      ",\"acknowledged\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"waiting\":%" PRIu64
+		      ",\"dead\":%" PRIu64 ",\"removed\":%s,\"dropped\":{",
+		      place.epoch, place.number, state->acknowledged, state->sent,
+		      fg_spool_accepted(listing->spool) - state->position, state->dead,
+		      state->removed_at_s ? "true" : "false");
+	for (int i = 0; i < FG_WHY__MAX; i++) {
+		if (!state->dropped[i])
+			continue;
+		fg_buf_printf(json, "%s\"%s\":%" PRIu64, more ? "," : "",
+			      fg_why_name((enum fg_why)i), state->dropped[i]);
+		more = true;
+	}
+	fg_buf_text(json, "}}");
+}
+
+static void cursor_row(struct listing *listing, const char *bridge,
+		       const struct fg_cursor_state *state)
+{
+	struct place place = place_of(listing, state->position);
+
+	cli_table_add(listing->table, "%s", bridge);
+	if (place.epoch)
+		cli_table_add(listing->table, "%016" PRIx64 ":%" PRIu64, place.epoch, place.number);
+	else
+		cli_table_add(listing->table, "-");
+	cli_table_add(listing->table, "%" PRIu64, state->acknowledged);
+	cli_table_add(listing->table, "%" PRIu64, state->sent);
+	cli_table_add(listing->table, "%" PRIu64, state->dead);
+	cli_table_add(listing->table, "%" PRIu64, dropped_of(state));
+	cli_table_add(listing->table, "%" PRIu64,
+		      fg_spool_accepted(listing->spool) - state->position);
+	cli_table_add(listing->table, "%s", state->removed_at_s ? "removed" : "");
+}
+
+static int add_cursor(void *arg, const char *bridge)
+{
+	struct listing *listing = arg;
+	struct fg_cursor_state state;
+	int r = fg_cursor_read(listing->dir, bridge, &state);
+
+	if (r < 0) {
+		fprintf(stderr, "cursors/%s: %s\n", bridge,
+			r == -EBADMSG ? "damaged" : strerror(-r));
+		return 0;
+	}
+	fg_cursor_clamp(&state, fg_spool_accepted(listing->spool));
+	if (listing->json)
+		cursor_json(listing, bridge, &state);
+	else
+		cursor_row(listing, bridge, &state);
+	return 0;
+}
+
+/* -- the list -- */
+
+static int list_json(const char *dir, struct fg_spool *spool)
+{
+	const struct fg_spool_epoch *epoch = fg_spool_epoch(spool);
+	uint64_t accepted = fg_spool_accepted(spool);
+	struct listing listing = { .dir = dir, .spool = spool };
+	struct fg_buf out;
+	int status;
+
+	fg_buf_init(&out, (size_t)64 << 20);
+	listing.json = &out;
+	fg_buf_printf(&out,
+		      "{\"epoch\":\"%016" PRIx64 "\",\"last\":%" PRIu64 ",\"accepted\":%" PRIu64
+		      ",\"segments\":[",
+		      epoch ? epoch->id : 0, epoch ? accepted - epoch->base : 0, accepted);
+	fg_spool_each_segment(spool, add_segment, &listing);
+	fg_buf_text(&out, "],\"cursors\":{");
+	listing.more = false;
+	(void)fg_cursor_each(dir, add_cursor, &listing);
+	fg_buf_text(&out, "}}\n");
+	status = fg_cli_print("spool", &out);
+	fg_buf_fini(&out);
+	return status;
+}
+
+static int list_tables(const char *dir, struct fg_spool *spool)
+{
+	static const char *const segments[] = { "SEGMENT", "EPOCH", ">FIRST", ">LAST",
+						">BYTES",  "STATE", NULL };
+	static const char *const cursors[] = { "BRIDGE",   "UP TO", ">ACKNOWLEDGED",
+					       ">SENT",	   ">DEAD", ">DROPPED",
+					       ">WAITING", "",	    NULL };
+	struct cli_table table;
+	struct listing listing = { .dir = dir, .spool = spool, .table = &table };
+	bool any;
+
+	cli_table_init(&table, segments);
+	fg_spool_each_segment(spool, add_segment, &listing);
+	any = table.count > 0;
+	cli_table_print(&table);
+	cli_table_fini(&table);
+	cli_table_init(&table, cursors);
+	(void)fg_cursor_each(dir, add_cursor, &listing);
+	if (any && table.count)
+		putchar('\n');
+	cli_table_print(&table);
+	cli_table_fini(&table);
+	return FG_EXIT_OK;
+}
+
+/* -- verify -- */
+
+struct verifying {
+	struct fg_buf *json;	/* or NULL: lines */
+	uint64_t bad;
+};
+
+static void add_bad(void *arg, const char *file, uint64_t offset, uint64_t len, const char *why)
+{
+	struct verifying *verifying = arg;
+
+	if (verifying->json)
+		fg_buf_printf(verifying->json,
+			      "%s{\"file\":\"%s\",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64
+			      ",\"why\":\"%s\"}",
+			      verifying->bad ? "," : "", file, offset, len, why);
+	else
+		printf("%s: %" PRIu64 " bytes at %" PRIu64 ": %s\n", file, len, offset, why);
+	verifying->bad++;
+}
+
+static int verify(struct fg_spool *spool, bool json)
+{
+	struct verifying verifying = { 0 };
+	int64_t entries;
+	struct fg_buf out;
+	int status = FG_EXIT_OK;
+
+	fg_buf_init(&out, (size_t)64 << 20);
+	if (json)
+		verifying.json = &out;
+	fg_buf_text(&out, "{\"damaged\":[");
+	entries = fg_spool_verify(spool, add_bad, &verifying);
+	fg_buf_printf(&out, "],\"entries\":%" PRId64 "}\n", entries);
+	if (json)
+		status = fg_cli_print("spool", &out);
+	else
+		fprintf(stderr, "%" PRId64 " entries are sound, %" PRIu64 " stretches are not\n",
+			entries, verifying.bad);
+	fg_buf_fini(&out);
+	return status == FG_EXIT_OK && verifying.bad ? FG_EXIT_NO : status;
+}
+
+static int cat(struct fg_spool *spool, const char *config)
+{
+	struct cli_settings settings;
+	int status = cli_settings_read("spool", config, &settings);
+
+	if (status != FG_EXIT_OK)
+		return status;
+	status = cli_spool_cat(spool, settings.gateway);
+	cli_settings_fini(&settings);
+	return status;
+}
+
+int fg_cli_spool(int argc, char **argv)
+{
+	const char *config = NULL;
+	bool do_cat = false, do_verify = false, json = false;
+	const struct fg_cli_flag flags[] = {
+		{ .name = "cat", .help = "print the records, as a pack for each entry",
+		  .ret_set = &do_cat },
+		{ .name = "verify", .help = "check every checksum", .ret_set = &do_verify },
+		{ 'c', "config", "FILE", "whose gateway's name --cat uses (" FG_CONFIG_PATH ")",
+		  NULL, &config },
+		FG_CLI_JSON(&json),
+		{ 0 },
+	};
+	const struct fg_cli_usage usage = {
+		.name = "spool",
+		.operands = "DIR",
+		.summary = "Lists a spool's segments and cursors; reads only. The packs of --cat\n"
+			   "are such as audit reads: they say whether the spool has a hole.",
+		.flags = flags,
+		.min_operands = 1,
+		.max_operands = 1,
+	};
+	struct fg_spool *spool;
+	int status, r;
+
+	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
+		return status;
+	if (do_cat && do_verify)
+		return fg_cli_misuse("spool", "--cat and --verify are two things to do");
+	r = fg_spool_open_readonly(argv[1], &spool);
+	if (r < 0)
+		return fg_cli_failed("spool", "%s: %s", argv[1], strerror(-r));
+	if (do_cat)
+		status = cat(spool, config);
+	else if (do_verify)
+		status = verify(spool, json);
+	else
+		status = json ? list_json(argv[1], spool) : list_tables(argv[1], spool);
+	fg_spool_close(spool, NULL, NULL);
+	return status;
+}
