@@ -12,7 +12,7 @@ struct item {
 	bool has_base, has_epoch, has_first, has_last, begin;
 	struct fg_str epoch, prev, why;
 	uint64_t first, last;
-	const struct fg_value *value;	/* of "v" or "vs" */
+	const struct fg_value *value; /* of "v" or "vs" */
 };
 
 static bool epoch_read(struct fg_str text, uint64_t *ret_epoch)

@@ -4,18 +4,18 @@
 #include "record/audit.h"
 #include "record/ranges.h"
 
-#define AUDIT_WHYS 16		/* different reasons; the last counts what does not fit */
+#define AUDIT_WHYS 16 /* different reasons; the last counts what does not fit */
 #define AUDIT_WHY_MAX 32
 
 /* What a pack says, see audit_pack_read(). */
 struct audit_pack {
 	struct fg_str gateway;
 	uint64_t epoch, first, last;
-	uint64_t prev_epoch, prev_last;	/* prev_epoch 0: none */
+	uint64_t prev_epoch, prev_last; /* prev_epoch 0: none */
 	bool begin;
-	bool lost;			/* it announces its range: with why, or as not carried */
-	bool unknown;			/* nobody could count */
-	uint64_t records;		/* it has, or that are lost */
+	bool lost; /* it announces its range: with why, or as not carried */
+	bool unknown; /* nobody could count */
+	uint64_t records; /* it has, or that are lost */
 	struct fg_str why;
 };
 
@@ -25,14 +25,14 @@ struct audit_loss {
 };
 
 struct audit_epoch {
-	struct audit_epoch *next;	/* of the same bucket */
+	struct audit_epoch *next; /* of the same bucket */
 	uint64_t id, order;
 	struct fg_ranges had, twice;
 	struct audit_loss *losses;
 	size_t nlosses, losses_cap;
-	uint64_t first, last;		/* of the ranges that came; 0: none */
-	uint64_t begin;			/* lowest first of a pack marked so, 0: none */
-	uint64_t reach;			/* highest number that somebody speaks of */
+	uint64_t first, last; /* of the ranges that came; 0: none */
+	uint64_t begin; /* lowest first of a pack marked so, 0: none */
+	uint64_t reach; /* highest number that somebody speaks of */
 	bool unknown[AUDIT_WHYS];
 	char gateway[];
 };
@@ -44,7 +44,7 @@ struct fg_audit {
 	char whys[AUDIT_WHYS][AUDIT_WHY_MAX];
 	unsigned nwhys;
 	bool malformed, demand_unmet;
-	uint64_t demand_epoch, demand_last;	/* of an epoch that nobody knows */
+	uint64_t demand_epoch, demand_last; /* of an epoch that nobody knows */
 };
 
 /* audit_pack.c: -EBADMSG with *ret_why. */

@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 struct fg_range {
-	uint64_t first, last;	/* 1 <= first <= last < UINT64_MAX */
-	uint64_t records;	/* at most last - first + 1 */
+	uint64_t first, last; /* 1 <= first <= last < UINT64_MAX */
+	uint64_t records; /* at most last - first + 1 */
 };
 
 struct fg_ranges {
-	struct fg_range *items;	/* after fg_ranges_settle(): sorted, neither overlap nor touch */
+	struct fg_range *items; /* after fg_ranges_settle(): sorted, neither overlap nor touch */
 	size_t len, cap;
 	struct fg_range *late;
 	size_t nlate, late_cap;
