@@ -1,7 +1,6 @@
-#include "device/devices.h"
 
 #include "base/hash.h"
-#include "device/intern.h"
+#include "device/private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,15 +9,6 @@
 #define MAX_ID 1024
 #define MAX_TEXT 1024	/* a longer last value is not remembered */
 #define POINTS_A_DEVICE 16
-
-struct fg_devices {
-	struct fg_device **buckets;
-	uint32_t nbuckets;		/* a power of two */
-	uint32_t count, limit;
-	uint64_t points;
-	uint64_t seed;
-	struct fg_intern names;
-};
 
 int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices)
 {
@@ -43,9 +33,11 @@ int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices)
 
 static void device_free(struct fg_device *device)
 {
-	for (unsigned i = 0; i < device->count; i++)
+	for (unsigned i = 0; i < device->count; i++) {
+		free(device->points[i].reported);
 		if (device->points[i].text_cap)
 			free((void *)(uintptr_t)device->points[i].value.s.ptr);
+	}
 	free(device->points);
 	free(device);
 }
@@ -164,7 +156,7 @@ static bool name_is(const char *name, struct fg_str other)
 }
 
 /* Devices repeat themselves: the point behind the last one is tried first. */
-static struct fg_point *find_point(struct fg_device *device, struct fg_str name)
+struct fg_point *device_find_point(struct fg_device *device, struct fg_str name)
 {
 	unsigned i = device->hint;
 
@@ -249,7 +241,7 @@ static void remember_value(struct fg_point *point, const struct fg_value *value)
 void fg_device_remember(struct fg_devices *devices, struct fg_device *device,
 			const struct fg_record *record, int64_t time_ns)
 {
-	struct fg_point *point = find_point(device, record->point);
+	struct fg_point *point = device_find_point(device, record->point);
 
 	if (!point && !(point = add_point(devices, device, record->point)))
 		return;

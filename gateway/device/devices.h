@@ -18,6 +18,7 @@ struct fg_point {
 	struct fg_value value;		/* a string's bytes are the point's own */
 	int64_t time_ns;
 	uint32_t text_cap;
+	struct fg_reported *reported;	/* of a point with a report policy, else NULL */
 };
 
 struct fg_device {
@@ -52,6 +53,14 @@ size_t fg_devices_split(const struct fg_devices *, struct fg_str path);
  * remembered. */
 void fg_device_remember(struct fg_devices *, struct fg_device *, const struct fg_record *,
 			int64_t time_ns);
+/* Whether the record is worth one by its report policy, `boot_ns` being now. Nothing is changed. */
+bool fg_device_is_due(const struct fg_devices *, const struct fg_device *, const struct fg_record *,
+		      int64_t boot_ns);
+/* The record has been taken: what comes next is compared with it. */
+void fg_device_reported(struct fg_devices *, struct fg_device *, const struct fg_record *,
+			int64_t boot_ns);
+/* What was taken last may not have been kept: everything is due again. */
+void fg_devices_forget_reports(struct fg_devices *);
 const struct fg_point *fg_device_point(const struct fg_device *, struct fg_str name);
 
 static inline struct fg_str fg_device_id(const struct fg_device *d)

@@ -76,6 +76,7 @@ void fg_intake_set_tap(struct fg_intake *intake, const struct fg_intake_tap *tap
  * line nobody does, so it is counted. */
 void intake_not_kept(struct fg_intake *intake, int error)
 {
+	fg_devices_forget_reports(intake->conf.devices);
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
 		if (i->unkept == 0)
 			continue;

@@ -76,6 +76,29 @@ static void count_oddities(struct fg_intake_stats *stats, const struct fg_readin
 	stats->absurd_times += reading->absurd_time;
 }
 
+/* Takes out what the points' report policies do not find worth a record. */
+static void suppress(struct fg_intake *intake, struct fg_device *device,
+		     const struct fg_clock *clock)
+{
+	struct fg_reading *reading = &intake->reading;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < reading->count; i++) {
+		if (reading->records[i].report &&
+		    !fg_device_is_due(intake->conf.devices, device, &reading->records[i],
+				      clock->boot_ns)) {
+			fg_device_remember(intake->conf.devices, device, &reading->records[i],
+					   clock->wall_ns);
+			continue;
+		}
+		if (kept != i)
+			reading->records[kept] = reading->records[i];
+		kept++;
+	}
+	fg_spool_counters(intake->conf.spool)[FG_COUNTER_SUPPRESSED] += reading->count - kept;
+	reading->count = kept;
+}
+
 static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 			const struct fg_clock *clock, uint64_t *ret_pos)
 {
@@ -98,9 +121,13 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 	r = fg_spool_append(intake->conf.spool, &entry, ret_pos);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < reading->count; i++)
+	for (uint32_t i = 0; i < reading->count; i++) {
 		fg_device_remember(intake->conf.devices, device, &reading->records[i],
 				   entry.wall_ns);
+		if (reading->records[i].report)
+			fg_device_reported(intake->conf.devices, device, &reading->records[i],
+					   clock->boot_ns);
+	}
 	device->heard_ns = clock->wall_ns;
 	if (intake->tap.reading)
 		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
@@ -169,6 +196,7 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
 		return -EBADMSG;
 	}
+	suppress(intake, device, clock);
 	if (intake->reading.count > 0) {
 		r = keep_reading(inlet, device, clock, &pos);
 		if (r < 0)

@@ -85,6 +85,26 @@ static bool pointer_steps(struct fg_arena *arena, const char *pointer,
 	return true;
 }
 
+/* "0.5" or "2%"; the text has been checked. */
+static void report_compile(struct profile_point *point, const struct fg_report_conf *conf)
+{
+	struct fg_str text = fg_str_c(conf->deadband);
+	struct fg_value number;
+
+	point->report = (struct fg_report){
+		.deadband = -1,
+		.min_interval_ns = conf->min_interval_ns,
+		.max_interval_ns = conf->max_interval_ns,
+	};
+	point->reports = conf->deadband || conf->min_interval_ns || conf->max_interval_ns;
+	if (text.len && text.ptr[text.len - 1] == '%') {
+		point->report.percent = true;
+		text.len--;
+	}
+	if (text.len && fg_value_parse_number(text, &number) == 0)
+		point->report.deadband = fg_value_double(&number);
+}
+
 static bool point_compile(struct profile_point *point, const char *name,
 			  const struct fg_point_conf *conf, struct fg_profiles *set)
 {
@@ -97,6 +117,7 @@ static bool point_compile(struct profile_point *point, const char *name,
 	point->offset = as_value(conf->offset);
 	point->converts = conf->map.count || conf->type != FG_POINT_AS_IS || point->scales;
 	point->hash = fg_hash_str(point->from, set->seed);
+	report_compile(point, &conf->report);
 	if (conf->when && !pointer_steps(&set->arena, conf->when, &point->when, &point->nwhen))
 		return false;
 	return point->name.ptr && point->from.ptr;

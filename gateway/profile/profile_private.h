@@ -13,7 +13,8 @@ struct profile_point {
 	struct fg_str unit;
 	const struct fg_point_conf *conf;
 	struct fg_value scale, offset;		/* as decimals where they are */
-	bool converts, scales;
+	struct fg_report report;
+	bool converts, scales, reports;
 	const struct fg_str *when;		/* steps of the pointer, or NULL */
 	size_t nwhen;
 	struct profile_point *also;		/* another point from the same leaf */

@@ -163,6 +163,7 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 		.time_ns = node->time_ns,
 		.update_s = node->update_s,
 		.sum = node->sum,
+		.report = point && point->reports ? &point->report : NULL,
 	};
 	return true;
 }

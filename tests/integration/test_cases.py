@@ -106,9 +106,10 @@ def frames_config(case, folder):
     framing = (case["address"].get("framing") or "").lower()
     framer = "cobsr" if framing.startswith("cobsr") else "cobs" if framing.startswith("cobs") else "slip"
     path = os.path.join(folder, framer + ".json")
-    with open(path, "w") as f:
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as f:
         json.dump({"gateway": {"id": "gw"}, "drivers": {"link": {
             "type": "serial", "port": "/dev/null", "framer": framer}}}, f)
+    os.replace(f.name, path)
     return path
 
 
