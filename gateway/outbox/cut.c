@@ -126,6 +126,9 @@ static void head_of(const struct fg_outbox *box, const struct flight *flight,
 {
 	const struct fg_spool_epoch *epoch = flight->epoch;
 
+	*head = (struct fg_pack_head){ 0 };
+	if (!epoch)	/* lost so long ago that nothing tells of its epoch: no range can be named */
+		return;
 	*head = (struct fg_pack_head){
 		.ranged = true,
 		.epoch = epoch->id,
@@ -270,7 +273,7 @@ static bool cut_gap(struct fg_outbox *box)
 
 	/* One announcement speaks of one epoch. */
 	end = fg_spool_epoch_at(box->forward->conf.spool, to);
-	while (end != epoch && end->base >= box->unread) {
+	while (end && end != epoch && end->base >= box->unread) {
 		to = end->base;
 		end = fg_spool_epoch_at(box->forward->conf.spool, to);
 	}
