@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define RETRY_FIRST FG_MS(200)
-#define RETRY_CAP FG_S(30)
+#define RETRY_CAP FG_S(10)
 #define STEADY FG_S(10)		/* up for so long: the next fault begins with short waits again */
 
 static void inlet_open(struct fg_inlet *inlet)

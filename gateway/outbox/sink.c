@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define RETRY_FIRST FG_MS(200)
-#define RETRY_CAP FG_S(30)
+#define RETRY_CAP FG_S(10)
 #define STEADY FG_S(10)
 
 #define box_of(member, ptr) \
