@@ -159,6 +159,28 @@ static void check_profiles(struct fg_load *load)
 	}
 }
 
+/* What the reference names and this version does not do yet is said, never silently ignored. */
+static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
+{
+	struct fg_place run = { .key = "run" };
+	struct fg_place processes = { .up = &run, .key = "processes" };
+
+	if (config->run.processes > 1)
+		fg_doubt_at(all->faults, &processes, "this version runs as one process");
+	for (size_t i = 0; i < config->nbridges; i++) {
+		const struct fg_bridge_conf *bridge = &config->bridges[i];
+		struct fg_place above = { .up = &all->bridges_place, .key = bridge->name };
+		struct fg_place order = { .up = &above, .key = "order" };
+		struct fg_place commands = { .up = &above, .key = "commands" };
+
+		if (bridge->order == FG_ORDER_LIVE_FIRST)
+			fg_doubt_at(all->faults, &order,
+				    "this version forwards oldest-first in any case");
+		if (bridge->commands)
+			fg_doubt_at(all->faults, &commands, "this version takes no commands");
+	}
+}
+
 void fg_load_check(struct fg_load *load)
 {
 	struct fg_config *config = load->config;
@@ -181,10 +203,5 @@ void fg_load_check(struct fg_load *load)
 	if (config->nbridges == 0)
 		fg_doubt_at(all.faults, &all.bridges_place,
 			    "no bridge: records are kept as long as the spool has room");
-	if (config->run.processes > 1) {
-		struct fg_place run = { .key = "run" };
-		struct fg_place place = { .up = &run, .key = "processes" };
-
-		fg_doubt_at(all.faults, &place, "this version runs as one process");
-	}
+	doubt_unbuilt(&all, config);
 }

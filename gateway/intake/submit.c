@@ -217,21 +217,6 @@ bool fg_source_waits_for_commit(const struct fg_source *source)
 	return ((const struct fg_inlet *)source)->intake->conf.commit_each;
 }
 
-int fg_source_keep_now(struct fg_source *source)
-{
-	struct fg_intake *intake = inlet_of(source)->intake;
-	int r = fg_spool_flush(intake->conf.spool);
-
-	if (r < 0) {
-		inlet_of(source)->unkept = 0;
-		intake_not_kept(intake, r);
-		return r;
-	}
-	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-		i->unkept = 0;
-	return 0;
-}
-
 static bool add_last(struct fg_pack *pack, const struct fg_device *device,
 		     const struct fg_point *point)
 {

@@ -61,12 +61,6 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	return in->result;
 }
 
-int fg_source_keep_now(struct fg_source *source)
-{
-	(void)source;
-	return 0;
-}
-
 bool fg_source_waits_for_commit(const struct fg_source *source)
 {
 	(void)source;

@@ -121,12 +121,6 @@ const struct fg_framer_conf *fg_source_framer(const struct fg_source *source)
 	return line->has_profile ? &line->profile : NULL;
 }
 
-int fg_source_keep_now(struct fg_source *source)
-{
-	(void)source;
-	return 0;
-}
-
 bool fg_source_waits_for_commit(const struct fg_source *source)
 {
 	(void)source;

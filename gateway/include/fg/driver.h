@@ -94,11 +94,7 @@ struct fg_driver {
  *              pause() follows or has been called already */
 int fg_source_submit(struct fg_source *, const struct fg_input *, uint64_t *ret_pos);
 
-/* For drivers whose library answers before the turn's check phase (libcoap): appends at once what
- * the turn has so far. 0: accepted (not: committed); -errno: not kept. */
-int fg_source_keep_now(struct fg_source *);
-
-/* True if an answer has to wait for kept() even after fg_source_keep_now(): "commit": "each". */
+/* True if kept() comes only after a sync ("commit": "each"), some milliseconds later. */
 bool fg_source_waits_for_commit(const struct fg_source *);
 
 /* A frame or datagram that never became a payload: counted under `reason` (a short constant
