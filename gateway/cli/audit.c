@@ -106,7 +106,8 @@ static int report(struct auditing *a)
 	} else {
 		fg_buf_char(&json, '\n');
 		status = fg_cli_print("audit", &json);
-		fwrite(text.data, 1, text.len, stderr);
+		if (text.len)
+			fwrite(text.data, 1, text.len, stderr);
 		fprintf(stderr, "%s\n", complete ? "complete" : "not complete");
 		if (status == FG_EXIT_OK && !complete)
 			status = FG_EXIT_NO;
