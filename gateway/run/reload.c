@@ -88,10 +88,12 @@ int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, stru
 		return r;
 	}
 	run_notify("RELOADING=1");
-	if (diff.spool)
-		fg_doubt(faults, "/spool", "takes effect after a restart");
+	if (diff.spool && !fg_spool_set_conf(gateway->spool, &next->config->spool))
+		fg_doubt(faults, "/spool/commit", "\"each\" takes effect after a restart");
 	gateway->generation++;
 	r = run_apply(gateway, next, &diff);
+	/* There may be room now where there was none. */
+	fg_intake_room(gateway->intake);
 	apply_rest(gateway, &diff);
 	report_changes(gateway, &diff, report);
 	fg_config_diff_fini(&diff);
