@@ -30,6 +30,12 @@ static const struct fg_choice framers[] = {
 	{ "slip", FG_FRAMER_SLIP + SERIAL_GIVEN },
 	{ "cobs", FG_FRAMER_COBS + SERIAL_GIVEN },
 	{ "cobsr", FG_FRAMER_COBSR + SERIAL_GIVEN },
+	{ "vedirect", FG_FRAMER_VEDIRECT + SERIAL_GIVEN },
+	{ "dsmr", FG_FRAMER_DSMR + SERIAL_GIVEN },
+	{ "airquality", FG_FRAMER_AIRQUALITY + SERIAL_GIVEN },
+	{ "modbus", FG_FRAMER_MODBUS + SERIAL_GIVEN },
+	{ "mbus", FG_FRAMER_MBUS + SERIAL_GIVEN },
+	{ "sml", FG_FRAMER_SML + SERIAL_GIVEN },
 	{ 0 },
 };
 

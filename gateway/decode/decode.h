@@ -9,6 +9,13 @@ extern const struct fg_decoder fg_decoder_kv;
 extern const struct fg_decoder fg_decoder_csv;
 extern const struct fg_decoder fg_decoder_cbor;
 extern const struct fg_decoder fg_decoder_senml;
+extern const struct fg_decoder fg_decoder_nmea;
+extern const struct fg_decoder fg_decoder_vedirect;
+extern const struct fg_decoder fg_decoder_dsmr;
+extern const struct fg_decoder fg_decoder_airquality;
+extern const struct fg_decoder fg_decoder_modbus;
+extern const struct fg_decoder fg_decoder_mbus;
+extern const struct fg_decoder fg_decoder_sml;
 
 /* Input of no profile: JSON if it begins with '{', '[' or '"' (or rejected), else a plain value. */
 int fg_decode_auto(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc);

@@ -11,7 +11,10 @@ const char *const fg_framer_names[FG_FRAMER__MAX] = {
 	[FG_FRAMER_LINE] = "line",     [FG_FRAMER_DELIMITER] = "delimiter",
 	[FG_FRAMER_LENGTH] = "length", [FG_FRAMER_IDLE] = "idle",
 	[FG_FRAMER_SLIP] = "slip",     [FG_FRAMER_COBS] = "cobs",
-	[FG_FRAMER_COBSR] = "cobsr",
+	[FG_FRAMER_COBSR] = "cobsr",   [FG_FRAMER_VEDIRECT] = "vedirect",
+	[FG_FRAMER_DSMR] = "dsmr",     [FG_FRAMER_AIRQUALITY] = "airquality",
+	[FG_FRAMER_MODBUS] = "modbus", [FG_FRAMER_MBUS] = "mbus",
+	[FG_FRAMER_SML] = "sml",
 };
 
 static bool length_conf_good(const struct fg_framer_conf *conf, size_t max)
@@ -29,6 +32,8 @@ static bool conf_good(const struct fg_framer_conf *conf, size_t max)
 		return false;
 	if (conf->kind == FG_FRAMER_DELIMITER)
 		return conf->delimiter.len > 0;
+	if (fg_framer_is_scan(conf->kind))
+		return fg_framer_has_scan(conf->kind);
 	return conf->kind != FG_FRAMER_LENGTH || length_conf_good(conf, max);
 }
 
@@ -213,6 +218,9 @@ void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_
 	case FG_FRAMER__MAX:
 		fg_framer_collect(framer, bytes, len);
 		break;
+	default:
+		fg_framer_scan_feed(framer, bytes, len, sink);
+		break;
 	}
 }
 
@@ -224,6 +232,8 @@ void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
 		rest_finish(framer, sink);
 	else if (framer->conf.kind == FG_FRAMER_LENGTH)
 		fg_framer_length_idle(framer, sink);
+	else if (fg_framer_is_scan(framer->conf.kind))
+		fg_framer_scan_end(framer, sink);
 }
 
 void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
@@ -248,6 +258,9 @@ void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
 		framer->skipped += framer->len;
 		framer->len = 0;
 		framer->escaped = framer->discard = false;
+		break;
+	default:
+		fg_framer_scan_end(framer, sink);
 		break;
 	}
 }

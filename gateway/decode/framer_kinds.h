@@ -24,3 +24,9 @@ void fg_framer_length_idle(struct fg_framer *f, struct fg_frame_sink sink);
 void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
 void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
 void fg_framer_cobs_end(struct fg_framer *f, struct fg_frame_sink sink);
+
+/* The kinds that are a protocol's own, and those of them that are in this build. */
+bool fg_framer_is_scan(enum fg_framer_kind kind);
+bool fg_framer_has_scan(enum fg_framer_kind kind);
+void fg_framer_scan_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
+void fg_framer_scan_end(struct fg_framer *f, struct fg_frame_sink sink);

@@ -14,6 +14,8 @@ FAMILIES = {
     "zigbee2mqtt": {"driver": "mqtt"},
     "senml": {"driver": "coap", "profile": "senml"},
     "serial-framing": {"driver": "serial"},
+    "serial-nmea": {"driver": "serial", "profile": "nmea"},
+    "serial-vedirect": {"driver": "serial", "profile": "vedirect"},
 }
 
 # Not driven: a stream has no place for a packet with its own delimiter inside.

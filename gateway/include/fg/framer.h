@@ -20,6 +20,13 @@ enum fg_framer_kind {
 	FG_FRAMER_SLIP,		/* RFC 1055 */
 	FG_FRAMER_COBS,		/* consistent overhead byte stuffing, 0x00 between frames */
 	FG_FRAMER_COBSR,	/* its reduced form */
+	/* protocols' own; -EINVAL where the protocol's decoder is not in the build */
+	FG_FRAMER_VEDIRECT,	/* blocks that end in the field Checksum */
+	FG_FRAMER_DSMR,		/* '/' to '!': DSMR P1 and IEC 62056-21 */
+	FG_FRAMER_AIRQUALITY,	/* serial air-quality sensors of several makers */
+	FG_FRAMER_MODBUS,	/* Modbus RTU and ASCII, listened to */
+	FG_FRAMER_MBUS,		/* wired M-Bus (EN 13757-2) */
+	FG_FRAMER_SML,		/* SML transport protocol, version 1 */
 	FG_FRAMER__MAX
 };
 
@@ -70,7 +77,7 @@ void fg_framer_fini(struct fg_framer *framer);
 void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_frame_fn *frame,
 		    void *arg);
 /* The line has been silent: ends a frame of FG_FRAMER_IDLE, gives up a begun one of
- * FG_FRAMER_LENGTH; the others do not care. */
+ * FG_FRAMER_LENGTH and of the protocols' own; the others do not care. */
 void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
 /* The stream has ended: what is a whole frame but for its end is handed on. */
 void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg);

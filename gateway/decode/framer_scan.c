@@ -1,0 +1,105 @@
+/*
+ * Frames that a protocol's own marks, lengths and checksums delimit. What is no frame is skipped,
+ * so a good one is found behind any garbage, and inside of what only looked like the beginning of
+ * one.
+ */
+#include "decode/framer_scan.h"
+
+#include "decode/framer_kinds.h"
+
+/* A protocol that is not in this build has no line here. */
+static fg_scan_fn *const scans[FG_FRAMER__MAX] = {
+#ifdef CONFIG_DECODER_VEDIRECT
+	[FG_FRAMER_VEDIRECT] = fg_vedirect_scan,
+#endif
+#ifdef CONFIG_DECODER_DSMR
+	[FG_FRAMER_DSMR] = fg_dsmr_scan,
+#endif
+#ifdef CONFIG_DECODER_AIRQUALITY
+	[FG_FRAMER_AIRQUALITY] = fg_airquality_scan,
+#endif
+#ifdef CONFIG_DECODER_MODBUS
+	[FG_FRAMER_MODBUS] = fg_modbus_scan,
+#endif
+#ifdef CONFIG_DECODER_MBUS
+	[FG_FRAMER_MBUS] = fg_mbus_scan,
+#endif
+#ifdef CONFIG_DECODER_SML
+	[FG_FRAMER_SML] = fg_sml_scan,
+#endif
+};
+
+bool fg_framer_is_scan(enum fg_framer_kind kind)
+{
+	return kind >= FG_FRAMER_VEDIRECT && kind < FG_FRAMER__MAX;
+}
+
+bool fg_framer_has_scan(enum fg_framer_kind kind)
+{
+	return scans[kind] != NULL;
+}
+
+static size_t scan_take(struct fg_framer *f, const char *p, struct fg_scan scan,
+			struct fg_frame_sink sink)
+{
+	size_t len = scan.len ? scan.len : 1;
+
+	if (scan.what == FG_SCAN_FRAME && fg_framer_emit(f, fg_str(p, len), sink))
+		return len;
+	if (scan.what == FG_SCAN_FRAME)
+		len = 1;
+	f->bad += scan.what == FG_SCAN_BAD;
+	f->skipped += len;
+	return len;
+}
+
+/* All frames in the buffer. Returns the bytes that are done with. */
+static size_t scan_all(struct fg_framer *f, bool end, struct fg_frame_sink sink)
+{
+	size_t at = 0;
+
+	while (at < f->len) {
+		size_t left = f->len - at;
+		struct fg_scan scan = scans[f->conf.kind]((const uint8_t *)f->buf + at, left, end);
+		bool oversize = left >= f->conf.max && scan.what == FG_SCAN_MORE;
+
+		if (scan.what == FG_SCAN_MORE && !end && !oversize)
+			break;
+		if (scan.what == FG_SCAN_MORE)
+			scan = (struct fg_scan){ FG_SCAN_NONE, 1 };
+		if (scan.what != FG_SCAN_MORE && scan.len > f->conf.max) {
+			scan = (struct fg_scan){ FG_SCAN_NONE, 1 };
+			oversize = true;
+		}
+		f->oversize += oversize;
+		at += scan_take(f, f->buf + at, scan, sink);
+	}
+	return at;
+}
+
+static void consume(struct fg_framer *f, size_t n)
+{
+	memmove(f->buf, f->buf + n, f->len - n);
+	f->len -= n;
+}
+
+void fg_framer_scan_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink)
+{
+	while (len) {
+		size_t n = f->cap - f->len;
+
+		if (n > len)
+			n = len;
+		memcpy(f->buf + f->len, p, n);
+		f->len += n;
+		p += n;
+		len -= n;
+		consume(f, scan_all(f, false, sink));
+	}
+}
+
+void fg_framer_scan_end(struct fg_framer *f, struct fg_frame_sink sink)
+{
+	consume(f, scan_all(f, true, sink));
+	f->len = 0;
+}
