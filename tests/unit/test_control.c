@@ -350,7 +350,27 @@ static void a_reader_that_does_not_read_loses_lines(void **state)
 	assert_true(left_out > 0);
 	assert_int_equal(seen + left_out, lines + late);
 	assert_int_equal(last, lines + late - 1);
+	/* what waited here, and what the system held for the reader */
+	assert_true(seen * 1025 < 2 * FG_CONTROL_STREAM);
 	free(text);
+	close(fd);
+}
+
+static void a_line_that_never_fits_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	char *line = calloc(1, FG_CONTROL_STREAM), text[256];
+	int fd = dial(f);
+	bool ended;
+
+	assert_non_null(line);
+	say(fd, "{\"call\":\"hold\"}\n");
+	turns(f, 2);
+	fg_control_stream(f->held, fg_str(line, FG_CONTROL_STREAM));
+	fg_control_stream(f->held, FG_STR("[1]"));
+	hear(f, fd, text, sizeof(text), &ended);
+	assert_string_equal(text, "{\"left_out\":1}\n[1]\n");
+	free(line);
 	close(fd);
 }
 
@@ -502,6 +522,7 @@ int main(void)
 		TEST(clients_are_bounded),
 		TEST(a_stream_ends_with_its_reader),
 		TEST(a_reader_that_does_not_read_loses_lines),
+		TEST(a_line_that_never_fits_is_left_out),
 		TEST(closing_tells_the_streams),
 		TEST(the_file_is_replaced_only_if_nobody_answers),
 		TEST(a_file_of_another_is_not_removed),
