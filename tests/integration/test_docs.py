@@ -155,6 +155,15 @@ class Docs(unittest.TestCase):
                 count += 1
         self.assertGreater(count, 10)
 
+    def test_functions(self):
+        """Each `function()` that a page names is somewhere in the tree."""
+        code = "".join(read(path) for folder in ("gateway", "drivers", "bridges")
+                       for path in glob.glob(f"{SOURCE}/{folder}/**/*.[ch]", recursive=True))
+        for page in PAGES:
+            for function in re.findall(r"`(\w+)\(\)`", read(page)):
+                with self.subTest(page=name(page), function=function):
+                    self.assertRegex(code, rf"\b{function}\)?\(")
+
     def test_driver_is_the_one_that_is_tested(self):
         page = read(SOURCE + "/docs/writing-a-driver.md")
         blocks = [block for kind, block in BLOCK.findall(page) if kind == "c"]
