@@ -13,9 +13,13 @@ FAMILIES = {
     "json-robustness": {"driver": "mqtt", "profile": "json"},
     "zigbee2mqtt": {"driver": "mqtt"},
     "senml": {"driver": "coap", "profile": "senml"},
+    "tasmota": {"driver": "mqtt"},
+    "shelly": {"driver": "mqtt"},
+    "rtl433": {"driver": "mqtt"},
     "serial-framing": {"driver": "serial"},
     "serial-nmea": {"driver": "serial", "profile": "nmea"},
     "serial-vedirect": {"driver": "serial", "profile": "vedirect"},
+    "serial-dsmr": {"driver": "serial", "profile": "dsmr"},
 }
 
 # Not driven: a stream has no place for a packet with its own delimiter inside.
