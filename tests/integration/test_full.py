@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""A spool at its limit and a disk that is full: what is dropped is counted and announced exactly,
+what is refused is not acknowledged, and all goes on by itself once there is room."""
+import os
+import subprocess
+import sys
+
+import fg
+
+fg.need("mosquitto")
+
+PAD = "x" * 1000
+
+
+def reading(n):
+    return f'{{"seq":{n},"pad":"{PAD}"}}'
+
+
+def config(field, upstream, port, when_full, bridges=None, **spool):
+    return {
+        "spool": dict({"limit": "1MiB", "segment": "128KiB", "when_full": when_full}, **spool),
+        "drivers": {
+            "field": {"type": "mqtt", "url": field.url, "subscribe": ["d/+"]},
+            "things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}"},
+        },
+        "bridges": dict({"up": {"type": "mqtt", "url": upstream.url}}, **bridges or {}),
+    }
+
+
+def give(field, first, last):
+    for n in range(first, last):
+        field.give("d/a", reading(n))
+
+
+def test_drop_oldest():
+    field, upstream = fg.Script(), fg.Broker("upstream")
+    collector = upstream.collector()
+    upstream.stop()
+    local = os.path.abspath("records.jsonl")
+    gateway = fg.Gateway(config(field, upstream, fg.free_port(2), "drop-oldest", {
+        "local": {"type": "file", "path": local, "rotate": {"size": "1GiB"},
+                  "batch": {"linger": "10ms"}}})).start()
+    count = 3000
+    give(field, 0, count)
+    fg.wait_for("all to be acknowledged", lambda: len(field.kept) == count)
+    ledger = gateway.wait_drained("local")
+    dropped = ledger["bridges"]["up"]["dropped"]["spool-full"]
+    fg.check(dropped > count, f"{dropped} dropped of {2 * count}, with room for a sixth")
+    fg.equal(dropped % 2, 0, "a payload is dropped whole")
+    fg.equal(ledger["bridges"]["up"]["waiting"], 2 * count - dropped, "waiting")
+    fg.equal(ledger["bridges"]["local"]["dropped"], {}, "dropped for the one that keeps up")
+    gateway.stop()
+    fg.equal(fg.check_ledger(gateway.ledger())["bridges"]["up"]["dropped"],
+             {"spool-full": dropped}, "dropped, after the stop")
+    gateway.start()
+    upstream.start()
+    collectors = [collector, upstream.collector()]
+    ledger = gateway.wait_drained()
+    fg.equal(ledger["bridges"]["up"]["dropped"], {"spool-full": dropped}, "dropped, at the end")
+
+    def lines():
+        return [p for c in collectors for p in c.payloads()]
+    fg.wait_for("the last pack", lambda: (fg.series(lines()).get("d/a") or [0])[-1] == count - 1)
+    answer = fg.audit(lines(), fg.until(ledger), want=(1,))
+    fg.equal(fg.lost(answer), {"spool-full": dropped}, "announced as lost")
+    fg.equal([e["gaps"] for e in answer["gateways"]["gw"]["epochs"].values()], [[]], "gaps")
+    fg.equal(fg.series(lines())["d/a"], list(range(dropped // 2, count)), "what arrived")
+    fg.equal(fg.series(fg.file_lines(local))["d/a"], list(range(count)), "the file")
+    gateway.stop()
+
+
+def test_refuse():
+    field, upstream = fg.Script(), fg.Broker("upstream")
+    collector = upstream.collector()
+    upstream.stop()
+    port, count = fg.free_port(2), 1500
+    gateway = fg.Gateway(config(field, upstream, port, "refuse")).start()
+    thing = fg.Coap(port)
+    fg.equal(thing.post("t", '{"first":1}', 50)[0], "2.04", "an empty spool")
+    fg.equal(gateway.ledger()["accepted"], 1, "accepted")
+    give(field, 0, count)
+    fg.wait_for("the spool to be full", lambda: thing.post("x", "", 50)[0] == "5.03"
+                or thing.post("t", '{"full":1}', 50)[0] == "5.03")
+    kept = len(field.kept)
+    fg.check(0 < kept < count, f"{kept} acknowledged of {count}")
+    ledger = fg.check_ledger(gateway.ledger())
+    fg.equal(ledger["bridges"]["up"]["dropped"], {}, "dropped")
+    gateway.kill()    # what it has not acknowledged is still the broker's
+    gateway.start()
+    fg.equal(thing.post("t", '{"full":2}', 50)[0], "5.03", "full after the restart")
+    fg.check(len(field.kept) < count, "all acknowledged although it is full")
+    upstream.start()
+    collectors = [collector, upstream.collector()]
+    fg.wait_for("all to be acknowledged", lambda: len(field.kept) == count)
+    fg.wait_for("CoAP has room again", lambda: thing.post("t", '{"last":1}', 50)[0] == "2.04")
+    ledger = gateway.wait_drained()
+    fg.equal(ledger["bridges"]["up"]["dropped"], {}, "dropped")
+
+    def lines():
+        return [p for c in collectors for p in c.payloads()]
+    fg.wait_for("all packs", lambda: len(set(fg.series(lines()).get("d/a", []))) == count)
+    fg.wait_for("the last", lambda: fg.series(lines(), "last"))
+    fg.audit(lines(), fg.until(ledger))
+    fg.equal(fg.first_times(fg.series(lines())["d/a"]), list(range(count)), "the order")
+    gateway.stop()
+
+
+def full_disk(when_full, commit):
+    if os.getuid() != 0 or not os.environ.get("OWN_MOUNTS"):
+        return "SKIPPED, only root can mount a small file system"
+    os.mkdir("disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "disk"], check=True)
+    field, upstream = fg.Script(), fg.Broker("upstream")
+    collector = upstream.collector()
+    upstream.stop()
+    port, count = fg.free_port(2), 4000
+    gateway = fg.Gateway(config(field, upstream, port, when_full, limit="16MiB", segment="512KiB",
+                                dir=os.path.abspath("disk/spool"), commit=commit)).start()
+    with open("disk/filler", "wb") as filler:
+        filler.write(b"x" * (1 << 20))
+    thing = fg.Coap(port)
+    give(field, 0, count)
+    fg.wait_for("the disk to be full", lambda: thing.post("t", '{"full":1}', 50, tries=1)[0]
+                not in ("2.04", None))
+    fg.check(0 < len(field.kept) < count, f"{len(field.kept)} acknowledged of {count}")
+    before = fg.check_ledger(gateway.ledger())
+    fg.check(before["accepted"] >= 2 * len(field.kept), "acknowledged, but not accepted")
+    os.unlink("disk/filler")    # room for some more of it, without a word to the gateway
+    kept = len(field.kept)
+    fg.wait_for("more to be acknowledged", lambda: len(field.kept) > kept)
+    subprocess.run(["mount", "-o", "remount,size=16m", "disk"], check=True)
+    fg.wait_for("all to be acknowledged", lambda: len(field.kept) == count)
+    upstream.start()
+    collectors = [collector, upstream.collector()]
+    ledger = gateway.wait_drained()
+    fg.equal(ledger["bridges"]["up"]["dropped"], {}, "dropped")
+
+    def lines():
+        return [p for c in collectors for p in c.payloads()]
+    fg.wait_for("the last pack", lambda: (fg.series(lines()).get("d/a") or [0])[-1] == count - 1)
+    fg.audit(lines(), fg.until(ledger))
+    fg.equal(fg.first_times(fg.series(lines())["d/a"]), list(range(count)), "what arrived")
+    gateway.stop()
+
+
+def test_full_disk_refuse():
+    return full_disk("refuse", "1s")
+
+
+def test_full_disk_refuse_each():
+    return full_disk("refuse", "each")
+
+
+def test_full_disk_drop_oldest():
+    return full_disk("drop-oldest", "1s")
+
+
+if os.getuid() == 0 and not os.environ.get("OWN_MOUNTS") and \
+        subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0:
+    os.environ["OWN_MOUNTS"] = "1"    # what is mounted is gone with this process
+    os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+fg.main(globals())
