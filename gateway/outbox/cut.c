@@ -48,11 +48,12 @@ static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg
 	return false;
 }
 
-/* Appends records of a view, from its byte `at`, that stand below the limits and at most at
- * position `upto`. Returns false when the pack is full; *at and *next then say where to go on. */
-static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct fg_spool_view *view,
-		     size_t *at, uint64_t *next, uint64_t upto)
+/* Appends records of a view, from its byte `at`, that stand below the limits of the flight's part.
+ * Returns false when the pack is full; *at and *next then say where to go on. */
+static bool add_view(struct fg_outbox *box, const struct flight *flight, struct fg_pack *pack,
+		     const struct fg_spool_view *view, size_t *at, uint64_t *next)
 {
+	uint64_t upto = flight->part_to;
 	bool unsynced;
 	int64_t time_ns = entry_time(box, view, &unsynced);
 	struct fg_record record;
@@ -62,7 +63,7 @@ static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct f
 		struct fg_pack_mark mark = fg_pack_mark(pack);
 
 		if (carries(box, view->device, record.point)) {
-			if (pack->records >= (uint64_t)box->conf->batch.records) {
+			if (pack->records >= flight->part_max) {
 				*at = before;
 				return false;
 			}
@@ -84,6 +85,11 @@ static bool add_view(struct fg_outbox *box, struct fg_pack *pack, const struct f
 	return true;
 }
 
+static enum fg_why gap_why(enum fg_spool_gap gap)
+{
+	return gap == FG_GAP_DROPPED ? FG_WHY_SPOOL_FULL : FG_WHY_DAMAGED;
+}
+
 /* Takes the next entry into the view, or notes a gap. False: nothing more for now. */
 static bool next_view(struct fg_outbox *box)
 {
@@ -101,7 +107,7 @@ static bool next_view(struct fg_outbox *box)
 		if (to < box->unread)
 			return true;
 		box->gap_to = to;
-		box->gap_why = why == FG_GAP_DROPPED ? FG_WHY_SPOOL_FULL : FG_WHY_DAMAGED;
+		box->gap_why = gap_why(why);
 		return true;
 	}
 	fg_spool_reader_mark(box->reader, &box->view_mark);
@@ -127,7 +133,7 @@ static void head_of(const struct fg_outbox *box, const struct flight *flight,
 	const struct fg_spool_epoch *epoch = flight->epoch;
 
 	*head = (struct fg_pack_head){ 0 };
-	if (!epoch)	/* lost so long ago that nothing tells of its epoch: no range can be named */
+	if (!epoch) /* lost so long ago that nothing tells of its epoch: no range can be named */
 		return;
 	*head = (struct fg_pack_head){
 		.ranged = true,
@@ -194,40 +200,66 @@ static int render_lost(struct fg_outbox *box, struct flight *flight)
 	return 0;
 }
 
+/* What the reader meets where the part begins is gone. */
+static int render_gone(struct fg_outbox *box, struct flight *flight,
+		       const struct fg_spool_reader *reader)
+{
+	uint64_t from, to;
+	enum fg_spool_gap why;
+
+	fg_spool_reader_gap(reader, &from, &to, &why);
+	if (to < flight->part_to)
+		flight->part_to = to;
+	flight->kind = FLIGHT_LOST;
+	flight->why = flight->drop_why = gap_why(why);
+	flight->lost = flight->part_to - flight->part_from + 1;
+	flight->dropped += flight->lost;
+	return render_lost(box, flight);
+}
+
+static int render_end(struct fg_outbox *box, struct flight *flight, struct fg_pack *pack)
+{
+	struct fg_pack_head head;
+	struct fg_str text;
+
+	head_of(box, flight, &head);
+	text = fg_pack_end(pack, &head);
+	if (!text.ptr)
+		return -ENOMEM;
+	batch_fill(box, flight, text, pack->records, &head);
+	return 0;
+}
+
 /* Reads the part's records once more, by a reader of its own: the rare way. */
 static int render_part(struct fg_outbox *box, struct flight *flight)
 {
 	struct fg_spool_reader *reader;
 	struct fg_spool_view view;
-	struct fg_pack_head head;
 	struct fg_pack pack;
-	struct fg_str text;
 	uint64_t next = flight->part_from;
 	int r = fg_spool_reader_new(box->forward->conf.spool, next, &reader);
 
 	if (r < 0)
 		return r;
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
-	while (next <= flight->part_to && fg_spool_read(reader, &view) == 1) {
+	while (next <= flight->part_to && (r = fg_spool_read(reader, &view)) == 1) {
 		struct fg_record skipped;
 		size_t at = 0;
 
 		for (uint64_t n = view.first; n < next; n++)
 			if (fg_spool_record(&view, &at, &skipped) != 1)
 				break;
-		if (!add_view(box, &pack, &view, &at, &next, flight->part_to))
+		if (!add_view(box, flight, &pack, &view, &at, &next))
 			break;
 	}
+	if (next > flight->part_from) {
+		flight->part_to = next - 1;
+		r = render_end(box, flight, &pack);
+	} else {
+		r = r == 2 ? render_gone(box, flight, reader) : -EAGAIN;
+	}
 	fg_spool_reader_free(reader);
-	if (next <= flight->part_from)
-		return -ENODATA;
-	flight->part_to = next - 1;
-	head_of(box, flight, &head);
-	text = fg_pack_end(&pack, &head);
-	if (!text.ptr)
-		return -ENOMEM;
-	batch_fill(box, flight, text, pack.records, &head);
-	return 0;
+	return r;
 }
 
 int outbox_render(struct fg_outbox *box, struct flight *flight)
@@ -247,6 +279,8 @@ static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
 		.kind = kind,
 		.from = box->range_from,
 		.part_from = box->range_from,
+		.part_to = UINT64_MAX,
+		.part_max = (uint32_t)box->conf->batch.records,
 	};
 	return flight;
 }
@@ -263,11 +297,18 @@ static void flight_commit(struct fg_outbox *box, struct flight *flight, uint64_t
 	box->tail++;
 }
 
-static bool cut_gap(struct fg_outbox *box)
+/* An epoch so long ago that nothing tells of it any more has no name to be announced by. */
+static void flight_announce(struct fg_outbox *box, struct flight *flight)
+{
+	if (flight->epoch)
+		(void)render_lost(box, flight);
+	else
+		flight->state = FLIGHT_DONE;
+}
+
+static void cut_gap(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
 {
 	struct flight *flight = flight_new(box, FLIGHT_LOST);
-	const struct fg_spool_epoch *epoch =
-		fg_spool_epoch_at(box->forward->conf.spool, box->unread);
 	const struct fg_spool_epoch *end;
 	uint64_t to = box->gap_to;
 
@@ -283,7 +324,7 @@ static bool cut_gap(struct fg_outbox *box)
 	flight_commit(box, flight, to);
 	if (to == box->gap_to)
 		box->gap_to = 0;
-	return render_lost(box, flight) == 0;
+	flight_announce(box, flight);
 }
 
 /* The epoch before this one ended in a power cut that may have taken acknowledged records: say so
@@ -304,7 +345,8 @@ static bool cut_power_cut(struct fg_outbox *box, const struct fg_spool_epoch *ep
 	flight->unknown = true;
 	flight->to = flight->part_to = box->range_from - 1;
 	box->tail++;
-	return render_lost(box, flight) == 0;
+	flight_announce(box, flight);
+	return true;
 }
 
 /* What was not for this bridge at the end of an epoch is in no pack's range: nothing of it is lost,
@@ -318,7 +360,8 @@ static bool cut_uncarried(struct fg_outbox *box, const struct fg_spool_epoch *ep
 	flight = flight_new(box, FLIGHT_LOST);
 	flight->epoch = fg_spool_epoch_at(box->forward->conf.spool, box->range_from);
 	flight_commit(box, flight, epoch->base);
-	return render_lost(box, flight) == 0;
+	flight_announce(box, flight);
+	return true;
 }
 
 static bool cut_pack(struct fg_outbox *box)
@@ -336,15 +379,14 @@ static bool cut_pack(struct fg_outbox *box)
 	flight->oldest_ns = (uint64_t)box->view.wall_ns;
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
 	for (;;) {
-		bool room =
-			add_view(box, &pack, &box->view, &box->view_at, &box->unread, UINT64_MAX);
+		bool room = add_view(box, flight, &pack, &box->view, &box->view_at, &box->unread);
 
-		if (!room || pack.records >= (uint64_t)box->conf->batch.records)
+		if (!room || pack.records >= flight->part_max)
 			break;
 		if (!next_view(box) || box->gap_to || (box->view.count && box->view.epoch != epoch))
 			break;
 	}
-	if (box->unread == next)	/* not even one fits, or no memory: try again later */
+	if (box->unread == next) /* not even one fits, or no memory: try again later */
 		return false;
 	/* Nothing of it is for this bridge: the next pack's range covers it. */
 	if (pack.records == 0)
@@ -353,7 +395,7 @@ static bool cut_pack(struct fg_outbox *box)
 	head_of(box, flight, &head);
 	text = fg_pack_end(&pack, &head);
 	batch_fill(box, flight, text, pack.records, &head);
-	return text.ptr != NULL;
+	return true;
 }
 
 bool outbox_due(struct fg_outbox *box)
@@ -370,12 +412,17 @@ bool outbox_due(struct fg_outbox *box)
 
 bool outbox_cut(struct fg_outbox *box)
 {
+	const struct fg_spool_epoch *epoch;
+
 	while (view_used(box) && !box->gap_to)
 		if (!next_view(box))
 			return false;
-	if (box->gap_to)
-		return cut_gap(box);
-	if (cut_uncarried(box, box->view.epoch) || cut_power_cut(box, box->view.epoch))
+	epoch = box->gap_to ? fg_spool_epoch_at(box->forward->conf.spool, box->unread) :
+			      box->view.epoch;
+	if (epoch && (cut_uncarried(box, epoch) || cut_power_cut(box, epoch)))
 		return true;
-	return cut_pack(box);
+	if (!box->gap_to)
+		return cut_pack(box);
+	cut_gap(box, epoch);
+	return true;
 }

@@ -28,9 +28,8 @@ static void write_letter(struct fg_buf *line, const struct fg_outbox *box,
 	fg_buf_json(line, fg_str_c(why ? why : "refused"));
 	fg_buf_printf(line,
 		      ",\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
-		      ",\"records\":%" PRIu64 ",\"type\":\"%s\",\"pack\":",
-		      batch->epoch, batch->first, batch->last,
-		      flight->part_to - flight->part_from + 1, batch->content_type);
+		      ",\"records\":%" PRIu32 ",\"type\":\"%s\",\"pack\":",
+		      batch->epoch, batch->first, batch->last, batch->records, batch->content_type);
 	if (strcmp(batch->content_type, "application/senml+json") == 0) {
 		fg_buf_str(line, batch->payload);
 	} else {
@@ -145,8 +144,6 @@ static void fill_again(struct fg_outbox *box, struct flight *flight, uint64_t re
 		.text = text,
 		.kind = FLIGHT_AGAIN,
 		.state = FLIGHT_READY,
-		.part_from = 1,
-		.part_to = records,
 		.batch = {
 			.payload = fg_buf_view(&text),
 			.content_type = type,

@@ -68,7 +68,7 @@ static void release(struct fg_forward *forward)
 			upto = position;
 	}
 	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next)
-		if (fg_cursor_state(ghost->cursor)->position < upto)
+		if (ghost->holds && fg_cursor_state(ghost->cursor)->position < upto)
 			upto = fg_cursor_state(ghost->cursor)->position;
 	if (!required || upto == forward->released)
 		return;
@@ -90,6 +90,11 @@ int fg_forward_sync_cursors(struct fg_forward *forward)
 	pthread_mutex_lock(&forward->list_lock);
 	for (struct fg_outbox *box = forward->outboxes; box; box = box->next) {
 		r = fg_cursor_sync(box->cursor);
+		if (r < 0)
+			result = r;
+	}
+	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next) {
+		r = fg_cursor_sync(ghost->cursor);
 		if (r < 0)
 			result = r;
 	}
@@ -148,38 +153,93 @@ static struct ghost *find_ghost(struct fg_forward *forward, const char *name)
 	return ghost;
 }
 
+static void ghost_link(struct fg_forward *forward, struct ghost *ghost)
+{
+	pthread_mutex_lock(&forward->list_lock);
+	ghost->next = forward->ghosts;
+	forward->ghosts = ghost;
+	pthread_mutex_unlock(&forward->list_lock);
+}
+
+static void ghost_unlink(struct fg_forward *forward, struct ghost *ghost)
+{
+	struct ghost **at = &forward->ghosts;
+
+	pthread_mutex_lock(&forward->list_lock);
+	while (*at != ghost)
+		at = &(*at)->next;
+	*at = ghost->next;
+	pthread_mutex_unlock(&forward->list_lock);
+}
+
+static struct ghost *ghost_new(const char *name, bool holds)
+{
+	size_t len = strlen(name);
+	struct ghost *ghost = calloc(1, sizeof(*ghost) + len + 1);
+
+	if (!ghost)
+		return NULL;
+	memcpy(ghost->name, name, len);
+	ghost->holds = holds;
+	return ghost;
+}
+
 static int note_cursor(void *arg, const char *name)
 {
 	struct fg_forward *forward = arg;
 	struct ghost *ghost;
 	bool found;
-	size_t len = strlen(name);
 
 	if (fg_forward_find(forward, name) || find_ghost(forward, name))
 		return 0;
-	ghost = calloc(1, sizeof(*ghost) + len + 1);
+	ghost = ghost_new(name, true);
 	if (!ghost)
 		return -ENOMEM;
-	memcpy(ghost->name, name, len);
 	if (fg_cursor_open(forward->conf.spool_dir, name, fg_spool_accepted(forward->conf.spool),
-			   &ghost->cursor, &found) < 0) {
-		free(ghost);
+			   &ghost->cursor, &found) < 0 ||
+	    !found) {
+		ghost_free(ghost);
 		return 0;
 	}
-	ghost->next = forward->ghosts;
-	forward->ghosts = ghost;
+	ghost_link(forward, ghost);
 	return 0;
+}
+
+/* Before anything is released again: the same bridge may be about to come back. */
+void forward_keep_cursor(struct fg_forward *forward, const struct fg_outbox *box,
+			 struct fg_cursor *cursor)
+{
+	struct ghost *ghost = ghost_new(box->name, box->conf->required);
+
+	if (!ghost) {
+		fg_cursor_free(cursor);
+		return;
+	}
+	ghost->cursor = cursor;
+	ghost_link(forward, ghost);
+}
+
+struct fg_cursor *forward_take_cursor(struct fg_forward *forward, const char *name)
+{
+	struct ghost *ghost = find_ghost(forward, name);
+	struct fg_cursor *cursor;
+
+	if (!ghost)
+		return NULL;
+	cursor = ghost->cursor;
+	ghost->cursor = NULL;
+	ghost_unlink(forward, ghost);
+	ghost_free(ghost);
+	return cursor;
 }
 
 /* A ghost lives a day by the wall clock; a clock that was not set yet when it was first seen makes
  * it no older than that. */
-static bool ghost_is_over(struct fg_forward *forward, struct ghost *ghost)
+static bool ghost_is_over(struct ghost *ghost)
 {
 	struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
 	uint64_t now_s = (uint64_t)time(NULL);
 
-	if (fg_forward_find(forward, ghost->name))
-		return true;
 	if (state->removed_at_s == 0 || state->removed_at_s > now_s) {
 		state->removed_at_s = now_s;
 		(void)fg_cursor_write(ghost->cursor);
@@ -189,19 +249,15 @@ static bool ghost_is_over(struct fg_forward *forward, struct ghost *ghost)
 
 void fg_forward_sweep(struct fg_forward *forward)
 {
-	struct ghost **at = &forward->ghosts;
+	struct ghost *next;
 
 	(void)fg_cursor_each(forward->conf.spool_dir, note_cursor, forward);
-	while (*at) {
-		struct ghost *ghost = *at;
-
-		if (!ghost_is_over(forward, ghost)) {
-			at = &ghost->next;
+	for (struct ghost *ghost = forward->ghosts; ghost; ghost = next) {
+		next = ghost->next;
+		if (!ghost_is_over(ghost))
 			continue;
-		}
-		*at = ghost->next;
-		if (!fg_forward_find(forward, ghost->name))
-			(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
+		ghost_unlink(forward, ghost);
+		(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
 		ghost_free(ghost);
 	}
 }

@@ -21,7 +21,7 @@ enum flight_kind {
  * too large; the cursor moves when the whole range is done.
  */
 struct flight {
-	struct fg_batch batch;		/* of the part at hand */
+	struct fg_batch batch;		/* of the part at hand; no payload: still to be rendered */
 	struct fg_buf text;
 	enum flight_state state;
 	enum flight_kind kind;		/* of the part at hand */
@@ -30,6 +30,7 @@ struct flight {
 	uint64_t lost;			/* of FLIGHT_LOST: records */
 	uint64_t from, to;		/* positions */
 	uint64_t part_from, part_to;
+	uint32_t part_max;		/* records a part may have */
 	struct fg_spool_mark mark;	/* where `from` is to be read */
 	const struct fg_spool_epoch *epoch;
 	uint64_t dead, dropped;		/* of this range, so far; dropped for `drop_why` */
@@ -90,6 +91,7 @@ struct fg_outbox {
 struct ghost {
 	struct fg_cursor *cursor;
 	struct ghost *next;
+	bool holds;			/* the spool */
 	char name[];
 };
 
@@ -113,7 +115,8 @@ static inline struct flight *flight_at(struct fg_outbox *box, uint64_t n)
 
 /* cut.c: makes the next flight of what the spool holds. False: nothing is due. */
 bool outbox_cut(struct fg_outbox *);
-/* Renders the part at hand of a flight anew (a part of a pack, or a lost range). */
+/* Renders the part at hand of a flight anew: records, as far as they fit into a part, or a lost
+ * range; what cannot be read any more becomes one. On failure it is to be tried again. */
 int outbox_render(struct fg_outbox *, struct flight *);
 /* Enough records, or waited long enough. */
 bool outbox_due(struct fg_outbox *);
@@ -132,6 +135,11 @@ void outbox_forget_sends(struct fg_outbox *);
 /* sink.c */
 void sink_open(struct fg_outbox *);
 void sink_act(struct fg_outbox *);
+
+/* forward.c: the cursor of a sink that is leaving goes on holding the spool, until a sink of that
+ * name takes it over (NULL: there is none). */
+void forward_keep_cursor(struct fg_forward *, const struct fg_outbox *, struct fg_cursor *);
+struct fg_cursor *forward_take_cursor(struct fg_forward *, const char *name);
 
 /* ledger.c */
 void outbox_account(const struct fg_outbox *, struct fg_account *ret_account);

@@ -11,9 +11,9 @@
 #define RETRY_FIRST FG_MS(200)
 #define RETRY_CAP FG_S(10)
 #define STEADY FG_S(10)
+#define TEXT_MAX (128u << 20) /* the longest payload, every byte of it escaped */
 
-#define box_of(member, ptr) \
-	((struct fg_outbox *)((char *)(ptr) - offsetof(struct fg_outbox, member)))
+#define box_of(member, ptr) ((struct fg_outbox *)((char *)(ptr)-offsetof(struct fg_outbox, member)))
 
 void sink_open(struct fg_outbox *box)
 {
@@ -75,7 +75,6 @@ static void outbox_free(struct fg_handle *handle)
 	if (box->again)
 		fclose(box->again);
 	fg_spool_reader_free(box->reader);
-	fg_cursor_free(box->cursor);
 	free(box->flights);
 	free(box->match);
 	free(box->sink.state);
@@ -94,6 +93,8 @@ static void outbox_unlink(struct fg_outbox *box)
 	*at = box->next;
 	pthread_mutex_unlock(&box->forward->list_lock);
 	(void)fg_cursor_write(box->cursor);
+	forward_keep_cursor(box->forward, box, box->cursor);
+	box->cursor = NULL;
 	fg_handle_close(&box->linger.handle, NULL);
 	fg_handle_close(&box->stall.handle, NULL);
 	fg_handle_close(&box->pause.handle, NULL);
@@ -176,16 +177,13 @@ struct fg_str fg_sink_will(struct fg_sink *sink)
 	return fg_buf_view(&((struct fg_outbox *)sink)->forward->will);
 }
 
+/* The patterns borrow the configuration's text. */
 static int compile_match(struct fg_outbox *box)
 {
 	const struct fg_list *match = &box->conf->match;
 	const char *why;
 
-	if (match->count == 0)
-		return 0;
-	box->match = calloc(match->count, sizeof(*box->match));
-	if (!box->match)
-		return -ENOMEM;
+	box->nmatch = 0;
 	for (size_t i = 0; i < match->count; i++)
 		if (fg_pattern_parse(match->items[i], &box->match[i], &why) < 0)
 			return -EINVAL;
@@ -199,10 +197,13 @@ static int open_cursor(struct fg_outbox *box)
 	struct fg_spool *spool = box->forward->conf.spool;
 	uint64_t accepted = fg_spool_accepted(spool), oldest = fg_spool_oldest(spool);
 	struct fg_cursor_state *state;
-	bool found;
-	int r = fg_cursor_open(box->forward->conf.spool_dir, box->name, accepted, &box->cursor,
-			       &found);
+	bool found = true;
+	int r = 0;
 
+	box->cursor = forward_take_cursor(box->forward, box->name);
+	if (!box->cursor)
+		r = fg_cursor_open(box->forward->conf.spool_dir, box->name, accepted, &box->cursor,
+				   &found);
 	if (r < 0)
 		return r;
 	state = fg_cursor_state(box->cursor);
@@ -223,8 +224,12 @@ static int open_cursor(struct fg_outbox *box)
 
 static int outbox_prepare(struct fg_outbox *box)
 {
-	int r = compile_match(box);
+	int r;
 
+	box->match = calloc(box->conf->match.count + 1, sizeof(*box->match));
+	if (!box->match)
+		return -ENOMEM;
+	r = compile_match(box);
 	if (r < 0)
 		return r;
 	box->sink.state = calloc(1, box->sink.bridge->state_size + 1);
@@ -233,7 +238,7 @@ static int outbox_prepare(struct fg_outbox *box)
 		return -ENOMEM;
 	/* A single record may be larger than a pack should be; it still has to fit somewhere. */
 	for (uint32_t i = 0; i < box->window; i++)
-		fg_buf_init(&box->flights[i].text, 8u << 20);
+		fg_buf_init(&box->flights[i].text, TEXT_MAX);
 	r = open_cursor(box);
 	if (r < 0)
 		return r;
@@ -283,6 +288,7 @@ void fg_forward_rebind(struct fg_outbox *box, const struct fg_bridge_conf *conf)
 {
 	box->conf = conf;
 	box->sink.conf = conf->conf;
+	(void)compile_match(box); /* the same patterns */
 }
 
 int fg_forward_add(struct fg_forward *forward, const struct fg_bridge_conf *conf,

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#define RESEND_FIRST FG_MS(500)
-#define RESEND_CAP FG_S(30)
 
 /* Moves the cursor over what is done at the window's head. */
 static void advance(struct fg_outbox *box)
@@ -44,6 +42,15 @@ static void advance(struct fg_outbox *box)
 	}
 }
 
+/* What cannot be rendered now is tried again when it is its turn to be sent. */
+static void part_ready(struct fg_outbox *box, struct flight *flight)
+{
+	flight->state = FLIGHT_READY;
+	box->unsent = true;
+	if (outbox_render(box, flight) < 0)
+		flight->batch.payload = fg_str(NULL, 0);
+}
+
 /* The rest of a range that goes up in parts, or the end of it. */
 static void part_done(struct fg_outbox *box, struct flight *flight)
 {
@@ -54,29 +61,19 @@ static void part_done(struct fg_outbox *box, struct flight *flight)
 	flight->kind = FLIGHT_PACK;
 	flight->part_from = flight->part_to + 1;
 	flight->part_to = flight->to;
-	flight->state = FLIGHT_READY;
-	box->unsent = true;
-	if (outbox_render(box, flight) < 0) {
-		/* The rest is not to be read any more (dropped meanwhile). */
-		flight->kind = FLIGHT_LOST;
-		flight->why = flight->drop_why = FG_WHY_SPOOL_FULL;
-		flight->lost = flight->part_to - flight->part_from + 1;
-		flight->dropped += flight->lost;
-		if (outbox_render(box, flight) < 0)
-			flight->state = FLIGHT_DONE;
-	}
+	part_ready(box, flight);
 }
 
 /* Refused for good: to the dead letters, and upstream is told that these numbers will not come. */
 static void part_dead(struct fg_outbox *box, struct flight *flight, const char *why)
 {
-	uint64_t count = flight->part_to - flight->part_from + 1;
+	uint64_t count = flight->batch.records;
 
-	if (flight->kind == FLIGHT_AGAIN) {	/* once more refused */
+	if (flight->kind == FLIGHT_AGAIN) { /* once more refused */
 		flight->dead = dead_write(box, flight, why) == 0 ? count : 0;
 		flight->dropped = count - flight->dead;
 	}
-	if (flight->kind != FLIGHT_PACK) {	/* it will not even hear of the loss */
+	if (flight->kind != FLIGHT_PACK) { /* it will not even hear of the loss */
 		part_done(box, flight);
 		return;
 	}
@@ -92,25 +89,18 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 	flight->kind = FLIGHT_LOST;
 	flight->why = FG_WHY_REFUSED;
 	flight->lost = count;
-	flight->state = FLIGHT_READY;
-	box->unsent = true;
-	if (outbox_render(box, flight) < 0)
-		part_done(box, flight);
+	part_ready(box, flight);
 }
 
+/* By records, not by numbers: a bridge may carry few of those that a range covers. */
 static void part_halve(struct fg_outbox *box, struct flight *flight, const char *why)
 {
-	uint64_t count = flight->part_to - flight->part_from + 1;
-
-	if (flight->kind != FLIGHT_PACK || count == 1) {
+	if (flight->kind != FLIGHT_PACK || flight->batch.records <= 1) {
 		part_dead(box, flight, why ? why : "too large for the upstream");
 		return;
 	}
-	flight->part_to = flight->part_from + count / 2 - 1;
-	flight->state = FLIGHT_READY;
-	box->unsent = true;
-	if (outbox_render(box, flight) < 0)
-		part_dead(box, flight, "it cannot be read again");
+	flight->part_max = flight->batch.records / 2;
+	part_ready(box, flight);
 }
 
 static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
@@ -127,7 +117,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 	struct fg_outbox *box = (struct fg_outbox *)sink;
 	struct flight *flight = (struct flight *)batch;
 
-	if (flight->state == FLIGHT_DONE)
+	if (flight->state != FLIGHT_SENT)
 		return;
 	switch (error) {
 	case 0:
@@ -172,6 +162,10 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 {
 	int r;
 
+	if (!flight->batch.payload.ptr && outbox_render(box, flight) < 0) {
+		wait_to_resend(box, flight);
+		return false;
+	}
 	flight->state = FLIGHT_SENT;
 	box->packs++;
 	box->records += flight->batch.records;
@@ -233,6 +227,9 @@ static bool make_one(struct fg_outbox *box)
 {
 	if (box->tail - box->head >= box->window || box->forward->stopping)
 		return false;
+	/* Nothing was expected of the upstream while nothing was in flight. */
+	if (box->head == box->tail)
+		box->progress_ns = fg_loop_now(box->sink.loop);
 	if (box->again && dead_next(box))
 		return true;
 	if (!outbox_due(box)) {
@@ -268,6 +265,10 @@ void outbox_pump(struct fg_outbox *box)
 			if (!make_one(box))
 				break;
 			flight = flight_at(box, box->tail - 1);
+		}
+		if (flight->state == FLIGHT_DONE) {
+			advance(box);
+			continue;
 		}
 		if (!rate_allows(box, flight->batch.records)) {
 			box->unsent = true;
