@@ -85,8 +85,6 @@ void fg_intake_set_tap(struct fg_intake *, const struct fg_intake_tap *);	/* NUL
 /* Adds an instance and begins to open it; the conf is borrowed until `removed`. */
 int fg_intake_add(struct fg_intake *, const struct fg_driver_conf *, enum fg_level,
 		  struct fg_inlet **ret_inlet);
-/* The same options from another configuration, unchanged: nothing is closed. */
-void fg_intake_rebind(struct fg_inlet *, const struct fg_driver_conf *);
 /* Closes it; `removed` is called from the close phase when conf and name are no longer used. */
 void fg_intake_remove(struct fg_inlet *, void (*removed)(void *arg), void *arg);
 struct fg_inlet *fg_intake_find(struct fg_intake *, const char *name);

@@ -96,15 +96,16 @@ static void split_path(struct fg_inlet *inlet, struct fg_str address, struct spl
 
 static void split_address(struct fg_inlet *inlet, struct fg_str address, struct split *split)
 {
-	struct fg_str device = FG_STR("");
+	struct fg_pattern_taken taken = { { NULL, 0 }, { NULL, 0 } };
 
 	*split = (struct split){ .profile = inlet->profile };
 	if (inlet->profile)
-		(void)fg_profile_takes(inlet->profile, address, &device);
+		(void)fg_profile_takes(inlet->profile, address, &taken);
 	else if (inlet->source.driver->address != FG_ADDRESS_LINK)
-		split->profile = fg_profiles_match(inlet->intake->profiles, address, &device);
-	split->device = device;
-	if (device.len > 0)
+		split->profile = fg_profiles_match(inlet->intake->profiles, address, &taken);
+	split->device = taken.device;
+	split->rest = taken.point;
+	if (taken.device.len > 0)
 		return;
 	switch (inlet->source.driver->address) {
 	case FG_ADDRESS_TOPIC:

@@ -110,7 +110,10 @@ void fg_source_fault(struct fg_source *source, int error, const char *what)
 		return;
 	inlet->faulted = true;
 	inlet->faults++;
-	snprintf(inlet->fault, sizeof(inlet->fault), "%s: %s", what, strerror(-error));
+	if (strcmp(what, strerror(-error)) == 0)
+		snprintf(inlet->fault, sizeof(inlet->fault), "%s", what);
+	else
+		snprintf(inlet->fault, sizeof(inlet->fault), "%s: %s", what, strerror(-error));
 	if (inlet->state == FG_LINK_UP && fg_loop_now(source->loop) - inlet->up_since > STEADY)
 		fg_backoff_reset(&inlet->backoff);
 	fg_log(&source->logger, inlet->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
@@ -188,12 +191,6 @@ void intake_bind_profile(struct fg_inlet *inlet, const char *name)
 	inlet->framer = NULL;
 	if (fg_profile_framer(inlet->profile, &inlet->framer_conf))
 		inlet->framer = &inlet->framer_conf;
-}
-
-void fg_intake_rebind(struct fg_inlet *inlet, const struct fg_driver_conf *conf)
-{
-	inlet->source.conf = conf->conf;
-	intake_bind_profile(inlet, conf->profile);
 }
 
 int fg_intake_add(struct fg_intake *intake, const struct fg_driver_conf *conf, enum fg_level level,

@@ -38,8 +38,6 @@ struct fg_forward *fg_forward_free(struct fg_forward *);	/* all sinks must be re
 /* Adds an instance and begins to open it; the conf is borrowed until `removed`. */
 int fg_forward_add(struct fg_forward *, const struct fg_bridge_conf *, enum fg_level,
 		   struct fg_outbox **ret_outbox);
-/* The same options from another configuration, unchanged: nothing is closed. */
-void fg_forward_rebind(struct fg_outbox *, const struct fg_bridge_conf *);
 void fg_forward_remove(struct fg_outbox *, void (*removed)(void *arg), void *arg);
 struct fg_outbox *fg_forward_find(struct fg_forward *, const char *name);
 /* Cursors of bridges that the configuration no longer names: kept, and holding the spool, for a

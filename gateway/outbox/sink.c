@@ -155,7 +155,10 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 		return;
 	box->faulted = true;
 	box->faults++;
-	snprintf(box->fault, sizeof(box->fault), "%s: %s", what, strerror(-error));
+	if (strcmp(what, strerror(-error)) == 0)
+		snprintf(box->fault, sizeof(box->fault), "%s", what);
+	else
+		snprintf(box->fault, sizeof(box->fault), "%s: %s", what, strerror(-error));
 	if (box->state == SINK_UP && fg_loop_now(sink->loop) - box->up_since > STEADY)
 		fg_backoff_reset(&box->backoff);
 	fg_log(&sink->logger, box->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
@@ -282,13 +285,6 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		},
 	};
 	return box;
-}
-
-void fg_forward_rebind(struct fg_outbox *box, const struct fg_bridge_conf *conf)
-{
-	box->conf = conf;
-	box->sink.conf = conf->conf;
-	(void)compile_match(box); /* the same patterns */
 }
 
 int fg_forward_add(struct fg_forward *forward, const struct fg_bridge_conf *conf,

@@ -21,17 +21,24 @@ static bool is_replaced(const struct fg_config *config, const char *name)
 	return false;
 }
 
+/* What comes with the program is right but for one thing: its decoder may not be in this build. Then
+ * the profile is not there either, which is nobody's fault. */
 static int add_shipped(struct fg_profile_book *book, const struct fg_shipped_profile *shipped,
-		       struct fg_named_profile *named, struct fg_faults *faults)
+		       struct fg_named_profile *named)
 {
+	struct fg_faults faults;
+	int r;
+
 	named->name = shipped->name;
 	named->shipped = true;
-	return fg_profile_parse(shipped->name, fg_str_c(shipped->text), &book->arena, faults,
-				&named->conf);
+	fg_faults_init(&faults);
+	r = fg_profile_parse(shipped->name, fg_str_c(shipped->text), &book->arena, &faults,
+			     &named->conf);
+	fg_faults_fini(&faults);
+	return r;
 }
 
-static int gather(struct fg_profile_book *book, const struct fg_config *config,
-		  struct fg_faults *faults, size_t *ret_count)
+static int gather(struct fg_profile_book *book, const struct fg_config *config, size_t *ret_count)
 {
 	size_t n = 0, shipped = 0;
 
@@ -48,10 +55,10 @@ static int gather(struct fg_profile_book *book, const struct fg_config *config,
 
 		if (is_replaced(config, fg_shipped_profiles[i].name))
 			continue;
-		r = add_shipped(book, &fg_shipped_profiles[i], &book->named[n], faults);
-		if (r < 0)
+		r = add_shipped(book, &fg_shipped_profiles[i], &book->named[n]);
+		if (r == -ENOMEM)
 			return r;
-		n++;
+		n += r == 0;
 	}
 	*ret_count = n;
 	return 0;
@@ -65,7 +72,7 @@ int fg_profile_book_open(struct fg_profile_book *book, const struct fg_config *c
 
 	*book = (struct fg_profile_book){ 0 };
 	fg_arena_init(&book->arena, ARENA_LIMIT);
-	r = gather(book, config, faults, &count);
+	r = gather(book, config, &count);
 	if (r == 0)
 		r = fg_profiles_new(book->named, count, find_decoder, faults, &book->profiles);
 	if (r < 0)

@@ -7,7 +7,7 @@
 #include "profile/book.h"
 #include "run/gateway.h"
 
-/* A configuration in force, with the profiles compiled from it. It goes when nobody uses it any
+/* A configuration, with the profiles compiled from it. It goes when nobody uses it any
  * more: the gateway, or an instance of it that is still closing. */
 struct run_config {
 	struct fg_config *config;
@@ -23,6 +23,7 @@ struct fg_gateway {
 	char *id;			/* outlives the configuration it came from */
 	char *spool_dir;
 	struct run_config *now;
+	struct run_instance *instances; /* those that are open, see instances.c */
 	struct fg_log_level *levels;
 	struct fg_clock clock;
 	struct fg_devices *devices;

@@ -213,27 +213,6 @@ static void a_new_bridge_begins_now_or_with_the_oldest(void **state)
 	assert_int_equal(world_account(w).acknowledged, 30);
 }
 
-static void a_filter_is_rebound_to_the_new_configuration(void **state)
-{
-	struct world *w = *state;
-	char *text = strdup("b/#");
-	struct fg_bridge_conf next;
-
-	w->conf.match = (struct fg_list){ (const char *const *)&text, 1 };
-	world_up(w);
-	next = w->conf;
-	next.match = (struct fg_list){ only_b, 1 };
-	fg_forward_rebind(w->box, &next);
-	memset(text, 'x', 3);
-	free(text);
-	world_entries(w, "b", 1, 10);
-	world_entries(w, "a", 1, 10);
-	world_turns(w, 3, FG_MS(200));
-	assert_int_equal(w->records, 10);
-	world_remove(w, w->box);
-	w->forward = fg_forward_free(w->forward);
-}
-
 static void nobody_takes_what_a_bridge_that_leaves_has_not_had(void **state)
 {
 	struct world *w = *state;
@@ -385,7 +364,6 @@ int main(void)
 		WORLD_TEST(an_epoch_that_nobody_knows_is_passed),
 		WORLD_TEST(a_power_cut_is_announced_once),
 		WORLD_TEST(a_new_bridge_begins_now_or_with_the_oldest),
-		WORLD_TEST(a_filter_is_rebound_to_the_new_configuration),
 		WORLD_TEST(nobody_takes_what_a_bridge_that_leaves_has_not_had),
 		WORLD_TEST(a_bridge_that_is_not_required_holds_nothing),
 		WORLD_TEST(ghosts_live_a_day),
