@@ -27,11 +27,13 @@ FAMILIES = {
     "serial-vedirect": {"driver": "serial", "profile": "vedirect"},
     "serial-dsmr": {"driver": "serial", "profile": "dsmr"},
     "serial-airquality": {"driver": "serial", "profile": "airquality"},
+    "serial-modbus": {"driver": "serial", "profile": "modbus"},
 }
 
 # Not driven: a stream has no place for a packet with its own delimiter inside.
 # Particle counts of one and the same frame, per 0.1 l in these and per cm3 in the family's others.
-NOT_DRIVEN = {"cobsr-030", "aq-pms-002", "aq-pms-003"}
+# A Modbus ASCII frame whose LRC is wrong.
+NOT_DRIVEN = {"cobsr-030", "aq-pms-002", "aq-pms-003", "modbus-ascii-014"}
 
 NAME_OK = re.compile(rb"[A-Za-z0-9\-:./_]")
 
