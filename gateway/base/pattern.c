@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#define NO_PART { -1, -1 }
+
 static int bad(const char **ret_why, const char *why)
 {
 	*ret_why = why;
@@ -34,12 +36,31 @@ static bool name_is_taken(const char *text, const char *upto, struct fg_str name
 	return false;
 }
 
+/* One more level of the device or the point; they have to stand side by side. */
+static bool part_grow(struct fg_pattern_part *part, int level)
+{
+	if (part->first < 0)
+		part->first = (int8_t)level;
+	else if (part->last != level - 1)
+		return false;
+	part->last = (int8_t)level;
+	return true;
+}
+
+static struct fg_pattern_part *part_named(struct fg_pattern *pattern, struct fg_str name)
+{
+	if (fg_str_eq_c(name, "device"))
+		return &pattern->device;
+	return fg_str_eq_c(name, "point") ? &pattern->point : NULL;
+}
+
 /* {name}, {device...} or {device:literal}; the braces are there. */
 static int parse_capture(struct fg_pattern *pattern, struct fg_str part, const char **ret_why)
 {
 	struct fg_str name = fg_str(part.ptr + 1, part.len - 2), literal = { NULL, 0 };
 	bool many = ends_with(name, FG_STR("..."));
 	const char *colon = memchr(name.ptr, ':', name.len);
+	struct fg_pattern_part *taken;
 
 	if (many)
 		name.len -= 3;
@@ -47,22 +68,23 @@ static int parse_capture(struct fg_pattern *pattern, struct fg_str part, const c
 		literal = fg_str(colon + 1, (size_t)(name.ptr + name.len - colon - 1));
 		name.len = (size_t)(colon - name.ptr);
 	}
+	taken = part_named(pattern, name);
 	if (!good_name(name))
 		return bad(ret_why, "a name between '{' and '}' is made of A-Z a-z 0-9 _ -");
-	if ((many || colon) && !fg_str_eq_c(name, "device"))
-		return bad(ret_why, "only {device...} takes several levels");
-	if (name_is_taken(pattern->text, part.ptr, name))
+	if ((many || colon) && !taken)
+		return bad(ret_why, "only {device...} and {point...} take several levels");
+	if (!taken && name_is_taken(pattern->text, part.ptr, name))
 		return bad(ret_why, "a name stands there twice");
+	if (taken && !part_grow(taken, pattern->count))
+		return bad(ret_why, "a name stands there twice, not side by side");
 	if (many && pattern->many >= 0)
-		return bad(ret_why, "only one of '#' and {device...} can be there");
+		return bad(ret_why, "only one of '#', {device...} and {point...} can be there");
 	if (many)
 		pattern->many = (int8_t)pattern->count;
 	if (colon) {
 		pattern->levels[pattern->count] = literal;
 		pattern->literals++;
 	}
-	if (fg_str_eq_c(name, "device"))
-		pattern->device = (int8_t)pattern->count;
 	return 0;
 }
 
@@ -71,7 +93,7 @@ static int parse_rest(struct fg_pattern *pattern, bool last, const char **ret_wh
 	if (!last)
 		return bad(ret_why, "'#' must be the last level");
 	if (pattern->many >= 0)
-		return bad(ret_why, "only one of '#' and {device...} can be there");
+		return bad(ret_why, "only one of '#', {device...} and {point...} can be there");
 	pattern->many = (int8_t)pattern->count;
 	pattern->many_may_be_none = true;
 	return 0;
@@ -108,7 +130,9 @@ static int parse_level(struct fg_pattern *pattern, struct fg_str part, bool last
 
 int fg_pattern_parse(const char *text, struct fg_pattern *ret_pattern, const char **ret_why)
 {
-	struct fg_pattern pattern = { .text = text, .many = -1, .device = -1 };
+	struct fg_pattern pattern = {
+		.text = text, .many = -1, .device = NO_PART, .point = NO_PART
+	};
 	const char *at = text;
 
 	if (*text == '\0')
@@ -160,33 +184,48 @@ static bool take_back(struct fg_str *rest, bool *done, struct fg_str *ret_level)
 	return true;
 }
 
-static bool level_fits(const struct fg_pattern *pattern, int i, struct fg_str level,
-		       struct fg_str *device)
+static void part_take(const struct fg_pattern_part *part, int i, struct fg_str level,
+		      struct fg_str *taken)
 {
-	if (i == pattern->device)
-		*device = level;
+	const char *start = level.ptr, *end = level.ptr + level.len;
+
+	if (i < part->first || i > part->last)
+		return;
+	if (taken->ptr) {
+		start = start < taken->ptr ? start : taken->ptr;
+		end = end > taken->ptr + taken->len ? end : taken->ptr + taken->len;
+	}
+	*taken = fg_str(start, (size_t)(end - start));
+}
+
+static bool level_fits(const struct fg_pattern *pattern, int i, struct fg_str level,
+		       struct fg_pattern_taken *taken)
+{
+	part_take(&pattern->device, i, level, &taken->device);
+	part_take(&pattern->point, i, level, &taken->point);
 	return !pattern->levels[i].ptr || fg_str_eq(pattern->levels[i], level);
 }
 
 bool fg_pattern_match(const struct fg_pattern *pattern, struct fg_str address,
-		      struct fg_str *ret_device)
+		      struct fg_pattern_taken *ret_taken)
 {
-	struct fg_str rest = address, level, device = { "", 0 };
+	struct fg_pattern_taken taken = { { NULL, 0 }, { NULL, 0 } };
 	int head = pattern->many >= 0 ? pattern->many : pattern->count;
+	struct fg_str rest = address, level;
 	bool done = false;
 
 	for (int i = 0; i < head; i++)
-		if (!take_front(&rest, &done, &level) || !level_fits(pattern, i, level, &device))
+		if (!take_front(&rest, &done, &level) || !level_fits(pattern, i, level, &taken))
 			return false;
 	for (int i = pattern->count - 1; i > pattern->many && pattern->many >= 0; i--)
-		if (!take_back(&rest, &done, &level) || !level_fits(pattern, i, level, &device))
+		if (!take_back(&rest, &done, &level) || !level_fits(pattern, i, level, &taken))
 			return false;
 	if (pattern->many < 0 ? !done : done && !pattern->many_may_be_none)
 		return false;
-	if (pattern->many >= 0 && pattern->many == pattern->device)
-		device = rest;
-	if (ret_device)
-		*ret_device = device;
+	if (pattern->many >= 0)
+		(void)level_fits(pattern, pattern->many, rest, &taken);
+	if (ret_taken)
+		*ret_taken = taken;
 	return true;
 }
 

@@ -1,7 +1,9 @@
 /*
  * Topic and path patterns: literal levels, '+' (one level), '#' (the rest, at the end), {device}
  * (one level), {device...} (one or more levels), {device:name} (the level `name`, taken as the
- * device), {other} a capture of one level. A pattern has at most one part of several levels.
+ * device), {point} likewise: the levels that name a payload of one value, {other} a capture of one
+ * level. Levels of the device stand side by side and are one device, those of the point likewise.
+ * A pattern has at most one part of several levels.
  */
 #pragma once
 
@@ -18,14 +20,21 @@ struct fg_pattern {
 	uint8_t count;
 	int8_t many;			/* index of the part of several levels, or -1 */
 	bool many_may_be_none;		/* '#': also nothing */
-	int8_t device;			/* index of {device} or {device...}, or -1 */
+	struct fg_pattern_part {
+		int8_t first, last;	/* levels, or -1 */
+	} device, point;
 	uint8_t literals;
 };
 
 /* 0, or -EINVAL with *ret_why (constant text). */
 int fg_pattern_parse(const char *text, struct fg_pattern *ret_pattern, const char **ret_why);
-/* ret_device (may be NULL) gets the part that {device} took, or an empty string. */
-bool fg_pattern_match(const struct fg_pattern *, struct fg_str address, struct fg_str *ret_device);
+/* What the named parts took (into the address), or empty strings. */
+struct fg_pattern_taken {
+	struct fg_str device, point;
+};
+/* ret_taken may be NULL. */
+bool fg_pattern_match(const struct fg_pattern *, struct fg_str address,
+		      struct fg_pattern_taken *ret_taken);
 /* > 0 if a is more specific than b: more literal levels, then more levels. 0: a tie. */
 int fg_pattern_compare(const struct fg_pattern *a, const struct fg_pattern *b);
 /* True if some address matches both. */

@@ -51,16 +51,16 @@ static const struct fg_profile *route(const struct normaliser *n, struct fg_str 
 				      struct fg_str *rest)
 {
 	const struct fg_profile *profile = n->profile;
-	struct fg_str taken = FG_STR("");
+	struct fg_pattern_taken taken = { { NULL, 0 }, { NULL, 0 } };
 
 	split_address(n, device, rest);
 	if (profile)
 		(void)fg_profile_takes(profile, fg_str_c(n->address), &taken);
 	else if (n->instance->driver->address != FG_ADDRESS_LINK)
 		profile = fg_profiles_match(n->book.profiles, fg_str_c(n->address), &taken);
-	if (taken.len > 0) {
-		*device = taken;
-		*rest = FG_STR("");
+	if (taken.device.len > 0) {
+		*device = taken.device;
+		*rest = taken.point;
 	}
 	return profile;
 }

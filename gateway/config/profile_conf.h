@@ -32,8 +32,16 @@ struct fg_point_conf {
 	struct fg_report_conf report;
 };
 
+/* What is known of a value by its key alone, wherever in the payload it stands. */
+struct fg_leaf_conf {
+	const char *unit;		/* NULL: none */
+	const char *unit_from;		/* key that stands beside or above and names the unit, or NULL */
+	struct fg_values units;		/* text there -> SenML unit */
+};
+
 struct fg_time_conf {
 	const char *from;		/* JSON Pointer; NULL: no time in the payload */
+	struct fg_list also;		/* JSON Pointers: where it stands if not there */
 	int as;				/* enum fg_time_form */
 	int zone;			/* enum fg_time_zone */
 };
@@ -55,7 +63,9 @@ struct fg_profile_conf {
 	const char *match;		/* NULL: only by name */
 	const char *format;		/* a decoder's name; NULL: taken as it is */
 	const char *device;		/* JSON Pointer into the payload; NULL: from the address */
+	struct fg_list device_parts;	/* JSON Pointers: what of them is there, joined by '/' */
 	struct fg_map points;		/* of struct fg_point_conf; "*" among them */
+	struct fg_map leaves;		/* of struct fg_leaf_conf; "*_C": all keys with that end */
 	struct fg_time_conf time;
 	const char *framer;		/* NULL: the decoder's, else line */
 	struct fg_framer_options framer_options;

@@ -88,10 +88,26 @@ static const struct fg_option POINT[] = {
 	{ 0 },
 };
 
+static const struct fg_option LEAF[] = {
+	{ .name = "unit", .type = FG_OPT_STRING, .offset = offsetof(struct fg_leaf_conf, unit),
+	  .min = 1, .max = 32,
+	  .help = "SenML unit (RFC 8428, RFC 8798) of numbers; none if absent." },
+	{ .name = "unit_from", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_leaf_conf, unit_from), .min = 1,
+	  .help = "Key that stands beside the value, or beside an object around it, and names "
+		  "its unit." },
+	{ .name = "units", .type = FG_OPT_VALUES, .offset = offsetof(struct fg_leaf_conf, units),
+	  .help = "SenML unit of each text that may stand there; none for any other." },
+	{ 0 },
+};
+
 static const struct fg_option TIME[] = {
 	{ .name = "from", .type = FG_OPT_STRING, .offset = offsetof(struct fg_time_conf, from),
 	  .flags = FG_OPT_REQUIRED, .check = fg_pointer_check,
 	  .help = "JSON Pointer to the device's own time." },
+	{ .name = "also", .type = FG_OPT_LIST, .offset = offsetof(struct fg_time_conf, also),
+	  .check = fg_pointer_check,
+	  .help = "JSON Pointers to where it stands in payloads that do not have that." },
 	{ .name = "as", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_time_conf, as),
 	  .flags = FG_OPT_REQUIRED, .choices = TIME_FORMS, .help = "How it is written." },
 	{ .name = "zone", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_time_conf, zone),
@@ -139,9 +155,19 @@ const struct fg_option fg_options_profile[] = {
 	  .offset = offsetof(struct fg_profile_conf, device),
 	  .check = fg_pointer_check,
 	  .help = "JSON Pointer to the device's id in the payload; from the address if absent." },
+	{ .name = "device_parts", .type = FG_OPT_LIST,
+	  .offset = offsetof(struct fg_profile_conf, device_parts),
+	  .check = fg_pointer_check,
+	  .help = "JSON Pointers to the parts of the device's id, joined by '/'; parts that the "
+		  "payload does not have are left out." },
 	{ .name = "points", .type = FG_OPT_MAP, .offset = offsetof(struct fg_profile_conf, points),
 	  .group = POINT, .item_size = sizeof(struct fg_point_conf),
 	  .help = "Points by name; \"*\" keeps every other value." },
+	{ .name = "leaves", .type = FG_OPT_MAP, .offset = offsetof(struct fg_profile_conf, leaves),
+	  .group = LEAF, .item_size = sizeof(struct fg_leaf_conf),
+	  .help = "Units of values by their key alone, wherever they stand: the last step of the "
+		  "path that is no index, else the one before it; \"*_C\" is every key that "
+		  "ends so." },
 	{ .name = "time", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_profile_conf, time),
 	  .group = TIME, .help = "The device's own time; the time of arrival if absent." },
 	{ .name = "framer", .type = FG_OPT_STRING,

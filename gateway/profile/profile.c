@@ -56,35 +56,6 @@ static struct fg_value as_value(double d)
 	return value;
 }
 
-/* The steps of a JSON Pointer, unescaped. False: out of memory. */
-static bool pointer_steps(struct fg_arena *arena, const char *pointer,
-			  const struct fg_str **ret_steps, size_t *ret_count)
-{
-	size_t n = 0, count = 0;
-	struct fg_str *steps;
-	char *text = fg_arena_dup(arena, fg_str_c(pointer)), *out = text;
-
-	for (const char *p = pointer; *p; p++)
-		count += *p == '/';
-	steps = fg_arena_array(arena, count + 1, sizeof(*steps));
-	if (!text || !steps)
-		return false;
-	for (const char *p = pointer; *p; p++) {
-		if (*p == '/') {
-			steps[n++] = fg_str(out, 0);
-			continue;
-		}
-		if (*p == '~')
-			*out++ = *++p == '0' ? '~' : '/';
-		else
-			*out++ = *p;
-		steps[n - 1].len++;
-	}
-	*ret_steps = steps;
-	*ret_count = n;
-	return true;
-}
-
 /* "0.5" or "2%"; the text has been checked. */
 static void report_compile(struct profile_point *point, const struct fg_report_conf *conf)
 {
@@ -118,7 +89,7 @@ static bool point_compile(struct profile_point *point, const char *name,
 	point->converts = conf->map.count || conf->type != FG_POINT_AS_IS || point->scales;
 	point->hash = fg_hash_str(point->from, set->seed);
 	report_compile(point, &conf->report);
-	if (conf->when && !pointer_steps(&set->arena, conf->when, &point->when, &point->nwhen))
+	if (conf->when && !profile_pointer_steps(&set->arena, conf->when, &point->when))
 		return false;
 	return point->name.ptr && point->from.ptr;
 }
@@ -158,23 +129,6 @@ static int compile_points(struct fg_profile *profile, struct fg_profiles *set)
 		if (!point_compile(&profile->points[profile->count], map->names[i], &confs[i], set))
 			return -ENOMEM;
 		table_insert(profile, &profile->points[profile->count++]);
-	}
-	return 0;
-}
-
-static int compile_places(struct fg_profile *profile, struct fg_profiles *set)
-{
-	const struct fg_profile_conf *conf = &profile->source->conf;
-
-	if (conf->time.from) {
-		profile->time_from = generic_of_pointer(&set->arena, conf->time.from);
-		if (!profile->time_from.ptr)
-			return -ENOMEM;
-	}
-	if (conf->device) {
-		profile->device_from = generic_of_pointer(&set->arena, conf->device);
-		if (!profile->device_from.ptr)
-			return -ENOMEM;
 	}
 	return 0;
 }
@@ -229,7 +183,9 @@ static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 	r = compile_points(profile, set);
 	if (r == 0)
 		r = compile_format(profile, set);
-	return r < 0 ? r : compile_places(profile, set);
+	if (r == 0)
+		r = profile_compile_leaves(profile, &set->arena, set->seed);
+	return r < 0 ? r : profile_compile_places(profile, &set->arena);
 }
 
 /* Two of equal weight that one address could match: which one it is would be chance. A shipped
@@ -334,28 +290,28 @@ static bool beats(const struct fg_profile *a, const struct fg_profile *b)
 }
 
 const struct fg_profile *fg_profiles_match(const struct fg_profiles *set, struct fg_str address,
-					   struct fg_str *ret_device)
+					   struct fg_pattern_taken *ret_taken)
 {
 	const struct fg_profile *best = NULL;
-	struct fg_str device;
+	struct fg_pattern_taken taken;
 
 	for (size_t i = 0; i < set->count; i++) {
 		const struct fg_profile *profile = &set->items[i];
 
-		if (!profile->has_pattern || !fg_pattern_match(&profile->pattern, address, &device))
+		if (!profile->has_pattern || !fg_pattern_match(&profile->pattern, address, &taken))
 			continue;
 		if (!best || beats(profile, best)) {
 			best = profile;
-			*ret_device = device;
+			*ret_taken = taken;
 		}
 	}
 	return best;
 }
 
 bool fg_profile_takes(const struct fg_profile *profile, struct fg_str address,
-		      struct fg_str *ret_device)
+		      struct fg_pattern_taken *ret_taken)
 {
-	return profile->has_pattern && fg_pattern_match(&profile->pattern, address, ret_device);
+	return profile->has_pattern && fg_pattern_match(&profile->pattern, address, ret_taken);
 }
 
 const char *fg_profile_name(const struct fg_profile *profile)

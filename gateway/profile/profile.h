@@ -13,6 +13,7 @@
 #include <fg/record.h>
 
 #include "base/arena.h"
+#include "base/pattern.h"
 #include "config/profile_conf.h"
 
 struct fg_profile;
@@ -30,12 +31,13 @@ int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 struct fg_profiles *fg_profiles_free(struct fg_profiles *);
 
 const struct fg_profile *fg_profiles_find(const struct fg_profiles *, const char *name);
-/* The profile whose match is the most specific for the address, or NULL. *ret_device: what {device}
- * took (into the address), empty if the pattern has none. */
+/* The profile whose match is the most specific for the address, or NULL. *ret_taken: what {device}
+ * and {point} took, empty what the pattern has not. */
 const struct fg_profile *fg_profiles_match(const struct fg_profiles *, struct fg_str address,
-					   struct fg_str *ret_device);
+					   struct fg_pattern_taken *ret_taken);
 /* Whether this very profile's pattern takes the address. */
-bool fg_profile_takes(const struct fg_profile *, struct fg_str address, struct fg_str *ret_device);
+bool fg_profile_takes(const struct fg_profile *, struct fg_str address,
+		      struct fg_pattern_taken *ret_taken);
 
 const char *fg_profile_name(const struct fg_profile *);
 const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);

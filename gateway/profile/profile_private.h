@@ -5,6 +5,30 @@
 #include "decode/csv.h"
 #include "profile/profile.h"
 
+/* A JSON Pointer as its steps, unescaped. */
+struct profile_path {
+	const struct fg_str *steps;
+	size_t count;
+};
+
+struct profile_paths {
+	const struct profile_path *items;
+	size_t count;
+};
+
+/* One row of "leaves". */
+struct profile_leaf {
+	struct fg_str key;			/* or its end */
+	const struct fg_leaf_conf *conf;
+	struct profile_leaf *next;		/* of the endings */
+};
+
+struct profile_leaves {
+	struct profile_leaf **table, *endings;	/* table: open addressing by hash of the key */
+	uint32_t count, cap;
+	uint64_t seed;
+};
+
 /* What a leaf's generic name (its key path, escaped and joined) leads to. */
 struct profile_point {
 	uint64_t hash;
@@ -15,8 +39,7 @@ struct profile_point {
 	struct fg_value scale, offset;		/* as decimals where they are */
 	struct fg_report report;
 	bool converts, scales, reports;
-	const struct fg_str *when;		/* steps of the pointer, or NULL */
-	size_t nwhen;
+	struct profile_path when;		/* steps NULL: always */
 	struct profile_point *also;		/* another point from the same leaf */
 };
 
@@ -28,7 +51,9 @@ struct fg_profile {
 	struct profile_point *points, **table;	/* table: open addressing by hash of from */
 	uint32_t count, cap;
 	bool star;				/* keeps what no point names */
-	struct fg_str time_from, device_from;	/* generic names, or ptr NULL */
+	struct profile_leaves leaves;
+	struct profile_paths time;		/* the first that is there */
+	struct profile_paths device;		/* all that are there */
 	struct fg_csv_conf csv;
 	const void *decode_conf;		/* what the decoder is told, or NULL */
 };
@@ -43,6 +68,17 @@ struct fg_profiles {
 
 const struct profile_point *profile_find_point(const struct fg_profile *, struct fg_str generic,
 					       uint64_t seed);
+/* False: out of memory. */
+bool profile_pointer_steps(struct fg_arena *, const char *pointer, struct profile_path *ret_path);
+int profile_compile_places(struct fg_profile *, struct fg_arena *);
+/* The time and the device that the payload itself states, where the profile says so. */
+void profile_note_places(const struct fg_profile *, const struct fg_doc *, struct fg_reading *);
+int profile_compile_leaves(struct fg_profile *, struct fg_arena *, uint64_t seed);
+/* The unit of a value by its point's name. `around`: indices of the `depth` containers it is in,
+ * outermost first. */
+struct fg_str profile_leaf_unit(const struct profile_leaves *, const struct fg_doc *,
+				const uint32_t *around, unsigned depth, struct fg_str name,
+				const struct fg_value *value);
 /* Applies map, type, scale and offset. False: it cannot be what the point is declared to be. */
 bool profile_convert(const struct profile_point *, struct fg_value *value, struct fg_arena *);
 /* The time a leaf gives, or FG_TIME_NONE. */

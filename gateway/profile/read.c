@@ -79,7 +79,9 @@ struct walk {
 		bool array;
 		struct fg_str name;	/* with a '/' behind it, or empty */
 	} levels[MAX_DEPTH];
+	uint32_t around[MAX_DEPTH]; /* indices of the same containers */
 	unsigned depth;
+	bool scalar_only; /* the prefix names only a payload that is one value */
 };
 
 static struct fg_str join(struct walk *w, struct fg_str base, struct fg_str key, bool whole,
@@ -132,6 +134,8 @@ static struct fg_str final_name(struct walk *w, const struct fg_node *node, stru
 		return w->doc->len == 1 && generic.len == 0 ? FG_STR("value") : generic;
 	if (w->doc->len == 1)
 		return w->prefix;
+	if (w->scalar_only)
+		return generic;
 	out = fg_arena_alloc(&w->reading->names, w->prefix.len + 1 + generic.len);
 	if (!out)
 		return fg_str(NULL, 0);
@@ -139,6 +143,17 @@ static struct fg_str final_name(struct walk *w, const struct fg_node *node, stru
 	out[w->prefix.len] = '/';
 	memcpy(out + w->prefix.len + 1, generic.ptr, generic.len);
 	return fg_str(out, w->prefix.len + 1 + generic.len);
+}
+
+static struct fg_str unit_of(const struct walk *w, const struct fg_node *node,
+			     const struct profile_point *point, struct fg_str name,
+			     const struct fg_value *value)
+{
+	if (point && point->unit.len)
+		return point->unit;
+	if (node->unit.len || !w->profile)
+		return node->unit;
+	return profile_leaf_unit(&w->profile->leaves, w->doc, w->around, w->depth, name, value);
 }
 
 static bool emit(struct walk *w, const struct fg_node *node, struct fg_str generic,
@@ -158,7 +173,7 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 		return false;
 	*record = (struct fg_record){
 		.point = name,
-		.unit = point && point->unit.len ? point->unit : node->unit,
+		.unit = unit_of(w, node, point, name, &value),
 		.value = value,
 		.time_ns = node->time_ns,
 		.update_s = node->update_s,
@@ -168,27 +183,9 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 	return true;
 }
 
-/* The time and the device that the payload itself states, where the profile says so. */
-static void note_places(struct walk *w, const struct fg_node *node, struct fg_str generic)
-{
-	const struct fg_profile *p = w->profile;
-
-	if (p->time_from.ptr && fg_str_eq(p->time_from, generic))
-		w->reading->time_ns = profile_time(&p->source->conf.time, &node->value);
-	if (p->device_from.ptr && fg_str_eq(p->device_from, generic)) {
-		char *room = fg_arena_alloc(&w->reading->names, FG_NUMBER_MAX);
-
-		if (node->value.kind == FG_STRING)
-			w->reading->device = node->value.s;
-		else if (room && fg_value_is_number(&node->value))
-			w->reading->device =
-				fg_str(room, fg_value_write_number(&node->value, room));
-	}
-}
-
 static bool applies(const struct walk *w, const struct profile_point *point)
 {
-	return !point->when || fg_doc_find(w->doc, point->when, point->nwhen);
+	return !point->when.steps || fg_doc_find(w->doc, point->when.steps, point->when.count);
 }
 
 /* Under every point that takes the leaf; under its own name if none does and '*' keeps it. */
@@ -224,7 +221,6 @@ static bool leaf(struct walk *w, const struct fg_node *node)
 	}
 	if (!w->profile)
 		return emit(w, node, generic, NULL);
-	note_places(w, node, generic);
 	if (w->profile->count)
 		point = profile_find_point(w->profile, generic, w->set->seed);
 	return emit_points(w, node, generic, point);
@@ -241,6 +237,7 @@ static bool enter(struct walk *w, const struct fg_node *node)
 	name = node_name(w, node, true);
 	if (!name.ptr)
 		return false;
+	w->around[w->depth] = (uint32_t)(node - w->doc->nodes);
 	w->levels[w->depth].name = name;
 	w->levels[w->depth].end = node->next;
 	w->levels[w->depth].index = 0;
@@ -334,12 +331,15 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 	w.reading = reading;
 	w.prefix = prefix;
 	w.depth = 0;
+	w.scalar_only = profile && profile->has_pattern && profile->pattern.point.first >= 0;
 	reading->duplicate_keys = doc->duplicate_keys;
 	reading->device = doc->device;
 	reading->time_ns = doc->time_ns;
 	r = walk(&w);
 	if (r < 0)
 		return r;
+	if (profile)
+		profile_note_places(profile, doc, reading);
 	if (reading->time_ns != FG_TIME_NONE && !believable(reading->time_ns, doc->now_ns)) {
 		reading->time_ns = FG_TIME_NONE;
 		reading->absurd_time = true;
