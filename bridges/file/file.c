@@ -102,10 +102,14 @@ static void on_sync_done(struct fg_work *work)
 	int error = st->sync_error;
 
 	st->sync_running = false;
-	if (error < 0)
+	if (error < 0) {
+		/* What the kernel could not write it may have thrown away: a later sync that
+		 * works says nothing about it. It is sent again. */
+		st->nwritten = 0;
 		fg_sink_fault(st->sink, error, "cannot sync the file");
-	else
+	} else {
 		report_synced(st->sink, 0);
+	}
 	st->syncing = 0;
 	if (st->closing)
 		finish_close(st->sink);
@@ -156,13 +160,16 @@ static void on_timer(struct fg_timer *timer)
 	start_sync(st->sink);
 }
 
-/* A torn last line (a crash in the middle of a write) was never acknowledged: it comes again. */
+/* A torn last line (a crash in the middle of a write) was never acknowledged: it comes again. Packs
+ * in CBOR are no lines: there a line feed means nothing, and nothing is cut. */
 static int cut_torn_line(int fd, off_t *ret_size)
 {
 	char block[4096];
 	off_t end = lseek(fd, 0, SEEK_END);
 
 	*ret_size = end;
+	if (end > 0 && pread(fd, block, 1, 0) == 1 && block[0] != '[')
+		return 0;
 	while (end > 0) {
 		size_t n = end < (off_t)sizeof(block) ? (size_t)end : sizeof(block);
 		ssize_t got = pread(fd, block, n, end - (off_t)n);

@@ -13,6 +13,7 @@
 #include "outbox/private.h"
 #include "record/audit.h"
 
+#include <sched.h>
 #include <string.h>
 
 #define IN_FLIGHT 64
@@ -205,8 +206,10 @@ static inline void world_remove(struct world *w, struct fg_outbox *box)
 	unsigned before = w->removed;
 
 	fg_forward_remove(box, world_removed, w);
-	for (int i = 0; i < 20 && w->removed == before; i++)
+	for (int i = 0; i < 20000 && w->removed == before; i++) {
 		fg_loop_turn(w->sim.loop, false);
+		sched_yield();
+	}
 	assert_int_equal(w->removed, before + 1);
 }
 
