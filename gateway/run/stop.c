@@ -53,6 +53,7 @@ void run_stop_step(struct fg_gateway *gateway)
 		gateway->step = STEP_FLIGHTS;
 		fg_forward_stop(gateway->forward);
 		(void)fg_timer_start(&gateway->stop_timer, PATIENCE);
+		fg_loop_hurry(gateway->loop);	/* perhaps nothing is in flight */
 		break;
 	case STEP_FLIGHTS:
 		if (!fg_forward_drained(gateway->forward) && fg_timer_active(&gateway->stop_timer))
