@@ -13,9 +13,8 @@
  * unwritten, and the broker sends it again (with what was kept in the same turn: at least once).
  *
  * Subscriptions. A session that the broker resumed has them already. That its list is the same as
- * ours is known from memo, within one process; else, and in the first session of a process that
- * was resumed, the list is sent again in a way that brings no retained message a second time, and
- * what an older list still brings is left out by ourselves.
+ * ours is known from memo, over restarts too; else the list is sent again in a way that brings no
+ * retained message a second time, and what an older list still brings is left out by ourselves.
  */
 #include "mqtt.h"
 

@@ -47,6 +47,7 @@ enum { FG_COUNTER_SUPPRESSED, FG_COUNTER_REJECTED, /* + enum fg_reject */
 
 struct fg_intake_conf {
 	const char *gateway;
+	const char *spool_dir; /* where memos are kept; NULL: nowhere */
 	uint64_t payload_max;
 	uint32_t depth_max, devices_max;
 	bool commit_each;

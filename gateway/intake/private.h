@@ -41,6 +41,7 @@ struct fg_inlet {
 	struct fg_backoff backoff;
 	struct fg_log_limit reject_limit;
 	char fault[128];
+	uint64_t memo_saved;
 	uint64_t up_since;
 	uint64_t payloads, records, rejected, faults;
 	void (*removed)(void *arg);
@@ -73,6 +74,9 @@ int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_de
 /* Nothing submitted in this turn is on disk. */
 void intake_not_kept(struct fg_intake *, int error);
 
+/* memo.c */
+void intake_load_memo(struct fg_inlet *);
+void intake_save_memo(struct fg_inlet *);
 void intake_bind_profile(struct fg_inlet *, const char *name);
 void intake_pause_inlet(struct fg_inlet *);
 void intake_resume_inlet(struct fg_inlet *);

@@ -98,6 +98,8 @@ void fg_source_up(struct fg_source *source)
 	inlet->state = FG_LINK_UP;
 	inlet->up_since = fg_loop_now(source->loop);
 	fg_loop_hurry(source->loop);
+	if (source->memo != inlet->memo_saved)
+		intake_save_memo(inlet);
 	fg_log(&source->logger, FG_INFO, "up", "after_faults=%llu",
 	       (unsigned long long)inlet->faults);
 }
@@ -201,6 +203,7 @@ int fg_intake_add(struct fg_intake *intake, const struct fg_driver_conf *conf, e
 	if (!inlet)
 		return -ENOMEM;
 	intake_bind_profile(inlet, conf->profile);
+	intake_load_memo(inlet);
 	inlet->act.cb = on_act;
 	inlet->paused = intake->stopping || !fg_spool_has_room(intake->conf.spool);
 	fg_backoff_init(&inlet->backoff, RETRY_FIRST, RETRY_CAP);

@@ -160,6 +160,7 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 	const struct fg_config *config = gateway->now->config;
 	struct fg_intake_conf intake = {
 		.gateway = gateway->id,
+		.spool_dir = gateway->spool_dir,
 		.payload_max = config->limits.payload,
 		.depth_max = (uint32_t)config->limits.depth,
 		.devices_max = (uint32_t)config->limits.devices,

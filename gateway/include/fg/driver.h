@@ -48,7 +48,8 @@ struct fg_source {
 	struct fg_loop *loop;
 	struct fg_logger logger;
 	const char *gateway;		/* the gateway's id */
-	/* The driver's own word: 0 when the instance is made, kept from one open to the next. */
+	/* The driver's own word: 0 when the instance is new, kept from one open to the next, and
+	 * over restarts as it was at the last fg_source_up(). May be lost, then it is 0. */
 	uint64_t memo;
 };
 
