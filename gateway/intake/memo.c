@@ -55,7 +55,8 @@ void intake_save_memo(struct fg_inlet *inlet)
 	if (fd < 0)
 		return;
 	snprintf(text, sizeof(text), "%016" PRIx64 "\n", inlet->source.memo);
+	/* What was cut short does not read back, which is as good as lost. */
 	if (write(fd, text, 17) != 17)
-		(void)ftruncate(fd, 0);
+		fg_log(&inlet->source.logger, FG_DEBUG, "memo not kept", "file=%s", path);
 	close(fd);
 }

@@ -142,9 +142,16 @@ static int append_failed(struct fg_inlet *inlet, int error, const struct fg_inpu
 		reject(inlet, FG_REJECT_TOO_LARGE, "larger than half the spool", 0, input);
 		return -EBADMSG;
 	}
+	if (error == -EINVAL) {
+		reject(inlet, FG_REJECT_OTHER, "the spool has no form for it", 0, input);
+		return -EBADMSG;
+	}
 	/* A write failed under the append: what was submitted before in this turn is gone too. */
 	if (error != -EAGAIN)
 		intake_not_kept(inlet->intake, error);
+	/* Nothing else may be short of room: a smaller payload might still fit. */
+	for (struct fg_inlet *i = inlet->intake->inlets; i; i = i->next)
+		intake_pause_inlet(i);
 	return -EAGAIN;
 }
 
