@@ -220,7 +220,8 @@ static void remember_text(struct fg_point *point, const struct fg_value *value)
 		room = grown;
 		point->text_cap = cap;
 	}
-	memcpy(room, value->s.ptr, value->s.len);
+	if (value->s.len)
+		memcpy(room, value->s.ptr, value->s.len);
 	point->value = *value;
 	point->value.s.ptr = room;
 }
