@@ -504,13 +504,14 @@ class Script:
     with which reason one is acknowledged (None: not at all)."""
     running = []
 
-    def __init__(self, answer=None, on_connack=None, receive_max=None, port=None, window=64):
+    def __init__(self, answer=None, on_connack=None, receive_max=None, port=None, window=64,
+                 forgetful=False):
         self.answer = answer or (lambda message: 0)
         self.on_connack, self.receive_max, self.window = on_connack, receive_max, window
         self.lock = threading.Condition()
         self.connects, self.taken, self.kept, self.subscribes = [], [], set(), []
         self.sessions, self.given, self.given_at, self.flying = set(), [], 0, {}
-        self.ended = False
+        self.forgetful = forgetful    # knows of no session
         self.server = socket.create_server(("127.0.0.1", port or 0))
         self.port = self.server.getsockname()[1]
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -559,7 +560,8 @@ class Script:
         client = {"id": client_id.decode(), "version": version, "clean": bool(flags & 2),
                   "port": address[1]}
         with self.lock:
-            present = client["id"] in self.sessions and not client["clean"]
+            present = (client["id"] in self.sessions and not client["clean"]
+                       and not self.forgetful)
             self.sessions.add(client["id"])
             self.connects.append(client)
             self.active[client["id"]] = sock
@@ -694,7 +696,9 @@ class Coap:
                     if len(reply) >= 8 and reply[4:8] == data[4:8] and reply[1]:
                         return f"{reply[1] >> 5}.{reply[1] & 31:02}", self.max_age(reply)
             except (TimeoutError, ConnectionRefusedError):
-                pass
+                if threading.current_thread() is threading.main_thread():
+                    for gateway in Gateway.running:
+                        gateway.look()
         return None, None
 
     @staticmethod
