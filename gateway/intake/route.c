@@ -136,6 +136,8 @@ static int route_new(struct fg_inlet *inlet, struct fg_str address, struct route
 	if (r < 0)
 		return r;
 	rest = safe_name(intake, split.rest);
+	if (!rest.ptr)
+		return -ENOMEM;
 	route = malloc(sizeof(*route) + address.len + rest.len);
 	if (!route)
 		return -ENOMEM;
@@ -167,10 +169,13 @@ int route_find(struct fg_inlet *inlet, struct fg_str address, struct route **ret
 {
 	struct fg_intake *intake = inlet->intake;
 	struct routes *routes = &intake->routes;
-	uint64_t hash = route_hash(inlet, address);
+	uint64_t hash;
 	struct route *route = NULL;
 	int r;
 
+	if (!address.ptr) /* a link has none */
+		address = FG_STR("");
+	hash = route_hash(inlet, address);
 	if (routes->nbuckets)
 		route = routes->buckets[hash & (routes->nbuckets - 1)];
 	for (; route; route = route->next) {

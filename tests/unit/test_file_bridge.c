@@ -209,7 +209,7 @@ static void a_full_disk_takes_no_part_of_a_line(void **state)
 	fclose(f);
 	world_up(w);
 	world_entries(w, "a", 1, 10);
-	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(sigaction(SIGXFSZ, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 8192, limit.rlim_max }), 0);
 	world_turns(w, 10, FG_S(1));

@@ -1,4 +1,4 @@
-/* The outbox where records are missing, not carried, or of another epoch; and bridges that leave. */
+/* The outbox where records are missing, not carried or of another epoch; bridges that leave. */
 #include "outbox_fixture.h"
 
 static const char *const only_b[] = { "b/#" };
