@@ -89,7 +89,8 @@ static void kind_write(struct fg_writer *w, const struct kind *kind, uint8_t cha
 		fg_writer_close(w);
 }
 
-static int lpp_decode(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc)
+static int lpp_decode(const struct fg_decode_context *ctx, struct fg_str payload,
+		      struct fg_doc *doc)
 {
 	const uint8_t *p = (const uint8_t *)payload.ptr, *end = p + payload.len, *start = p;
 	struct fg_writer w;

@@ -255,6 +255,7 @@ int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 	set->cbor = find("cbor");
 	set->senml = find("senml");
 	set->value = find("value");
+	set->lwm2m = find("lwm2m");
 	r = set->items ? compile_all(set, confs, count, find, faults) : -ENOMEM;
 	if (r < 0) {
 		fg_profiles_free(set);

@@ -63,7 +63,7 @@ struct fg_profiles {
 	size_t count;
 	struct fg_arena arena;
 	uint64_t seed;
-	const struct fg_decoder *automatic, *json, *cbor, *senml, *value;
+	const struct fg_decoder *automatic, *json, *cbor, *senml, *value, *lwm2m;
 };
 
 const struct profile_point *profile_find_point(const struct fg_profile *, struct fg_str generic,

@@ -290,6 +290,9 @@ static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_co
 	case 311:
 		decoder = set->senml;
 		break;
+	case 11542:
+		decoder = set->lwm2m;
+		break;
 	}
 	if (!decoder)
 		return fg_doc_bad(doc, "unknown content format", 0);
