@@ -2,7 +2,7 @@
 # Real devices' payloads through `fieldgate normalise`: every sample case of the families that are
 # understood, if the samples are there ($FG_CASES, or ../shared/cases beside the project).
 # With arguments: only those families, every failure shown.
-import concurrent.futures, json, math, os, re, subprocess, sys, tempfile
+import base64, concurrent.futures, json, math, os, re, subprocess, sys, tempfile
 
 FG = os.environ.get("FIELDGATE", "build/fieldgate")
 HERE = os.environ.get("SOURCE_DIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
@@ -21,6 +21,7 @@ FAMILIES = {
     "ble-theengs": {"driver": "mqtt"},
     "lorawan": {"driver": "mqtt"},
     "ruuvi": {"driver": "mqtt", "profile": "ruuvi"},
+    "coap": {"driver": "coap"},
     "sparkplug-b": {"driver": "mqtt"},
     "serial-framing": {"driver": "serial"},
     "serial-nmea": {"driver": "serial", "profile": "nmea"},
@@ -29,12 +30,17 @@ FAMILIES = {
     "serial-airquality": {"driver": "serial", "profile": "airquality"},
     "serial-modbus": {"driver": "serial", "profile": "modbus"},
     "serial-mbus": {"driver": "serial", "profile": "mbus"},
+    "serial-sml": {"driver": "serial", "profile": "sml"},
 }
 
-# Not driven: a stream has no place for a packet with its own delimiter inside.
+# Not driven:
 # Particle counts of one and the same frame, per 0.1 l in these and per cm3 in the family's others.
 # A Modbus ASCII frame whose LRC is wrong.
-NOT_DRIVEN = {"cobsr-030", "aq-pms-002", "aq-pms-003", "modbus-ascii-014"}
+NOT_DRIVEN = {"cobsr-030", "aq-pms-002", "aq-pms-003", "modbus-ascii-014",
+              # a component taken for the device, a topic of the user's own, a type that only the
+              # device's description names, and what went into an encoder that cut it off
+              "shelly-mqtt-005", "shelly-mqtt-018", "esphome-007", "esphome-008", "homie-025",
+              "ruuvi-062"}
 
 NAME_OK = re.compile(rb"[A-Za-z0-9\-:./_]")
 
@@ -87,7 +93,12 @@ def value_matches(want, got):
     if kind == "boolean":
         return got.get("vb") == value
     if kind == "data":
-        return "vd" in got and got["vd"].rstrip("=") == str(value).rstrip("=").replace("+", "-").replace("/", "_")
+        if "vd" not in got:
+            return False
+        as_hex = re.fullmatch(r"([0-9a-f]{2})+", str(value))
+        if as_hex and base64.urlsafe_b64decode(got["vd"] + "==") == bytes.fromhex(value):
+            return True
+        return got["vd"].rstrip("=") == str(value).rstrip("=").replace("+", "-").replace("/", "_")
     return True
 
 
@@ -173,6 +184,9 @@ def run_case(family, how, case, folder):
 
 
 def wanted(family, case):
+    # datagrams are the CoAP library's
+    if case["id"].startswith("coap-dgram"):
+        return False
     # wireless M-Bus is not understood
     if case["id"].startswith("wmbus") and case["expect"] == "accept":
         return False
