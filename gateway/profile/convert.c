@@ -132,7 +132,6 @@ static bool scale_exactly(struct fg_value *value, const struct fg_value *scale,
 {
 	int64_t m, ms, mo;
 	int e, es, eo, to;
-	struct fg_value sum = { .kind = FG_DECIMAL };
 
 	if (!as_decimal(value, &m, &e) || !as_decimal(scale, &ms, &es) ||
 	    !as_decimal(offset, &mo, &eo) || __builtin_mul_overflow(m, ms, &m))
@@ -145,15 +144,13 @@ static bool scale_exactly(struct fg_value *value, const struct fg_value *scale,
 		m /= 10;
 		e++;
 	}
-	if (m == 0 || e < -22 || e > 22 || m >= 1000000000000000 || m <= -1000000000000000)
+	if (m == 0)
+		e = 0;
+	if (e >= 0 && !align(&m, &e, 0))
 		return false;
-	if (!align(&m, &e, e > 0 ? 0 : e))
+	if (e < 0 && (e < -22 || m >= 1000000000000000 || m <= -1000000000000000))
 		return false;
-	sum.i = m;
-	sum.exp10 = (int8_t)e;
-	if (e == 0)
-		sum.kind = FG_INT;
-	*value = sum;
+	*value = (struct fg_value){ .kind = e ? FG_DECIMAL : FG_INT, .exp10 = (int8_t)e, .i = m };
 	return true;
 }
 

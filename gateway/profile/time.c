@@ -88,25 +88,31 @@ static int64_t iso8601(struct fg_str text, enum fg_time_zone zone)
 	struct cursor c = { text.ptr, text.ptr + text.len };
 	struct tm tm;
 	int64_t ns;
-	bool given;
-	int offset;
+	bool given, leap;
+	int offset, day;
 	time_t t;
 
 	if (!date_and_time(&c, &tm, &ns) || !zone_offset(&c, &given, &offset))
 		return FG_TIME_NONE;
 	if (!given && zone == FG_ZONE_NONE)
 		return FG_TIME_NONE;
+	day = tm.tm_mday;
+	leap = tm.tm_sec == 60;
 	if (!given && zone == FG_ZONE_LOCAL)
 		t = mktime(&tm);
 	else
 		t = timegm(&tm) - offset;
+	/* The 31st of February has become another day. */
+	if ((tm.tm_mday != day && !leap) || t >= INT64_MAX / SECOND_NS ||
+	    t <= -INT64_MAX / SECOND_NS)
+		return FG_TIME_NONE;
 	return (int64_t)t * SECOND_NS + ns;
 }
 
 static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 {
 	struct fg_value number = *value;
-	double ns;
+	double us;
 
 	if (value->kind == FG_STRING && fg_value_parse_number(value->s, &number) < 0)
 		return FG_TIME_NONE;
@@ -117,8 +123,8 @@ static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 		return number.i * unit_ns;
 	/* A double holds today's time to some 200 ns; more digits than microseconds mean
 	 * nothing. */
-	ns = round(fg_value_double(&number) * (double)(unit_ns / 1000)) * 1000;
-	return fabs(ns) < 9e18 ? (int64_t)ns : FG_TIME_NONE;
+	us = round(fg_value_double(&number) * (double)(unit_ns / 1000));
+	return fabs(us) < 9e15 ? (int64_t)us * 1000 : FG_TIME_NONE;
 }
 
 int64_t profile_time(const struct fg_time_conf *conf, const struct fg_value *value)
