@@ -240,7 +240,9 @@ static int start_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fa
 	make_will(gateway);
 	start_timers(gateway);
 	(void)run_control_open(gateway);
-	return run_add_all(gateway) == -ENOMEM ? failed(failure, -ENOMEM, "cannot start") : 0;
+	r = run_add_all(gateway);
+	fg_loop_hurry(gateway->loop);	/* ready, if nothing is still opening */
+	return r == -ENOMEM ? failed(failure, r, "cannot start") : 0;
 }
 
 int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config *config,
