@@ -271,7 +271,7 @@ static size_t sps30_length(const uint8_t *p, size_t len)
 	return (size_t)(stop - p) + 1;
 }
 
-/* Address, command, state, length, data, checksum. Returns the bytes, 0 if the stuffing is wrong. */
+/* Address, command, state, length, data, checksum. Returns the bytes, 0 if wrongly stuffed. */
 static size_t unstuff(const uint8_t *p, size_t len, uint8_t out[SPS30_MAX])
 {
 	size_t n = 0;

@@ -8,7 +8,7 @@
 #include "decode/framer_kinds.h"
 
 /* A protocol that is not in this build has no line here. */
-static fg_scan_fn *const scans[FG_FRAMER__MAX] = {
+static struct fg_scan (*const scans[FG_FRAMER__MAX])(const uint8_t *p, size_t len, bool end) = {
 #ifdef CONFIG_DECODER_VEDIRECT
 	[FG_FRAMER_VEDIRECT] = fg_vedirect_scan,
 #endif

@@ -19,7 +19,9 @@ struct fg_scan {
 };
 
 /* What begins at p. len > 0. `end`: no more bytes will come, MORE stands for NONE. */
-typedef struct fg_scan fg_scan_fn(const uint8_t *p, size_t len, bool end);
-
-fg_scan_fn fg_airquality_scan, fg_dsmr_scan, fg_mbus_scan, fg_modbus_scan, fg_sml_scan,
-	fg_vedirect_scan;
+struct fg_scan fg_airquality_scan(const uint8_t *p, size_t len, bool end);
+struct fg_scan fg_dsmr_scan(const uint8_t *p, size_t len, bool end);
+struct fg_scan fg_mbus_scan(const uint8_t *p, size_t len, bool end);
+struct fg_scan fg_modbus_scan(const uint8_t *p, size_t len, bool end);
+struct fg_scan fg_sml_scan(const uint8_t *p, size_t len, bool end);
+struct fg_scan fg_vedirect_scan(const uint8_t *p, size_t len, bool end);

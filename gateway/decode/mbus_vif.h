@@ -5,7 +5,7 @@
 
 enum fg_mbus_time {
 	FG_MBUS_DECIMAL,	/* value * 10^exp10 */
-	FG_MBUS_SECONDS,	/* value * 1, 60, 3600, 86400 seconds, by the code's last two bits */
+	FG_MBUS_SECONDS,	/* value * 1, 60, 3600, 86400 s, by the code's last two bits */
 	FG_MBUS_HOURS,		/* value * hour, day, month, year, likewise */
 	FG_MBUS_MONTHS,		/* value * month, year, by the last bit */
 };

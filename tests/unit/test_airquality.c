@@ -34,28 +34,39 @@ static void frames(void **state)
 		const char *text, *device;
 	} cases[] = {
 		{ P(X),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0=0}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0"
+		  "=0}",
 		  "PMSx003" },
 		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
 		    "\x00\x64\x00\x14\x00\x03\x00\xd7\x01\x92\x9a\x00\x03\x70"),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,temp=21.5(Cel),rhum=40.2(%RH)}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,temp=21.5(Cel),"
+		  "rhum=40.2(%RH)}",
 		  "PMS5003T" },
 		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
 		    "\x00\x64\x00\x14\x00\x03\xff\xf4\x01\x92\x9a\x00\x04\x8c"),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,temp=-1.2(Cel),rhum=40.2(%RH)}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,temp=-1.2(Cel),"
+		  "rhum=40.2(%RH)}",
 		  "PMS5003T" },
 		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
 		    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x00\x11\x01\x7e"),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0=0,HCHO=0.017}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0"
+		  "=0,HCHO=0.017}",
 		  "PMS5003S" },
 		{ P("\x42\x4d\x00\x24\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
 		    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x00\x11\xff\xf4\x01\xc7\x00\x00"
 		    "\x91\x00\x04\xd2"),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0=0,HCHO=0.017,temp=-1.2(Cel),rhum=45.5(%RH)}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3),n0_3=3,n0_5=1,n1_0=0.2,n2_5=0.03,n5_0=0.01,n10_0"
+		  "=0,HCHO=0.017,temp=-1.2(Cel),rhum=45.5(%RH)}",
 		  "PMS5003ST" },
 		{ P("\x42\x4d\x00\x14\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x00\x00"
 		    "\x00\x00\x51\x00\x01\x0d"),
-		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(ug/m3),pm10=5(ug/m3)}",
+		  "{raw01=3(ug/m3),raw25=5(ug/m3),raw10=6(ug/m3),pm01=2(ug/m3),pm25=4(u"
+		  "g/m3),pm10=5(ug/m3)}",
 		  "PMS3003" },
 		{ P(D), "{pm25=12.3(ug/m3),pm10=30(ug/m3)}", "SDS01x" },
 		{ P("\xaa\xcf\x01\x00\x2c\x01\x01\x02\x31\xab"), "{pm100=300(ug/m3)}", "SDS198" },
@@ -64,10 +75,12 @@ static void frames(void **state)
 		  "{pm01=1(ug/m3),pm25=2(ug/m3),pm04=3(ug/m3),pm10=4(ug/m3)}", "HPMA115C0" },
 		{ P(M), "{CO2=636(ppm)}", "MHZ19B" },
 		{ P(B),
-		  "{temp=-24.2(Cel),rhum=27.6(%RH),pres=1012.53(hPa),IAQ_acc=769,IAQ=25,gas=42.1,alt=-5(m)}",
+		  "{temp=-24.2(Cel),rhum=27.6(%RH),pres=1012.53(hPa),IAQ_acc=769,IAQ=25"
+		  ",gas=42.1,alt=-5(m)}",
 		  "MCU680" },
 		{ P(P30),
-		  "{pm01=5.8(ug/m3),pm25=8.2(ug/m3),pm04=9.9(ug/m3),pm10=10.2(ug/m3),n0_5=35.09,n1_0=43.75,n2_5=46.2,n4_0=nonfinite,n10_0=46.75,diam=0.8}",
+		  "{pm01=5.8(ug/m3),pm25=8.2(ug/m3),pm04=9.9(ug/m3),pm10=10.2(ug/m3),n0"
+		  "_5=35.09,n1_0=43.75,n2_5=46.2,n4_0=nonfinite,n10_0=46.75,diam=0.8}",
 		  "SPS30" },
 		{ P("\x7e\x00\x03\x00\x00\xfc\x7e"), "{}", "SPS30" },
 	};
@@ -85,46 +98,46 @@ static void frames(void **state)
 	fg_doc_fini(&doc);
 }
 
+static const struct doc_case refused_cases[] = {
+	{ P(""), "!not a frame of a known sensor" },
+	{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
+	    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02"),
+	  "!not a frame of a known sensor" },
+	{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
+	    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02\x04\x30"),
+	  "!not a frame of a known sensor" },
+	{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
+	    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02\x05"),
+	  "!wrong checksum" },
+	{ P("\xaa\xc0\x7b\x00\x2c\x01\x01\x02\xab\xaa"), "!wrong checksum" },
+	{ P("\xaa\xc0\x7b\x00\x2c\x01\x01\x02\x00\xab"), "!wrong checksum" },
+	{ P("\x40\x05\x04\x00\x07\x01\x00\x01"), "!wrong checksum" },
+	{ P("\xff\x86\x02\x7c\x42\x00\x00\x00\x01"), "!wrong checksum" },
+	{ P("\x5a\x5a\x3f\x0f\xf6\x87\x0a\xc5\x01\x8b\x85\x30\x19\x00\x00\xa4\xa6\xff"
+	    "\xfb\x01"),
+	  "!wrong checksum" },
+	{ P("\x7e\x00\x03\x00\x28\x40\xba\xe1\x48\x41\x04\x00\x00\x41\x1e\x66\x66\x41"
+	    "\x23\x33\x01\x42\x0c\x60\x42\x42\x2f\x00\x00\x42\x38\xcc\xcd\x7f\xc0\x00"
+	    "\x00\x42\x3b\x00\x00\x3f\x50\x00\x00\xb8\x7e"),
+	  "!wrong checksum" },
+	{ P("\x7e\x7d\x7e"), "!wrong checksum" },
+	{ P("\x7e\x7e"), "!wrong checksum" },
+	{ P("\x7e\x00\x03\x43\x00\xb9\x7e"), "!the sensor reports an error" },
+	{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x0b\xb8"
+	    "\x07\xd0\x03\x84\x03\x20\x00\xd7\x00\xc8\x9a\x00\x05\x41"),
+	  "!PMSx003 or PMS5003T, which cannot be told" },
+	{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x00\x03"
+	    "\x00\x64\x00\x14\x00\x03\x00\xd7\x01\x92\x9a\x00\x03\x46"),
+	  "!particle counts that cannot be" },
+	{ P("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	    "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+	  "!not a frame of a known sensor" },
+};
+
 static void refused(void **state)
 {
-	static const struct doc_case cases[] = {
-		{ P(""), "!not a frame of a known sensor" },
-		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
-		    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02"),
-		  "!not a frame of a known sensor" },
-		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
-		    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02\x04\x30"),
-		  "!not a frame of a known sensor" },
-		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x01\x2c"
-		    "\x00\x64\x00\x14\x00\x03\x00\x01\x00\x00\x97\x00\x02\x05"),
-		  "!wrong checksum" },
-		{ P("\xaa\xc0\x7b\x00\x2c\x01\x01\x02\xab\xaa"), "!wrong checksum" },
-		{ P("\xaa\xc0\x7b\x00\x2c\x01\x01\x02\x00\xab"), "!wrong checksum" },
-		{ P("\x40\x05\x04\x00\x07\x01\x00\x01"), "!wrong checksum" },
-		{ P("\xff\x86\x02\x7c\x42\x00\x00\x00\x01"), "!wrong checksum" },
-		{ P("\x5a\x5a\x3f\x0f\xf6\x87\x0a\xc5\x01\x8b\x85\x30\x19\x00\x00\xa4\xa6\xff"
-		    "\xfb\x01"),
-		  "!wrong checksum" },
-		{ P("\x7e\x00\x03\x00\x28\x40\xba\xe1\x48\x41\x04\x00\x00\x41\x1e\x66\x66\x41"
-		    "\x23\x33\x01\x42\x0c\x60\x42\x42\x2f\x00\x00\x42\x38\xcc\xcd\x7f\xc0\x00"
-		    "\x00\x42\x3b\x00\x00\x3f\x50\x00\x00\xb8\x7e"),
-		  "!wrong checksum" },
-		{ P("\x7e\x7d\x7e"), "!wrong checksum" },
-		{ P("\x7e\x7e"), "!wrong checksum" },
-		{ P("\x7e\x00\x03\x43\x00\xb9\x7e"), "!the sensor reports an error" },
-		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x0b\xb8"
-		    "\x07\xd0\x03\x84\x03\x20\x00\xd7\x00\xc8\x9a\x00\x05\x41"),
-		  "!PMSx003 or PMS5003T, which cannot be told" },
-		{ P("\x42\x4d\x00\x1c\x00\x03\x00\x05\x00\x06\x00\x02\x00\x04\x00\x05\x00\x03"
-		    "\x00\x64\x00\x14\x00\x03\x00\xd7\x01\x92\x9a\x00\x03\x46"),
-		  "!particle counts that cannot be" },
-		{ P("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-		    "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
-		  "!not a frame of a known sensor" },
-	};
-
 	(void)state;
-	DOC_CASES_CHECK(&fg_decoder_airquality, NULL, cases);
+	DOC_CASES_CHECK(&fg_decoder_airquality, NULL, refused_cases);
 }
 
 static void streams(void **state)

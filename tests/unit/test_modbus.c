@@ -19,38 +19,37 @@
 #define ASCII ":0503040001FFFFF5\r\n"
 #define UNKNOWN "\x05\x41\x01\x90\x51"
 
+static const struct doc_case frames_cases[] = {
+	{ P(ANSWER), "{holding=[4660,22136]}" },
+	{ P(ASCII), "{holding=[1,65535]}" },
+	{ P("\x05\x04\x02\x01\xf4\x48\xe7"), "{input=[500]}" },
+	{ P("\x05\x01\x01\x0d\x91\x7d"), "{bit=[true,false,true,true,false,false,false,false]}" },
+	{ P("\x05\x02\x02\x01\x02\xc8\x29"),
+	  "{bit=[true,false,false,false,false,false,false,false,false,true,fals"
+	  "e,false,false,false,false,false]}" },
+	{ P("\x05\x83\x02\x81\x30"), "{exception=2}" },
+	{ P(":05830276\r\n"), "{exception=2}" },
+	{ P(REQUEST), "{}" },
+	{ P(WRITE), "{}" },
+	{ P("\x05\x17\x02\x00\x0a\xcc\x73"), "{holding=[10]}" },
+	{ P("\x05\x10\x00\x10\x00\x02\x04\x00\x01\x00\x02\x37\x92"), "{}" },
+	{ P(UNKNOWN), "{}" },
+	{ P(":0503F8\r\n"), "{}" },
+	{ P("\x05\x01\x03\x00\x00\x10\x3c\x06"), "!request or answer, which cannot be told" },
+	{ P("\x05\x03\x03\x00\x01\x00\x45\x9a"), "!neither a request nor an answer" },
+	{ P("\x05\x03\x04\x12\x34\x56\x78\xc4"), "!wrong CRC" },
+	{ P("\x05\x03\x04\x12\x34\x56\x78\xc4\x00"), "!wrong CRC" },
+	{ P(""), "!wrong CRC" },
+	{ P(":0503040001FFFF00\r\n"), "!wrong LRC" },
+	{ P(":0503040001FFFFF5"), "!wrong CRC" },
+	{ P(":05\r\n"), "!wrong LRC" },
+	{ P(":0503F\r\n"), "!wrong LRC" },
+};
+
 static void frames(void **state)
 {
-	static const struct doc_case cases[] = {
-		{ P(ANSWER), "{holding=[4660,22136]}" },
-		{ P(ASCII), "{holding=[1,65535]}" },
-		{ P("\x05\x04\x02\x01\xf4\x48\xe7"), "{input=[500]}" },
-		{ P("\x05\x01\x01\x0d\x91\x7d"),
-		  "{bit=[true,false,true,true,false,false,false,false]}" },
-		{ P("\x05\x02\x02\x01\x02\xc8\x29"),
-		  "{bit=[true,false,false,false,false,false,false,false,false,true,false,false,false,false,false,false]}" },
-		{ P("\x05\x83\x02\x81\x30"), "{exception=2}" },
-		{ P(":05830276\r\n"), "{exception=2}" },
-		{ P(REQUEST), "{}" },
-		{ P(WRITE), "{}" },
-		{ P("\x05\x17\x02\x00\x0a\xcc\x73"), "{holding=[10]}" },
-		{ P("\x05\x10\x00\x10\x00\x02\x04\x00\x01\x00\x02\x37\x92"), "{}" },
-		{ P(UNKNOWN), "{}" },
-		{ P(":0503F8\r\n"), "{}" },
-		{ P("\x05\x01\x03\x00\x00\x10\x3c\x06"),
-		  "!request or answer, which cannot be told" },
-		{ P("\x05\x03\x03\x00\x01\x00\x45\x9a"), "!neither a request nor an answer" },
-		{ P("\x05\x03\x04\x12\x34\x56\x78\xc4"), "!wrong CRC" },
-		{ P("\x05\x03\x04\x12\x34\x56\x78\xc4\x00"), "!wrong CRC" },
-		{ P(""), "!wrong CRC" },
-		{ P(":0503040001FFFF00\r\n"), "!wrong LRC" },
-		{ P(":0503040001FFFFF5"), "!wrong CRC" },
-		{ P(":05\r\n"), "!wrong LRC" },
-		{ P(":0503F\r\n"), "!wrong LRC" },
-	};
-
 	(void)state;
-	DOC_CASES_CHECK(&fg_decoder_modbus, NULL, cases);
+	DOC_CASES_CHECK(&fg_decoder_modbus, NULL, frames_cases);
 }
 
 static void streams(void **state)

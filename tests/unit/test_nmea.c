@@ -13,51 +13,52 @@
 		bytes, sizeof(bytes) - 1 \
 	}
 
+static const struct doc_case sentences_cases[] = {
+	{ P("$GPGGA,101112.50,4807.0380,N,01131.0000,E,1,08,0.9,545.4,M,46.9,M,,*63"),
+	  "{GPGGA={lat=48.1173(lat),lon=11.516666666666667(lon),quality=1,satel"
+	  "lites=8,hdop=0.9,altitude=545.4(m),geoid_separation=46.9(m)}}" },
+	{ P("$GNRMC,101112.00,A,4807.0380,S,01131.0000,W,022.4,084.4,110625,,,A*4"
+	    "2\r\n"),
+	  "{GNRMC={status='A',lat=-48.1173(lat),lon=-11.516666666666667(lon),sp"
+	  "eed_kn=22.4,course=84.4(deg)}}" },
+	{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2D"), "{GPVTG={speed_kn=1.5,speed_kmh=2.8(km/h)}}" },
+	{ P("$GPVTG,,,,*52"), "{GPVTG=['','','','']}" },
+	{ P("$WIMWV,045,R,5.2,M,A*38"),
+	  "{WIMWV={wind_angle=45(deg),reference='R',wind_speed=5.2(m/s)}}" },
+	{ P("$SDDBT,7.7,f,2.3,M,1.3,F*05"),
+	  "{SDDBT={depth_feet=7.7,depth=2.3(m),depth_fathoms=1.3}}" },
+	{ P("$SDDPT,2.3,-0.5,*52"), "{SDDPT={depth=2.3(m),offset=-0.5(m)}}" },
+	{ P("$IIMTW,17.9,C*1C"), "{IIMTW={temperature=17.9(Cel)}}" },
+	{ P("$HEHDT,007.5,T*2D"), "{HEHDT={heading=7.5(deg)}}" },
+	{ P("$GPGLL,4807.0380,N,01131.0000,E,101112,A*2A"),
+	  "{GPGLL={lat=48.1173(lat),lon=11.516666666666667(lon),status='A'}}" },
+	{ P("$GNGNS,101112.00,4807.0380,N,01131.0000,E,AN,09,1.1,12.5,40.0,,*6C"),
+	  "{GNGNS={lat=48.1173(lat),lon=11.516666666666667(lon),mode='AN',satel"
+	  "lites=9,hdop=1.1,altitude=12.5(m),geoid_separation=40(m)}}" },
+	{ P("$IIXDR,C,19.5,C,AIR*07"), "{IIXDR=['C','19.5','C','AIR']}" },
+	{ P("\\s:r1,c:1718000000*70\\!AIVDM,1,1,,A,15,0"), "{AIVDM=['1','1','','A','15','0']}" },
+	{ P("\\s:r2,c:1718000000*70\\!AIVDM,1,1,,A,15,0"), "!wrong checksum of the tag block" },
+	{ P("\\s:r1"), "!unterminated tag block" },
+	{ P(""), "!no sentence" },
+	{ P("$"), "!no sentence" },
+	{ P("$GPVTG,1"), "!no checksum" },
+	{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*20"), "!wrong checksum" },
+	{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2D0"), "!wrong checksum" },
+	{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2"), "!wrong checksum" },
+	{ P("GPVTG,,T,,M,1.5,N,2.8,K,A*2D"), "!no sentence" },
+	{ P("$GPGLL,9107.0380,N,01131.0000,E,101112,A*2E"), "!malformed field" },
+	{ P("$GPGLL,4860.0000,N,01131.0000,E,101112,A*20"), "!malformed field" },
+	{ P("$GPGLL,4807.0380,E,01131.0000,E,101112,A*21"), "!malformed field" },
+	{ P("$HEHDT,x,T*79"), "!malformed field" },
+	{ P("$HE,1,T*68"), "!not a sentence's address" },
+	{ P("$HEhdt,1,T*10"), "!not a sentence's address" },
+	{ P("$GPTXT,a\tb*00"), "!not text" },
+};
+
 static void sentences(void **state)
 {
-	static const struct doc_case cases[] = {
-		{ P("$GPGGA,101112.50,4807.0380,N,01131.0000,E,1,08,0.9,545.4,M,46.9,M,,*63"),
-		  "{GPGGA={lat=48.1173(lat),lon=11.516666666666667(lon),quality=1,satellites=8,hdop=0.9,altitude=545.4(m),geoid_separation=46.9(m)}}" },
-		{ P("$GNRMC,101112.00,A,4807.0380,S,01131.0000,W,022.4,084.4,110625,,,A*42\r\n"),
-		  "{GNRMC={status='A',lat=-48.1173(lat),lon=-11.516666666666667(lon),speed_kn=22.4,course=84.4(deg)}}" },
-		{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2D"),
-		  "{GPVTG={speed_kn=1.5,speed_kmh=2.8(km/h)}}" },
-		{ P("$GPVTG,,,,*52"), "{GPVTG=['','','','']}" },
-		{ P("$WIMWV,045,R,5.2,M,A*38"),
-		  "{WIMWV={wind_angle=45(deg),reference='R',wind_speed=5.2(m/s)}}" },
-		{ P("$SDDBT,7.7,f,2.3,M,1.3,F*05"),
-		  "{SDDBT={depth_feet=7.7,depth=2.3(m),depth_fathoms=1.3}}" },
-		{ P("$SDDPT,2.3,-0.5,*52"), "{SDDPT={depth=2.3(m),offset=-0.5(m)}}" },
-		{ P("$IIMTW,17.9,C*1C"), "{IIMTW={temperature=17.9(Cel)}}" },
-		{ P("$HEHDT,007.5,T*2D"), "{HEHDT={heading=7.5(deg)}}" },
-		{ P("$GPGLL,4807.0380,N,01131.0000,E,101112,A*2A"),
-		  "{GPGLL={lat=48.1173(lat),lon=11.516666666666667(lon),status='A'}}" },
-		{ P("$GNGNS,101112.00,4807.0380,N,01131.0000,E,AN,09,1.1,12.5,40.0,,*6C"),
-		  "{GNGNS={lat=48.1173(lat),lon=11.516666666666667(lon),mode='AN',satellites=9,hdop=1.1,altitude=12.5(m),geoid_separation=40(m)}}" },
-		{ P("$IIXDR,C,19.5,C,AIR*07"), "{IIXDR=['C','19.5','C','AIR']}" },
-		{ P("\\s:r1,c:1718000000*70\\!AIVDM,1,1,,A,15,0"),
-		  "{AIVDM=['1','1','','A','15','0']}" },
-		{ P("\\s:r2,c:1718000000*70\\!AIVDM,1,1,,A,15,0"),
-		  "!wrong checksum of the tag block" },
-		{ P("\\s:r1"), "!unterminated tag block" },
-		{ P(""), "!no sentence" },
-		{ P("$"), "!no sentence" },
-		{ P("$GPVTG,1"), "!no checksum" },
-		{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*20"), "!wrong checksum" },
-		{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2D0"), "!wrong checksum" },
-		{ P("$GPVTG,,T,,M,1.5,N,2.8,K,A*2"), "!wrong checksum" },
-		{ P("GPVTG,,T,,M,1.5,N,2.8,K,A*2D"), "!no sentence" },
-		{ P("$GPGLL,9107.0380,N,01131.0000,E,101112,A*2E"), "!malformed field" },
-		{ P("$GPGLL,4860.0000,N,01131.0000,E,101112,A*20"), "!malformed field" },
-		{ P("$GPGLL,4807.0380,E,01131.0000,E,101112,A*21"), "!malformed field" },
-		{ P("$HEHDT,x,T*79"), "!malformed field" },
-		{ P("$HE,1,T*68"), "!not a sentence's address" },
-		{ P("$HEhdt,1,T*10"), "!not a sentence's address" },
-		{ P("$GPTXT,a\tb*00"), "!not text" },
-	};
-
 	(void)state;
-	DOC_CASES_CHECK(&fg_decoder_nmea, NULL, cases);
+	DOC_CASES_CHECK(&fg_decoder_nmea, NULL, sentences_cases);
 }
 
 static void sentence_time(void **state)

@@ -13,30 +13,33 @@
 	{                                \
 		bytes, sizeof(bytes) - 1 \
 	}
-#define A \
-	"\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t\x18"
+#define A                                                                     \
+	"\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r" \
+	"\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t\x18"
 #define B "\r\nH1\t-5\r\nH9\t77\r\nH19\t120\r\nChecksum\t>"
+
+static const struct doc_case blocks_cases[] = {
+	{ P(A), "{PID='0xA053',FW='159',SER#='HQ22AA',V=12800(mV),I=-250(mA),SOC=998("
+		"/1000),T='---',LOAD='ON',OR='0x00000001'}" },
+	{ P(B), "{H1=-5,H9=77(s),H19=120}" },
+	{ P(""), "!block does not end in its checksum" },
+	{ P("\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r"
+	    "\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t"),
+	  "!block does not end in its checksum" },
+	{ P("\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r"
+	    "\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t\x19"),
+	  "!wrong checksum" },
+	{ P("\r\nChecksum\t\xad"), "{}" },
+	{ P("\r\nV\r\nChecksum\t@"), "!line without a name and a value" },
+	{ P("\r\n\t5\r\nChecksum\tX"), "!line without a name and a value" },
+	{ P("\r\nV\t1\x01\r\nChecksum\t\x05"), "!not text" },
+	{ P("V\t1\r\nChecksum\t\x1d"), "!line does not begin with a new line" },
+};
 
 static void blocks(void **state)
 {
-	static const struct doc_case cases[] = {
-		{ P(A),
-		  "{PID='0xA053',FW='159',SER#='HQ22AA',V=12800(mV),I=-250(mA),SOC=998(/1000),T='---',LOAD='ON',OR='0x00000001'}" },
-		{ P(B), "{H1=-5,H9=77(s),H19=120}" },
-		{ P(""), "!block does not end in its checksum" },
-		{ P("\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t"),
-		  "!block does not end in its checksum" },
-		{ P("\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ22AA\r\nV\t12800\r\nI\t-250\r\nSOC\t998\r\nT\t---\r\nLOAD\tON\r\nOR\t0x00000001\r\nChecksum\t\x19"),
-		  "!wrong checksum" },
-		{ P("\r\nChecksum\t\xad"), "{}" },
-		{ P("\r\nV\r\nChecksum\t@"), "!line without a name and a value" },
-		{ P("\r\n\t5\r\nChecksum\tX"), "!line without a name and a value" },
-		{ P("\r\nV\t1\x01\r\nChecksum\t\x05"), "!not text" },
-		{ P("V\t1\r\nChecksum\t\x1d"), "!line does not begin with a new line" },
-	};
-
 	(void)state;
-	DOC_CASES_CHECK(&fg_decoder_vedirect, NULL, cases);
+	DOC_CASES_CHECK(&fg_decoder_vedirect, NULL, blocks_cases);
 }
 
 static void streams(void **state)
