@@ -7,6 +7,7 @@ set(FG_FOREIGN_cjson libcjson)
 set(FG_FOREIGN_cmocka cmocka)
 set(FG_FOREIGN_ssl libssl)
 set(FG_FOREIGN_crypto libcrypto)
+set(FG_FOREIGN_protobufc libprotobuf-c)
 
 # The target of a foreign library; fails when it is not installed.
 function(fg_foreign name ret_target)

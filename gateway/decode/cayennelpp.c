@@ -1,4 +1,4 @@
-/* Cayenne Low Power Payload: channel, type, value, again and again. A value is named TYPE_CHANNEL. */
+/* Cayenne Low Power Payload: channel, type, value, again and again; a value is TYPE_CHANNEL. */
 #include "decode/decode.h"
 #include "decode/writer.h"
 

@@ -10,6 +10,7 @@ extern const struct fg_decoder fg_decoder_csv;
 extern const struct fg_decoder fg_decoder_cbor;
 extern const struct fg_decoder fg_decoder_senml;
 extern const struct fg_decoder fg_decoder_homie;
+extern const struct fg_decoder fg_decoder_sparkplug;
 extern const struct fg_decoder fg_decoder_lwm2m;
 extern const struct fg_decoder fg_decoder_cayennelpp;
 extern const struct fg_decoder fg_decoder_ruuvi;

@@ -1,6 +1,6 @@
 /*
- * Homie (versions 3 to 5): the payload of a property or attribute. A number has no blanks around it,
- * an empty text is one zero byte, and nothing at all means that the topic was cleared.
+ * Homie (versions 3 to 5): the payload of a property or attribute. A number has no blanks around
+ * it, an empty text is one zero byte, and nothing at all means that the topic was cleared.
  */
 #include "base/utf8.h"
 #include "decode/decode.h"

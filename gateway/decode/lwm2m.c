@@ -16,9 +16,9 @@ enum { OBJECT, INSTANCE, RESOURCE, RESOURCE_INSTANCE, LEVELS };
 
 struct tlv {
 	struct fg_writer w;
-	int path[LEVELS];	/* ids; -1: not in the path */
-	int given;		/* levels of the path */
-	bool scalar;		/* the whole document is one value */
+	int path[LEVELS]; /* ids; -1: not in the path */
+	int given; /* levels of the path */
+	bool scalar; /* the whole document is one value */
 	const uint8_t *start;
 	const char *reason;
 	size_t at;

@@ -1,7 +1,7 @@
 /*
  * Ruuvi's data formats 3, 5, 6, C5, E0, E1 and F0, as they stand in manufacturer data behind the
- * company's id 0x0499 (which may still be there). A value of "not available" is none. Formats 8 and FA
- * are encrypted.
+ * company's id 0x0499 (which may still be there). A value of "not available" is none. Formats 8 and
+ * FA are encrypted.
  */
 #include "decode/decode.h"
 #include "decode/writer.h"
@@ -53,42 +53,31 @@ struct format {
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct field fields_3[] = {
-	{ 1, HUMI_8, 0, "humidity_rh", "%RH" },
-	{ 4, PRES_16_ANY, 0, "pressure_pa", "Pa" },
-	{ 2, TEMP_SIGN, 0, "temperature_c", "Cel" },
-	{ 6, ACCEL_ANY, 0, "accelerationx_g", NULL },
-	{ 8, ACCEL_ANY, 0, "accelerationy_g", NULL },
-	{ 10, ACCEL_ANY, 0, "accelerationz_g", NULL },
+	{ 1, HUMI_8, 0, "humidity_rh", "%RH" },	      { 4, PRES_16_ANY, 0, "pressure_pa", "Pa" },
+	{ 2, TEMP_SIGN, 0, "temperature_c", "Cel" },  { 6, ACCEL_ANY, 0, "accelerationx_g", NULL },
+	{ 8, ACCEL_ANY, 0, "accelerationy_g", NULL }, { 10, ACCEL_ANY, 0, "accelerationz_g", NULL },
 	{ 12, MILLIVOLT, 0, "battery_v", "V" },
 };
 
 static const struct field fields_5[] = {
-	{ 3, HUMI_16, 0, "humidity_rh", "%RH" },
-	{ 5, PRES_16, 0, "pressure_pa", "Pa" },
-	{ 1, TEMP_16, 0, "temperature_c", "Cel" },
-	{ 7, ACCEL, 0, "accelerationx_g", NULL },
-	{ 9, ACCEL, 0, "accelerationy_g", NULL },
-	{ 11, ACCEL, 0, "accelerationz_g", NULL },
-	{ 13, BATTERY, 0, "battery_v", "V" },
-	{ 16, COUNT_16, 0, "measurement_count", NULL },
-	{ 15, COUNT_8, 0, "movement_count", NULL },
-	{ 13, TX_POWER, 0, "tx_power", "dBm" },
+	{ 3, HUMI_16, 0, "humidity_rh", "%RH" },    { 5, PRES_16, 0, "pressure_pa", "Pa" },
+	{ 1, TEMP_16, 0, "temperature_c", "Cel" },  { 7, ACCEL, 0, "accelerationx_g", NULL },
+	{ 9, ACCEL, 0, "accelerationy_g", NULL },   { 11, ACCEL, 0, "accelerationz_g", NULL },
+	{ 13, BATTERY, 0, "battery_v", "V" },	    { 16, COUNT_16, 0, "measurement_count", NULL },
+	{ 15, COUNT_8, 0, "movement_count", NULL }, { 13, TX_POWER, 0, "tx_power", "dBm" },
 };
 
 static const struct field fields_c5[] = {
-	{ 3, HUMI_16, 0, "humidity_rh", "%RH" },
-	{ 5, PRES_16, 0, "pressure_pa", "Pa" },
-	{ 1, TEMP_16, 0, "temperature_c", "Cel" },
-	{ 7, BATTERY, 0, "battery_v", "V" },
-	{ 10, COUNT_16, 0, "measurement_count", NULL },
-	{ 9, COUNT_8, 0, "movement_count", NULL },
+	{ 3, HUMI_16, 0, "humidity_rh", "%RH" },	{ 5, PRES_16, 0, "pressure_pa", "Pa" },
+	{ 1, TEMP_16, 0, "temperature_c", "Cel" },	{ 7, BATTERY, 0, "battery_v", "V" },
+	{ 10, COUNT_16, 0, "measurement_count", NULL }, { 9, COUNT_8, 0, "movement_count", NULL },
 	{ 7, TX_POWER, 0, "tx_power", "dBm" },
 };
 
 /* Names and units are those of the structs the maker publishes, "ppm" of particles included. */
 static const struct field fields_6[] = {
 	{ 1, TEMP_16, 0, "temperature_c", "Cel" }, { 3, HUMI_16, 0, "humidity_rh", "%RH" },
-	{ 5, PRES_16, 0, "pressure_pa", "Pa" },    { 7, TENTHS_16, 0, "pm2p5_ppm", "ppm" },
+	{ 5, PRES_16, 0, "pressure_pa", "Pa" },	   { 7, TENTHS_16, 0, "pm2p5_ppm", "ppm" },
 	{ 9, COUNT_16, 0, "co2", "ppm" },	   { 11, INDEX_9, 6, "voc", NULL },
 	{ 12, INDEX_9, 7, "nox", NULL },	   { 13, LOG_65535, 0, "luminosity", NULL },
 	{ 14, SOUND_9, 4, "sound_avg_dba", NULL }, { 15, COUNT_8_ANY, 0, "seq_cnt2", NULL },
@@ -113,30 +102,23 @@ static const struct field fields_e0[] = {
 };
 
 static const struct field fields_e1[] = {
-	{ 1, TEMP_16, 0, "temperature_c", "Cel" },
-	{ 3, HUMI_16, 0, "humidity_rh", "%RH" },
-	{ 5, PRES_16, 0, "pressure_pa", "Pa" },
-	{ 7, TENTHS_16, 0, "pm1p0_ppm", "ppm" },
-	{ 9, TENTHS_16, 0, "pm2p5_ppm", "ppm" },
-	{ 11, TENTHS_16, 0, "pm4p0_ppm", "ppm" },
-	{ 13, TENTHS_16, 0, "pm10p0_ppm", "ppm" },
-	{ 15, COUNT_16, 0, "co2", "ppm" },
-	{ 17, INDEX_9, 6, "voc", NULL },
-	{ 18, INDEX_9, 7, "nox", NULL },
-	{ 19, CENTS_24, 0, "luminosity", NULL },
-	{ 22, SOUND_9, 3, "sound_inst_dba", NULL },
-	{ 23, SOUND_9, 4, "sound_avg_dba", NULL },
-	{ 24, SOUND_9, 5, "sound_peak_spl_db", NULL },
+	{ 1, TEMP_16, 0, "temperature_c", "Cel" }, { 3, HUMI_16, 0, "humidity_rh", "%RH" },
+	{ 5, PRES_16, 0, "pressure_pa", "Pa" },	   { 7, TENTHS_16, 0, "pm1p0_ppm", "ppm" },
+	{ 9, TENTHS_16, 0, "pm2p5_ppm", "ppm" },   { 11, TENTHS_16, 0, "pm4p0_ppm", "ppm" },
+	{ 13, TENTHS_16, 0, "pm10p0_ppm", "ppm" }, { 15, COUNT_16, 0, "co2", "ppm" },
+	{ 17, INDEX_9, 6, "voc", NULL },	   { 18, INDEX_9, 7, "nox", NULL },
+	{ 19, CENTS_24, 0, "luminosity", NULL },   { 22, SOUND_9, 3, "sound_inst_dba", NULL },
+	{ 23, SOUND_9, 4, "sound_avg_dba", NULL }, { 24, SOUND_9, 5, "sound_peak_spl_db", NULL },
 	{ 25, COUNT_24, 0, "seq_cnt", NULL },
 };
 
 static const struct field fields_f0[] = {
-	{ 1, TEMP_8, 0, "temperature_c", "Cel" },    { 2, HUMI_8_LOW, 0, "humidity_rh", "%RH" },
-	{ 3, PRES_8, 0, "pressure_pa", "Pa" },	     { 4, LOG_PM, 0, "pm1p0_ppm", "ppm" },
-	{ 5, LOG_PM, 0, "pm2p5_ppm", "ppm" },	     { 6, LOG_PM, 0, "pm4p0_ppm", "ppm" },
-	{ 7, LOG_PM, 0, "pm10p0_ppm", "ppm" },	     { 8, LOG_40000, 0, "co2", "ppm" },
-	{ 9, LOG_INDEX, 0, "voc_index", NULL },	     { 10, LOG_INDEX, 0, "nox_index", NULL },
-	{ 11, LOG_40000, 0, "luminosity", NULL },    { 12, SOUND_8, 0, "sound_avg_dba", NULL },
+	{ 1, TEMP_8, 0, "temperature_c", "Cel" }, { 2, HUMI_8_LOW, 0, "humidity_rh", "%RH" },
+	{ 3, PRES_8, 0, "pressure_pa", "Pa" },	  { 4, LOG_PM, 0, "pm1p0_ppm", "ppm" },
+	{ 5, LOG_PM, 0, "pm2p5_ppm", "ppm" },	  { 6, LOG_PM, 0, "pm4p0_ppm", "ppm" },
+	{ 7, LOG_PM, 0, "pm10p0_ppm", "ppm" },	  { 8, LOG_40000, 0, "co2", "ppm" },
+	{ 9, LOG_INDEX, 0, "voc_index", NULL },	  { 10, LOG_INDEX, 0, "nox_index", NULL },
+	{ 11, LOG_40000, 0, "luminosity", NULL }, { 12, SOUND_8, 0, "sound_avg_dba", NULL },
 };
 
 static const struct format formats[] = {

@@ -1,5 +1,5 @@
-/* Units of values by their key alone ("leaves"): what a maker says of "temperature_C" holds wherever
- * it stands. */
+/* Units of values by their key alone ("leaves"): what a maker says of "temperature_C" holds
+ * wherever it stands. */
 #include "base/hash.h"
 #include "profile/profile_private.h"
 
@@ -102,7 +102,7 @@ static const struct fg_node *member(const struct fg_doc *doc, uint32_t at, struc
 	return NULL;
 }
 
-/* The unit that the payload names: the innermost object around the value that has the key counts. */
+/* The unit that the payload names: the innermost object around the value that has the key. */
 static struct fg_str named_unit(const struct fg_leaf_conf *conf, const struct fg_doc *doc,
 				const uint32_t *around, unsigned depth)
 {
