@@ -206,7 +206,9 @@ def test_status_and_will():
 
 def test_nothing_there():
     """Brokers and tty appear only after the gateway is ready."""
-    broker, upstream = fg.Broker("field", start=False), fg.Broker("upstream", start=False)
+    broker, upstream = fg.Broker("field", start=False), fg.Broker("upstream")
+    collector = upstream.collector()    # its session stays with the broker
+    upstream.stop()
     line = fg.Line()
     gateway = fg.Gateway({
         "drivers": {
@@ -229,11 +231,12 @@ def test_nothing_there():
     line.say("42\n")
     fg.wait_for("the records", lambda: gateway.ledger()["accepted"] == 11)
     upstream.start()
-    collector = upstream.collector()
+    collectors = [collector, upstream.collector()]
     os.mkdir("no-folder")
     ledger = gateway.wait_drained("up", "local")
     fg.check_ledger(ledger)
-    for lines in (collector.payloads, lambda: fg.file_lines("no-folder/records.jsonl")):
+    for lines in (lambda: [p for c in collectors for p in c.payloads()],
+                  lambda: fg.file_lines("no-folder/records.jsonl")):
         fg.wait_for("all packs", lambda: len(fg.records(lines())) >= 11)
         fg.equal(fg.series(lines(), "value"), {"a/b": list(range(10)), "meter": [42]}, "records")
         fg.audit(lines(), fg.until(ledger))
