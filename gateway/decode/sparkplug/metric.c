@@ -71,8 +71,13 @@ static struct fg_str numbered(struct fg_sparkplug *s, struct fg_str prefix, size
 static struct fg_node *add(struct fg_sparkplug *s, struct fg_str name, enum fg_node_type type,
 			   int64_t time_ns)
 {
-	struct fg_node *node = name.ptr ? fg_doc_append(s->doc, type) : NULL;
+	struct fg_node *node;
 
+	if (name.ptr && !fg_utf8_valid(name)) {
+		bad(s, "invalid UTF-8");
+		return NULL;
+	}
+	node = name.ptr ? fg_doc_append(s->doc, type) : NULL;
 	if (!node)
 		return NULL;
 	node->key = name;
