@@ -264,10 +264,11 @@ static const char *mcu680_read(struct fg_writer *w, const uint8_t *p, size_t len
 /* Sensirion: SHDLC, 7E at both ends and byte stuffing between. */
 static size_t sps30_length(const uint8_t *p, size_t len)
 {
-	const uint8_t *stop = len > 1 ? memchr(p + 1, 0x7e, len - 1) : NULL;
+	size_t most = len < SPS30_MAX ? len : SPS30_MAX;
+	const uint8_t *stop = most > 1 ? memchr(p + 1, 0x7e, most - 1) : NULL;
 
 	if (!stop)
-		return len > SPS30_MAX ? SIZE_MAX : 0;
+		return len < SPS30_MAX ? 0 : SIZE_MAX;
 	return (size_t)(stop - p) + 1;
 }
 

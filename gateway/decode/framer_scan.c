@@ -53,25 +53,24 @@ static size_t scan_take(struct fg_framer *f, const char *p, struct fg_scan scan,
 	return len;
 }
 
-/* All frames in the buffer. Returns the bytes that are done with. */
+/* All frames in the buffer; no more than a longest one's bytes are looked at, so that it does not
+ * matter how many have come. Returns the bytes that are done with. */
 static size_t scan_all(struct fg_framer *f, bool end, struct fg_frame_sink sink)
 {
 	size_t at = 0;
 
 	while (at < f->len) {
-		size_t left = f->len - at;
-		struct fg_scan scan = scans[f->conf.kind]((const uint8_t *)f->buf + at, left, end);
-		bool oversize = left >= f->conf.max && scan.what == FG_SCAN_MORE;
+		size_t left = f->len - at, max = f->conf.max;
+		bool last = end && left <= max;
+		struct fg_scan scan = scans[f->conf.kind]((const uint8_t *)f->buf + at,
+							  left < max ? left : max, last);
 
-		if (scan.what == FG_SCAN_MORE && !end && !oversize)
+		if (scan.what == FG_SCAN_MORE && left < max && !last)
 			break;
-		if (scan.what == FG_SCAN_MORE)
+		if (scan.what == FG_SCAN_MORE) {
+			f->oversize += left >= max;
 			scan = (struct fg_scan){ FG_SCAN_NONE, 1 };
-		if (scan.what != FG_SCAN_MORE && scan.len > f->conf.max) {
-			scan = (struct fg_scan){ FG_SCAN_NONE, 1 };
-			oversize = true;
 		}
-		f->oversize += oversize;
 		at += scan_take(f, f->buf + at, scan, sink);
 	}
 	return at;

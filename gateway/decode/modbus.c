@@ -257,18 +257,23 @@ static int modbus_decode(const struct fg_decode_context *ctx, struct fg_str fram
  * or an answer is, the CRC which of them it was. */
 static struct fg_scan rtu_scan(const uint8_t *p, size_t len, bool end)
 {
-	size_t length[2];
-	bool more = len < 2;
+	size_t request = len < 2 ? 0 : request_length(p, len);
+	size_t answer = len < 2 ? 0 : answer_length(p, len);
+	size_t lengths[2] = { request < answer ? request : answer,
+			      request < answer ? answer : request };
+	bool more = false;
 
-	for (int i = 0; len >= 2 && i < 2; i++) {
-		length[i] = i ? answer_length(p, len) : request_length(p, len);
-		if (length[i] == 0 || length[i] + 2 > RTU_MAX) {
-			more |= length[i] == 0 && len < 12;
+	/* the shorter first: it is the same then how many bytes have come */
+	for (int i = 0; i < 2; i++) {
+		if (lengths[i] == 0) {
+			more |= len < 12;
 			continue;
 		}
-		if (length[i] + 2 <= len && crc_good(p, length[i] + 2))
-			return (struct fg_scan){ FG_SCAN_FRAME, length[i] + 2 };
-		more |= length[i] + 2 > len;
+		size_t need = lengths[i] + 2;
+
+		if (need <= len && crc_good(p, need))
+			return (struct fg_scan){ FG_SCAN_FRAME, need };
+		more |= need > len && need <= RTU_MAX;
 	}
 	/* what is left before a silence is a frame of whatever function if its CRC is right */
 	if (end && crc_good(p, len))
