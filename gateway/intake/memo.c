@@ -1,7 +1,7 @@
 /*
- * What a driver wants to know again after a restart (struct fg_source.memo): one number an instance, in
- * SPOOLDIR/memo/NAME. Losing it is harmless by its meaning, so it is neither synced nor checked
- * beyond its form.
+ * What a driver wants to know again after a restart (struct fg_source.memo): one number an
+ * instance, in SPOOLDIR/memo/NAME. Losing it is harmless by its meaning, so it is neither synced
+ * nor checked beyond its form.
  */
 #include "intake/private.h"
 

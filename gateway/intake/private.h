@@ -12,14 +12,16 @@ struct route {
 	uint64_t hash;
 	struct fg_inlet *inlet;
 	const struct fg_profile *profile;	/* NULL: taken as it is */
-	struct fg_device *device;
-	uint32_t address_len, prefix_len;
-	char text[];			/* the address, then the point part's escaped name */
+	struct fg_device *device;	/* NULL before its first good reading */
+	uint32_t address_len, prefix_len, device_len;
+	/* the address, the point part's escaped name, the device's name as it is there */
+	char text[];
 };
 
 struct routes {
 	struct route **buckets;
 	uint32_t count, nbuckets;	/* a power of two, or none yet */
+	size_t bytes;
 };
 
 struct fg_inlet {
@@ -70,6 +72,10 @@ int route_find(struct fg_inlet *, struct fg_str address, struct route **ret_rout
 void routes_clear(struct fg_intake *);
 /* The device of a reading that names it itself, below the route's profile. */
 int route_device(struct fg_intake *, struct fg_str id, struct fg_device **ret_device);
+/* The device of a good reading: `own` if the payload names it itself, else the route's.
+ * -ENOSPC: the limit of devices; -ENAMETOOLONG, -ENOMEM. */
+int route_reading_device(struct fg_intake *, struct route *, struct fg_str own,
+			 struct fg_device **ret_device);
 
 /* Nothing submitted in this turn is on disk. */
 void intake_not_kept(struct fg_intake *, int error);

@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define DEVICE_MAX 1024
+#define BYTES_MAX (16u << 20)
+
 static uint64_t route_hash(const struct fg_inlet *inlet, struct fg_str address)
 {
 	return fg_hash_str(address, inlet->intake->seed ^ (uintptr_t)inlet);
@@ -72,6 +75,23 @@ int route_device(struct fg_intake *intake, struct fg_str id, struct fg_device **
 	return fg_devices_get(intake->conf.devices, name, ret_device);
 }
 
+/* A device begins to exist with its first good reading: what is only ever rejected must not use up
+ * the limit of devices. */
+int route_reading_device(struct fg_intake *intake, struct route *route, struct fg_str own,
+			 struct fg_device **ret_device)
+{
+	const char *id = route->text + route->address_len + route->prefix_len;
+	int r = 0;
+
+	if (own.len)
+		return route_device(intake, own, ret_device);
+	if (!route->device)
+		r = route_device(intake, fg_str(id, route->device_len), &route->device);
+	if (r == 0)
+		*ret_device = route->device;
+	return r;
+}
+
 /* Where the device stands in the address, and what is left for the point. */
 struct split {
 	const struct fg_profile *profile;
@@ -123,36 +143,39 @@ static void split_address(struct fg_inlet *inlet, struct fg_str address, struct 
 static int route_new(struct fg_inlet *inlet, struct fg_str address, struct route **ret_route)
 {
 	struct fg_intake *intake = inlet->intake;
-	struct fg_device *device;
 	struct split split;
 	struct route *route;
 	struct fg_str rest;
-	int r;
 
 	split_address(inlet, address, &split);
 	if (split.device.len == 0)
 		return -EINVAL;
-	r = route_device(intake, split.device, &device);
-	if (r < 0)
-		return r;
+	if (split.device.len > DEVICE_MAX)
+		return -ENAMETOOLONG;
 	rest = safe_name(intake, split.rest);
 	if (!rest.ptr)
 		return -ENOMEM;
-	route = malloc(sizeof(*route) + address.len + rest.len);
+	route = malloc(sizeof(*route) + address.len + rest.len + split.device.len);
 	if (!route)
 		return -ENOMEM;
 	*route = (struct route){
 		.inlet = inlet,
 		.profile = split.profile,
-		.device = device,
 		.address_len = (uint32_t)address.len,
 		.prefix_len = (uint32_t)rest.len,
+		.device_len = (uint32_t)split.device.len,
 		.hash = route_hash(inlet, address),
 	};
 	memcpy(route->text, address.ptr, address.len);
 	memcpy(route->text + address.len, rest.ptr, rest.len);
+	memcpy(route->text + address.len + rest.len, split.device.ptr, split.device.len);
 	*ret_route = route;
 	return 0;
+}
+
+static size_t route_bytes(const struct route *route)
+{
+	return sizeof(*route) + route->address_len + route->prefix_len + route->device_len;
 }
 
 static void route_insert(struct fg_intake *intake, struct route *route)
@@ -163,6 +186,7 @@ static void route_insert(struct fg_intake *intake, struct route *route)
 	route->next = *bucket;
 	*bucket = route;
 	routes->count++;
+	routes->bytes += route_bytes(route);
 }
 
 int route_find(struct fg_inlet *inlet, struct fg_str address, struct route **ret_route)
@@ -185,7 +209,7 @@ int route_find(struct fg_inlet *inlet, struct fg_str address, struct route **ret
 			return 0;
 		}
 	}
-	if (routes->count >= 2 * intake->conf.devices_max)
+	if (routes->count >= 2 * intake->conf.devices_max || routes->bytes > BYTES_MAX)
 		routes_clear(intake);
 	if (routes->count >= routes->nbuckets && routes_grow(routes) < 0)
 		return -ENOMEM;

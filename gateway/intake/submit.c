@@ -155,20 +155,39 @@ static int append_failed(struct fg_inlet *inlet, int error, const struct fg_inpu
 	return -EAGAIN;
 }
 
-static int find_device(struct fg_inlet *inlet, const struct fg_input *input,
-		       struct route **ret_route)
+/* Why there is no device for a payload. */
+static int no_device(struct fg_inlet *inlet, int error, const struct fg_input *input)
 {
-	int r = route_find(inlet, input->address, ret_route);
-
-	if (r == 0)
-		return 0;
-	if (r == -ENOMEM)
+	if (error == -ENOMEM)
 		return -EAGAIN;
-	if (r == -ENOSPC)
+	if (error == -ENOSPC)
 		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
+	else if (error == -ENAMETOOLONG)
+		reject(inlet, FG_REJECT_ADDRESS, "the device's name is too long", 0, input);
 	else
 		reject(inlet, FG_REJECT_ADDRESS, "no device in the address", 0, input);
 	return -EBADMSG;
+}
+
+/* What is left of a reading by its report policies goes into the spool. */
+static int take_reading(struct fg_inlet *inlet, struct route *route, const struct fg_clock *clock,
+			const struct fg_input *input, uint64_t *ret_pos)
+{
+	struct fg_intake *intake = inlet->intake;
+	struct fg_device *device;
+	int r = route_reading_device(intake, route, intake->reading.device, &device);
+
+	if (r < 0)
+		return no_device(inlet, r, input);
+	suppress(intake, device, clock);
+	if (intake->reading.count == 0)
+		return 0;
+	r = keep_reading(inlet, device, clock, ret_pos);
+	if (r < 0)
+		return append_failed(inlet, r, input);
+	inlet->submitted = *ret_pos;
+	inlet->unkept++;
+	return 0;
 }
 
 int fg_source_submit(struct fg_source *source, const struct fg_input *input, uint64_t *ret_pos)
@@ -176,7 +195,6 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	struct fg_inlet *inlet = inlet_of(source);
 	struct fg_intake *intake = inlet->intake;
 	const struct fg_clock *clock = clock_now(intake);
-	struct fg_device *device;
 	struct route *route;
 	uint64_t pos = 0;
 	int r;
@@ -187,9 +205,9 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 		reject(inlet, FG_REJECT_TOO_LARGE, "larger than limits.payload", 0, input);
 		return -EBADMSG;
 	}
-	r = find_device(inlet, input, &route);
+	r = route_find(inlet, input->address, &route);
 	if (r < 0)
-		return r;
+		return no_device(inlet, r, input);
 	r = read_payload(inlet, route, input, clock);
 	if (r < 0) {
 		reject(inlet, FG_REJECT_MALFORMED, intake->doc.reason ? intake->doc.reason : "?",
@@ -197,20 +215,10 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 		return -EBADMSG;
 	}
 	count_oddities(&intake->stats, &intake->reading);
-	device = route->device;
-	if (intake->reading.device.len &&
-	    route_device(intake, intake->reading.device, &device) < 0) {
-		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
-		return -EBADMSG;
-	}
-	suppress(intake, device, clock);
-	if (intake->reading.count > 0) {
-		r = keep_reading(inlet, device, clock, &pos);
-		if (r < 0)
-			return append_failed(inlet, r, input);
-		inlet->submitted = pos;
-		inlet->unkept++;
-	}
+	if (intake->reading.count > 0)
+		r = take_reading(inlet, route, clock, input, &pos);
+	if (r < 0)
+		return r;
 	inlet->payloads++;
 	inlet->records += intake->reading.count;
 	intake->stats.payloads++;
