@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "decode/decode.h"
 
-enum { TELEGRAM_MAX = 16384, CODE_MAX = 32, GROUPS_MAX = 64, STX = 2, ETX = 3 };
+enum { TELEGRAM_MAX = 16384, HEAD_MAX = 128, CODE_MAX = 32, GROUPS_MAX = 64, STX = 2, ETX = 3 };
 
 struct dsmr {
 	struct fg_writer w;
@@ -253,11 +253,11 @@ static const char *trailer_read(const uint8_t *p, size_t body, size_t len, bool 
 	return digits == 0 && crc_due(fg_str((const char *)p, body)) ? "no CRC" : NULL;
 }
 
-/* Where the '!' is that begins a line, or 0. */
+/* Where the '!' is that begins a line, or the '/' of another telegram before that; 0: neither. */
 static size_t body_find(const uint8_t *p, size_t len)
 {
 	for (size_t i = 1; i < len; i++) {
-		if (p[i] == '!' && p[i - 1] == '\n')
+		if (p[i - 1] == '\n' && (p[i] == '!' || p[i] == '/'))
 			return i;
 	}
 	return 0;
@@ -274,14 +274,18 @@ static bool is_text(struct fg_str s)
 	return true;
 }
 
-/* '/', three letters of the maker, and a digit or letter for the speed. */
+/* '/', three letters of the maker, and a line that is no longer than an identification. */
 static bool head_good(const uint8_t *p, size_t len)
 {
-	for (size_t i = 1; i < 4 && i < len; i++) {
+	size_t i = 1;
+
+	for (; i < 4 && i < len; i++) {
 		if (!((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z'))
 			return false;
 	}
-	return len > 0 && p[0] == '/';
+	while (i < len && i < HEAD_MAX && p[i] != '\n')
+		i++;
+	return len > 0 && p[0] == '/' && i < HEAD_MAX;
 }
 
 static int dsmr_decode(const struct fg_decode_context *ctx, struct fg_str text, struct fg_doc *doc)
@@ -296,7 +300,7 @@ static int dsmr_decode(const struct fg_decode_context *ctx, struct fg_str text, 
 	if (text.len < 5 || !head_good(p, text.len))
 		return fg_doc_bad(doc, "does not begin with an identification", 0);
 	body = body_find(p, text.len);
-	if (body == 0)
+	if (body == 0 || p[body] == '/')
 		return fg_doc_bad(doc, "telegram without an end", text.len);
 	const char *reason = trailer_read(p, body, text.len, &d.crc, &total);
 
@@ -326,10 +330,8 @@ struct fg_scan fg_dsmr_scan(const uint8_t *p, size_t len, bool end)
 	if (body == 0)
 		return len >= TELEGRAM_MAX ? none : more;
 	/* a telegram inside of one: this one lost its end */
-	const uint8_t *other = memmem(p + 1, body - 1, "\n/", 2);
-
-	if (other)
-		return (struct fg_scan){ FG_SCAN_NONE, (size_t)(other - p) + 1 };
+	if (p[body] == '/')
+		return (struct fg_scan){ FG_SCAN_NONE, body };
 	/* the CRC and the line's end behind it, or the block check: at most eight bytes */
 	const uint8_t *line = memchr(p + body, '\n', len - body);
 

@@ -80,8 +80,9 @@ static size_t request_length(const uint8_t *p, size_t len)
 
 static size_t answer_length(const uint8_t *p, size_t len)
 {
+	/* in a stream any garbage could be one, so only those that the protocol has */
 	if (p[1] & EXCEPTION)
-		return 3;
+		return (p[1] & 0x7f) <= READ_FIFO && (len < 3 || (p[2] > 0 && p[2] <= 11)) ? 3 : 0;
 	switch (p[1]) {
 	case READ_COILS:
 	case READ_DISCRETE:

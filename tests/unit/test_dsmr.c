@@ -108,6 +108,9 @@ static void streams(void **state)
 	static const struct scan_case cases[] = {
 		{ P(P1 OLD D0 P1), "276 123 79 276 s0 b0" },
 		{ P("garbage/x\n" P1), "276 s10 b0" },
+		{ P("/abc/abc/abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"
+		    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk\r\n" D0),
+		  "79 s137 b0" },
 		{ P("/?!\r\n" D0), "79 s5 b0" },
 		{ P("/ABC5TEST\r\n\r\n1-3:0.2.8(50)\r\n0-0:1.0.0(250611121314S)\r\n0-0:96"
 		    ".1.1(4B41)\r\n1-0:1.8.1(000123.450*kWh)\r\n1-0:31.7.0(004*A)\r\n1-0:"
