@@ -192,15 +192,16 @@ static int entries_write(struct tlv *t, const uint8_t *p, const uint8_t *end, in
 		if (e.level <= above || (above == INSTANCE && e.level != RESOURCE))
 			return tlv_bad(t, e.value, "an entry where none can be");
 		named = above > OBJECT || e.level >= t->given;
-		if (!named && t->path[e.level] != e.id)
+		/* What the path names already is the whole payload. */
+		if (!named && (e.level != t->given - 1 || t->path[e.level] != e.id))
 			return tlv_bad(t, e.value, "not what the path says");
+		if (!named && p < end)
+			return tlv_bad(t, p, "more than the path says");
 		if (e.level == RESOURCE)
 			resource = e.id;
 		if (!e.has_children) {
 			t->scalar = !named;
 			r = value_write(t, &e, resource, fg_writer_printf(&t->w, "%d", e.id));
-			if (r == 0 && t->scalar && p < end)
-				r = tlv_bad(t, p, "more than the path says");
 		} else {
 			if (named)
 				fg_writer_open(&t->w, fg_writer_printf(&t->w, "%d", e.id),

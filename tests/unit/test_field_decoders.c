@@ -100,6 +100,7 @@ static void test_lwm2m(void **state)
 		{ BYTES("\x86\x06\x41\x00\x01\x41\x01\x05"), "{6={0=1,1=5}}" },
 		{ BYTES("\x03\x00\xc1\x09\x64"), "{9=100}" },
 		{ BYTES("\x03\x01\xc1\x09\x64"), "!not what the path says" },
+		{ BYTES("\x00\x00\xc1\x09\x00"), "!more than the path says" },
 		{ BYTES("\xc3\x09\x01\x02\x03"), "!not what the resource is" },
 		{ BYTES("\xc1\x09"), "!truncated" },
 		{ BYTES("\xd8\x09\xff\xff"), "!truncated" },
