@@ -35,7 +35,8 @@ struct fg_point_conf {
 /* What is known of a value by its key alone, wherever in the payload it stands. */
 struct fg_leaf_conf {
 	const char *unit;		/* NULL: none */
-	const char *unit_from;		/* key that stands beside or above and names the unit, or NULL */
+	/* key that stands beside or above and names the unit, or NULL */
+	const char *unit_from;
 	struct fg_values units;		/* text there -> SenML unit */
 };
 

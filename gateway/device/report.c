@@ -1,7 +1,7 @@
 /*
- * Report policies: a value is a record if it has changed enough, not too soon after the last one, and
- * in any case once in a while. What was reported last is remembered for the points that have a policy
- * only.
+ * Report policies: a value is a record if it has changed enough, not too soon after the last one,
+ * and in any case once in a while. What was reported last is remembered for the points that have
+ * a policy only.
  */
 #include "base/hash.h"
 #include "device/private.h"

@@ -21,8 +21,8 @@ static bool is_replaced(const struct fg_config *config, const char *name)
 	return false;
 }
 
-/* What comes with the program is right but for one thing: its decoder may not be in this build. Then
- * the profile is not there either, which is nobody's fault. */
+/* What comes with the program is right but for one thing: its decoder may not be in this build.
+ * Then the profile is not there either, which is nobody's fault. */
 static int add_shipped(struct fg_profile_book *book, const struct fg_shipped_profile *shipped,
 		       struct fg_named_profile *named)
 {

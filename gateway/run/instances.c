@@ -1,7 +1,8 @@
 /*
- * Instances of drivers and bridges: added at the start, exchanged by a reload. What a reload changes
- * is closed first, and opened anew when it is closed (it may own a port). What it leaves as it is
- * goes on with the options it was opened with, so the configuration these came from stays as long.
+ * Instances of drivers and bridges: added at the start, exchanged by a reload. What a reload
+ * changes is closed first, and opened anew when it is closed (it may own a port). What it leaves
+ * as it is goes on with the options it was opened with, so the configuration these came from
+ * stays as long.
  */
 #include "run/private.h"
 

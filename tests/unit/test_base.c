@@ -220,7 +220,7 @@ static size_t unescape(struct fg_str in, char *out)
 static void names_read_back(void **state)
 {
 	static const char alphabet[] = "_x21!";
-	char in[7], out[35], back[35];
+	char in[7], out[36], back[36];
 
 	(void)state;
 	for (unsigned code = 0; code < 5 * 5 * 5 * 5 * 5 * 5 * 5; code++) {
@@ -230,6 +230,7 @@ static void names_read_back(void **state)
 		for (size_t i = 0; i < sizeof(in); i++, rest /= 5)
 			in[i] = alphabet[rest % 5];
 		n = fg_name_escape(fg_str(in, sizeof(in)), true, out);
+		out[n] = '\0';
 		n = unescape(fg_str(out, n), back);
 		assert_int_equal(n, sizeof(in));
 		assert_memory_equal(back, in, sizeof(in));

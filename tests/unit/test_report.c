@@ -124,9 +124,12 @@ static void texts_and_switches_are_due_when_they_change(void **state)
 {
 	const struct fg_report report = { .deadband = 5 };
 	struct fg_value values[] = {
-		{ .kind = FG_STRING, .s = FG_STR("eco") }, { .kind = FG_STRING, .s = FG_STR("eco") },
-		{ .kind = FG_STRING, .s = FG_STR("off") }, { .kind = FG_BOOL, .b = true },
-		{ .kind = FG_BOOL, .b = true },		   { .kind = FG_BOOL, .b = false },
+		{ .kind = FG_STRING, .s = FG_STR("eco") },
+		{ .kind = FG_STRING, .s = FG_STR("eco") },
+		{ .kind = FG_STRING, .s = FG_STR("off") },
+		{ .kind = FG_BOOL, .b = true },
+		{ .kind = FG_BOOL, .b = true },
+		{ .kind = FG_BOOL, .b = false },
 	};
 	const bool due[] = { true, false, true, true, false, true };
 	struct fg_devices *devices;
