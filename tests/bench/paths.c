@@ -113,8 +113,9 @@ static void pack_printf(struct bench *b, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		b->sink += (uint64_t)snprintf(
 			line, sizeof(line),
-			"{\"bn\":\"%s/%s/\",\"bt\":%.3f,\"n\":\"%s\",\"v\":%.17g},{\"n\":\"%s\",\"v\":"
-			"%.17g},{\"n\":\"%s\",\"v\":%d},{\"n\":\"%s\",\"v\":%d}",
+			"{\"bn\":\"%s/%s/\",\"bt\":%.3f,\"n\":\"%s\",\"v\":%.17g},"
+			"{\"n\":\"%s\",\"v\":%.17g},{\"n\":\"%s\",\"v\":%d},"
+			"{\"n\":\"%s\",\"v\":%d}",
 			"gateway", "devices/d0001/telemetry", 1700000000.0, "temperature", 21.5,
 			"humidity", 40.2, "battery", 93, "seq", 123456);
 }
