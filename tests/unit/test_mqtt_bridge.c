@@ -210,9 +210,8 @@ static void test_reasons(void **state)
 		uint8_t reason;
 		int error;
 	} rows[] = {
-		{ 0x00, 0 },	     { 0x10, 0 },	 { 0x97, -EAGAIN },  { 0x96, -EAGAIN },
-		{ 0x95, -EMSGSIZE }, { 0x99, -EBADMSG }, { 0x90, -EBADMSG }, { 0x83, -EBADMSG },
-		{ 0x87, -EBADMSG },
+		{ 0x00, 0 },	    { 0x10, 0 },	{ 0x97, -EAGAIN },  { 0x99, -EBADMSG },
+		{ 0x90, -EBADMSG }, { 0x83, -EBADMSG }, { 0x87, -EBADMSG },
 	};
 	struct bed *bed = *state;
 	struct packet packet;
@@ -225,6 +224,27 @@ static void test_reasons(void **state)
 		assert_int_equal(bed->done_error[i], rows[i].error);
 	}
 	assert_int_equal(bed->faults, 0);
+}
+
+/* By MQTT 5 these are no reasons of a PUBACK: newer libraries drop the connection for them, which
+ * brings the pack again as well. */
+static void test_reasons_that_are_none(void **state)
+{
+	static const struct {
+		uint8_t reason;
+		int error;
+	} rows[] = { { 0x96, -EAGAIN }, { 0x95, -EMSGSIZE } };
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	for (size_t i = 0; i < 2 && !bed->faults; i++) {
+		assert_int_equal(bed_send(bed, 1), 0);
+		puback(bed, expect_publish(bed, &packet), rows[i].reason);
+		assert_int_equal(bed->done + bed->faults, i + 1);
+		if (!bed->faults)
+			assert_int_equal(bed->done_error[i], rows[i].error);
+	}
 }
 
 static void test_acknowledged_in_any_order(void **state)
@@ -341,6 +361,7 @@ int main(void)
 		TEST(test_connect_is_clean_with_a_will),
 		TEST(test_done_at_puback),
 		TEST(test_reasons),
+		TEST(test_reasons_that_are_none),
 		TEST(test_acknowledged_in_any_order),
 		TEST(test_receive_maximum_is_kept),
 		TEST(test_too_large_for_the_broker),
