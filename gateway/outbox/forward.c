@@ -52,7 +52,8 @@ struct fg_outbox *fg_forward_find(struct fg_forward *forward, const char *name)
 	return box;
 }
 
-/* The spool holds what a required bridge has not had. Without one, it keeps what it can. */
+/* The spool holds what a required bridge has not had. With others alone it keeps what it can, but
+ * does not refuse anything for their sake. */
 static void release(struct fg_forward *forward)
 {
 	uint64_t upto = UINT64_MAX;
@@ -67,10 +68,12 @@ static void release(struct fg_forward *forward)
 		if (position < upto)
 			upto = position;
 	}
+	if (!required)
+		upto = forward->outboxes ? fg_spool_in_the_way(forward->conf.spool) : 0;
 	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next)
 		if (ghost->holds && fg_cursor_state(ghost->cursor)->position < upto)
 			upto = fg_cursor_state(ghost->cursor)->position;
-	if (!required || upto == forward->released)
+	if (upto == 0 || upto == forward->released)
 		return;
 	forward->released = upto;
 	fg_spool_release(forward->conf.spool, upto);
@@ -190,7 +193,10 @@ static int note_cursor(void *arg, const char *name)
 	struct ghost *ghost;
 	bool found;
 
-	if (fg_forward_find(forward, name) || find_ghost(forward, name))
+	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		if (strcmp(box->name, name) == 0)
+			return 0; /* also one that is closing: its cursor is still its own */
+	if (find_ghost(forward, name))
 		return 0;
 	ghost = ghost_new(name, true);
 	if (!ghost)
@@ -201,6 +207,7 @@ static int note_cursor(void *arg, const char *name)
 		ghost_free(ghost);
 		return 0;
 	}
+	ghost->holds = !fg_cursor_state(ghost->cursor)->optional;
 	ghost_link(forward, ghost);
 	return 0;
 }

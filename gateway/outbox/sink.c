@@ -219,6 +219,7 @@ static int open_cursor(struct fg_outbox *box)
 						   .tiled = begin };
 	}
 	state->removed_at_s = 0;
+	state->optional = !box->conf->required;
 	box->range_from = state->tiled + 1;
 	box->unread = state->position + 1;
 	r = fg_cursor_write(box->cursor);

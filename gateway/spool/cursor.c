@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define BEGIN_ANNOUNCED 1
+#define OPTIONAL 2
 
 struct fg_cursor {
 	int fd, folder_fd;
@@ -41,12 +42,13 @@ const char *fg_why_name(enum fg_why why)
 static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 			char slot[FG_CURSOR_SLOT])
 {
+	uint64_t flags = (s->begin_announced ? BEGIN_ANNOUNCED : 0) | (s->optional ? OPTIONAL : 0);
 	const uint64_t words[] = {
 		sequence,	 s->begin,	 s->position,
 		s->acknowledged, s->sent,	 s->dead,
 		s->dropped[0],	 s->dropped[1],	 s->dropped[2],
 		s->dropped[3],	 s->dropped[4],	 s->announced_epoch,
-		s->removed_at_s, s->target_hash, s->begin_announced ? BEGIN_ANNOUNCED : 0,
+		s->removed_at_s, s->target_hash, flags,
 		s->tiled,
 	};
 
@@ -73,6 +75,7 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->removed_at_s = fg_get64(p + 88);
 	s->target_hash = fg_get64(p + 96);
 	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
+	s->optional = fg_get64(p + 104) & OPTIONAL;
 	s->tiled = fg_get64(p + 112);
 }
 
@@ -241,7 +244,7 @@ static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_s
 	       a->sent == b->sent && a->dead == b->dead && a->begin == b->begin &&
 	       a->tiled == b->tiled && a->announced_epoch == b->announced_epoch &&
 	       a->removed_at_s == b->removed_at_s && a->target_hash == b->target_hash &&
-	       a->begin_announced == b->begin_announced;
+	       a->begin_announced == b->begin_announced && a->optional == b->optional;
 }
 
 int fg_cursor_write(struct fg_cursor *cursor)

@@ -27,6 +27,7 @@ struct fg_cursor_state {
 	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, or 0 */
 	uint64_t target_hash;
 	bool begin_announced;		/* its "begin" pack has been acknowledged */
+	bool optional;			/* it never holds the spool, not even removed */
 };
 
 struct fg_cursor;

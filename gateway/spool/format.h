@@ -77,8 +77,8 @@
  *     0   8  magic "FGCURSR\n"
  *     8   8  sequence
  *    16   8  begin, position, acknowledged, sent, dead, dropped (5, in the order of enum fg_why),
- *            announced epoch, removed at, target hash, flags (1 begin announced), tiled, 8 bytes
- *            each
+ *            announced epoch, removed at, target hash, flags (1 begin announced, 2 optional),
+ *            tiled, 8 bytes each
  *   508   4  CRC-32C of bytes 0 .. 507
  */
 #pragma once

@@ -89,6 +89,24 @@ void fg_spool_set_reserve(struct fg_spool *spool, uint64_t reserve)
 	spool->reserve = reserve;
 }
 
+uint64_t fg_spool_in_the_way(const struct fg_spool *spool)
+{
+	const struct fg_segment *active = fg_spool_active(spool);
+	uint64_t want = spool->reserve + spool->conf.limit / 4, upto = 0, room;
+
+	if (spool->conf.when_full != FG_FULL_REFUSE || spool->failing || spool->turn_error)
+		return 0;
+	room = room_left(spool);
+	/* the active one goes last, and only when nothing else helps */
+	for (const struct fg_segment *s = spool->first; s && room < want; s = s->next) {
+		if (s == active && fg_spool_has_room(spool))
+			break;
+		room += fg_segment_allocated(s->size);
+		upto = s->last;
+	}
+	return upto;
+}
+
 void fg_spool_tell_room(struct fg_spool *spool)
 {
 	if (!spool->wants_room || !fg_spool_has_room(spool))

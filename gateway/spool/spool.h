@@ -121,6 +121,9 @@ int fg_spool_flush(struct fg_spool *);
  * this turn can be taken. */
 bool fg_spool_has_room(const struct fg_spool *);
 void fg_spool_set_reserve(struct fg_spool *, uint64_t reserve);
+/* Under "refuse": up to which position records would have to go for a quarter of the limit to be
+ * free. 0: it is, or the policy is another, or room is not what is missing. */
+uint64_t fg_spool_in_the_way(const struct fg_spool *);
 
 /* -- counts, all as positions (0: none) -- */
 uint64_t fg_spool_oldest(const struct fg_spool *);	/* first position that can be read */

@@ -105,6 +105,42 @@ def test_refuse():
     gateway.stop()
 
 
+def not_refused(bridges, removed=None):
+    """What no required bridge has still to get never makes the spool refuse."""
+    field, up, slow = fg.Script(), fg.Script(), fg.Script(
+        answer=lambda m: None if m["topic"].endswith("/records") else 0)
+    every = {"up": {"type": "mqtt", "url": up.url},
+             "slow": {"type": "mqtt", "url": slow.url, "required": False},
+             "quick": {"type": "mqtt", "url": up.url, "required": False}}
+    gateway = fg.Gateway({
+        "spool": {"limit": "1MiB", "segment": "128KiB", "when_full": "refuse"},
+        "drivers": {"field": {"type": "mqtt", "url": field.url, "subscribe": ["d/+"]}},
+        "bridges": {name: every[name] for name in bridges}}).start()
+    give(field, 0, 10)
+    fg.wait_for("the first to be acknowledged", lambda: len(field.kept) == 10)
+    if removed:
+        gateway.stop()
+        del gateway.config["bridges"][removed]
+        gateway.write()
+        gateway.start()
+    give(field, 10, 2500)
+    fg.wait_for("all to be acknowledged", lambda: len(field.kept) == 2500)
+    fg.check_ledger(gateway.ledger())
+    gateway.stop()
+
+
+def test_optional_alone():
+    not_refused(["quick"])
+
+
+def test_optional_that_is_away():
+    not_refused(["slow"])
+
+
+def test_optional_that_was_removed():
+    not_refused(["up", "slow"], removed="slow")
+
+
 def full_disk(when_full, commit):
     if os.getuid() != 0 or not os.environ.get("OWN_MOUNTS"):
         return "SKIPPED, only root can mount a small file system"
