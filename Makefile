@@ -29,8 +29,8 @@ demo: deps ## a gateway, a broker and devices on this machine
 test: deps ## everything that is quick enough to run before each push
 	@tests/run
 
-fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60)
-	@SECONDS_EACH="$(SECONDS_EACH)" tests/fuzz/run
+fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=)
+	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" tests/fuzz/run
 
 bench: deps ## the measurements
 	@$(MAKE) --no-print-directory all

@@ -182,9 +182,11 @@ static int value_write(struct tlv *t, const struct entry *e, int resource, struc
 static int entries_write(struct tlv *t, const uint8_t *p, const uint8_t *end, int above,
 			 int resource)
 {
+	const uint8_t *begin = p;
+
 	while (p < end) {
 		struct entry e;
-		bool named;
+		bool named, first = p == begin;
 		int r = entry_read(t, &p, end, &e);
 
 		if (r < 0)
@@ -195,7 +197,7 @@ static int entries_write(struct tlv *t, const uint8_t *p, const uint8_t *end, in
 		/* What the path names already is the whole payload. */
 		if (!named && (e.level != t->given - 1 || t->path[e.level] != e.id))
 			return tlv_bad(t, e.value, "not what the path says");
-		if (!named && p < end)
+		if (!named && (!first || p < end))
 			return tlv_bad(t, p, "more than the path says");
 		if (e.level == RESOURCE)
 			resource = e.id;
