@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#define SCAN_MAX 65536 /* records looked at for one pack */
+
 static enum fg_pack_format pack_format(const struct fg_outbox *box)
 {
 	return box->conf->format == FG_FORMAT_SENML_CBOR ? FG_PACK_CBOR : FG_PACK_JSON;
@@ -383,6 +385,11 @@ static bool cut_pack(struct fg_outbox *box)
 
 		if (!room || pack.records >= flight->part_max)
 			break;
+		/* Others want their turn too, however little of the backlog is for this bridge. */
+		if (box->unread - next >= SCAN_MAX) {
+			fg_loop_hurry(box->sink.loop);
+			break;
+		}
 		if (!next_view(box) || box->gap_to || (box->view.count && box->view.epoch != epoch))
 			break;
 	}

@@ -267,6 +267,25 @@ static void a_bridge_that_is_not_required_holds_nothing(void **state)
 	assert_true(fg_spool_oldest(w->f.spool) > 300000);
 }
 
+static void a_backlog_for_others_is_passed_in_turns(void **state)
+{
+	struct world *w = *state;
+	const char *items[] = { "other/+" };
+	const uint64_t all = 10000 * 30;
+	unsigned turns = 0;
+
+	w->conf.match = (struct fg_list){ .items = items, .count = 1 };
+	world_up(w);
+	world_turn(w, 0);
+	world_entries(w, "a", 10000, 30);
+	world_turn(w, FG_S(1));
+	assert_true(fg_cursor_state(w->box->cursor)->position < all / 2);
+	while (fg_cursor_state(w->box->cursor)->position < all && turns++ < 100)
+		world_turn(w, 0);
+	assert_int_equal(fg_cursor_state(w->box->cursor)->position, all);
+	assert_int_equal(world_account(w).waiting, 0);
+}
+
 static void ghosts_live_a_day(void **state)
 {
 	struct world *w = *state;
@@ -366,6 +385,7 @@ int main(void)
 		WORLD_TEST(a_new_bridge_begins_now_or_with_the_oldest),
 		WORLD_TEST(nobody_takes_what_a_bridge_that_leaves_has_not_had),
 		WORLD_TEST(a_bridge_that_is_not_required_holds_nothing),
+		WORLD_TEST(a_backlog_for_others_is_passed_in_turns),
 		WORLD_TEST(ghosts_live_a_day),
 		WORLD_TEST(a_restart_goes_on_where_it_was),
 		WORLD_TEST(a_pack_that_cannot_be_rendered_waits),
