@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,7 +23,6 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 
-#define READ_BURST 256		/* packets a turn */
 #define CORK_MIN 3		/* packets from which two more system calls pay */
 #define ANSWER_NS FG_S(20)	/* from the socket to CONNACK, and from SUBSCRIBE to SUBACK */
 #define FIRST_TRY_NS FG_S(8)	/* if there is a second one */
@@ -62,7 +62,8 @@ static void conn_end(struct fg_mqtt *c)
 	c->ended = true;
 	fg_handle_close(&c->io.handle, NULL);
 	fg_handle_close(&c->misc.handle, NULL);
-	/* closing is first come, first served: this is the last of the three */
+	fg_handle_close(&c->look.handle, NULL);
+	/* closing is first come, first served: this is the last of the four */
 	fg_handle_close(&c->deadline.handle, conn_handles_closed);
 }
 
@@ -70,6 +71,7 @@ static void conn_destroy(struct fg_mqtt *c)
 {
 	fg_io_stop(&c->io);
 	fg_timer_stop(&c->misc);
+	fg_timer_stop(&c->look);
 	fg_timer_stop(&c->deadline);
 	fg_loop_cancel(c->loop, &c->again);
 	if (c->leaving_fd >= 0)
@@ -77,8 +79,11 @@ static void conn_destroy(struct fg_mqtt *c)
 	c->leaving_fd = -1;
 	mosquitto_destroy(c->mosq);
 	c->mosq = NULL;
+	free(c->peeked);
+	c->peeked = NULL;
 	c->state = FG_MQTT_IDLE;
-	c->held = c->deaf = c->connack = false;
+	c->held = c->deaf = c->connack = c->midway = c->waiting = false;
+	c->looks = 0;
 	c->queued = 0;
 }
 
@@ -168,28 +173,16 @@ static bool conn_write(struct fg_mqtt *c)
 	return true;
 }
 
-/* Reads until nothing comes, the burst is full or reading was stopped. */
 static bool conn_read(struct fg_mqtt *c)
 {
-	int rc = 0, saved_errno = 0;
+	bool more;
 
-	for (unsigned i = 0; i < READ_BURST && !c->deaf; i++) {
-		uint32_t before = c->packets;
-
-		c->inside = true;
-		errno = 0;
-		rc = mosquitto_loop_read(c->mosq, 1);
-		saved_errno = errno;
-		c->inside = false;
-		if (rc || mosquitto_socket(c->mosq) < 0) {
-			conn_failed(c, rc, saved_errno);
-			return false;
-		}
-		if (c->packets == before)
-			return true;
+	if (!fg_mqtt_take(c, &more)) {
+		conn_failed(c, c->rc, c->rc_errno);
+		return false;
 	}
 	/* what OpenSSL has decrypted already does not make the socket readable */
-	if (c->address.tls && !c->deaf)
+	if (more && c->address.tls)
 		fg_loop_defer(c->loop, &c->again);
 	return true;
 }
@@ -224,7 +217,7 @@ static void conn_answered(struct fg_mqtt *c)
 
 static void conn_sync(struct fg_mqtt *c)
 {
-	unsigned want = c->deaf ? 0 : FG_READ;
+	unsigned want = c->deaf || c->waiting ? 0 : FG_READ;
 	bool fresh = c->fresh;
 	int r;
 
@@ -341,6 +334,15 @@ static void conn_again(struct fg_defer *defer)
 	conn_settle(c);
 }
 
+static void conn_look(struct fg_timer *timer)
+{
+	struct fg_mqtt *c = CONN_OF(timer, look);
+
+	c->waiting = false;
+	if (conn_has_socket(c) && conn_read(c))
+		conn_settle(c);
+}
+
 static void conn_misc(struct fg_timer *timer)
 {
 	struct fg_mqtt *c = CONN_OF(timer, misc);
@@ -403,6 +405,7 @@ void fg_mqtt_init(struct fg_mqtt *c, struct fg_loop *loop, const struct fg_mqtt_
 	c->again.cb = conn_again;
 	fg_io_init(loop, &c->io, conn_event);
 	fg_timer_init(loop, &c->misc, conn_misc);
+	fg_timer_init(loop, &c->look, conn_look);
 	fg_timer_init(loop, &c->deadline, conn_late);
 }
 

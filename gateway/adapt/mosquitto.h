@@ -13,6 +13,8 @@
  *    are counted.
  *  - 2.0.11 says 0 for ever when TLS is refused, 2.0.21 wants to write during the whole handshake:
  *    a hang-up that brings nothing is an end, and until CONNACK one writable event is waited for.
+ *  - 2.0.11 aborts the process when a property of MQTT 5 is unknown: packets are checked before it
+ *    may read them (mosquitto_read.c).
  *  - on_disconnect is called for some ends and not for others: only the return code and the
  *    socket's absence count.
  *  - Nothing may be called from its callbacks: they take notes, which are acted upon after it has
@@ -155,7 +157,7 @@ struct fg_mqtt {
 	struct fg_mqtt_address address;
 	struct mosquitto *mosq;
 	struct fg_io io;
-	struct fg_timer misc, deadline;
+	struct fg_timer misc, look, deadline;
 	struct fg_work work;
 	struct fg_defer again;
 	int leaving_fd;
@@ -169,11 +171,15 @@ struct fg_mqtt {
 	bool second_try;		/* by IPv4 */
 	bool connack, session;		/* noted */
 	bool peer_said_why;		/* `why` was noted by a callback or a worker */
+	uint8_t *peeked;		/* what waits in the socket */
+	bool midway;			/* the library has a part of a packet, which is checked */
+	bool waiting;			/* for the head of a packet, to look again */
+	uint8_t looks;			/* at the same head */
 	uint32_t packets;		/* callbacks so far */
 	uint32_t queued;		/* packets to write, about */
 	uint16_t server_keepalive_s;
 	int connack_reason;
-	int rc;				/* of the worker: MOSQ_ERR_... */
+	int rc;				/* of the worker, of a read: MOSQ_ERR_... */
 	int rc_errno;
 	char why[200];
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <mosquitto.h>
@@ -61,6 +62,8 @@ const char *fg_mqtt_error_text(int rc, int saved_errno)
 		return "the broker is silent";
 	case MOSQ_ERR_PROTOCOL:
 		return "the peer does not speak MQTT as it should";
+	case MOSQ_ERR_MALFORMED_PACKET:
+		return "the broker sent a malformed packet";
 	case MOSQ_ERR_TLS:
 		return "TLS failed";
 	default:
@@ -74,10 +77,11 @@ static void note_log(struct mosquitto *mosq, void *obj, int level, const char *t
 	struct fg_mqtt *c = obj;
 
 	(void)mosq;
-	if (level != MOSQ_LOG_ERR || c->peer_said_why)
-		return;
-	snprintf(c->why, sizeof(c->why), "%s", text);
-	c->peer_said_why = true;
+	if (level == MOSQ_LOG_ERR && !c->peer_said_why) {
+		snprintf(c->why, sizeof(c->why), "%s", text);
+		c->peer_said_why = true;
+	}
+	errno = EAGAIN; /* as in mosquitto_notes.c */
 }
 
 static int set_tls(struct fg_mqtt *c)
@@ -160,8 +164,10 @@ void fg_mqtt_connect_work(struct fg_work *work)
 	int keepalive_s = (int)(c->conf->keepalive_ns / 1000000000);
 
 	c->rc_errno = 0;
+	if (fg_mqtt_guarded(c))
+		c->peeked = malloc(FG_MQTT_PEEK_MAX);
 	c->mosq = mosquitto_new(c->setup.client_id, c->setup.clean, c);
-	if (!c->mosq) {
+	if (!c->mosq || (fg_mqtt_guarded(c) && !c->peeked)) {
 		c->rc = MOSQ_ERR_NOMEM;
 		return;
 	}

@@ -1,6 +1,10 @@
-/* The library's callbacks. Nothing may be called from them: they only note what happened. */
+/*
+ * The library's callbacks. Nothing may be called from them: they only note what happened. Those of
+ * a packet leave EAGAIN in errno, so that mosquitto_loop_read() ends behind it (2.0.11 and 2.0.21).
+ */
 #include "adapt/mosquitto_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include <mosquitto.h>
@@ -20,6 +24,7 @@ static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flag
 				      false);
 	mosquitto_property_read_int16(props, MQTT_PROP_SERVER_KEEP_ALIVE, &c->server_keepalive_s,
 				      false);
+	errno = EAGAIN;
 	if (reason == 0)
 		return;
 	/* MQTT 3.1.1 has codes of its own, all below those of MQTT 5 */
@@ -58,6 +63,7 @@ static void note_message(struct mosquitto *mosq, void *obj, const struct mosquit
 	c->queued += m->qos > 0;
 	if (c->ops->message)
 		c->ops->message(c, &message);
+	errno = EAGAIN;
 }
 
 static void note_publish(struct mosquitto *mosq, void *obj, int mid, int reason,
@@ -69,6 +75,7 @@ static void note_publish(struct mosquitto *mosq, void *obj, int mid, int reason,
 	c->packets++;
 	if (c->ops->published)
 		c->ops->published(c, mid, reason);
+	errno = EAGAIN;
 }
 
 static void note_subscribe(struct mosquitto *mosq, void *obj, int mid, int count,
@@ -81,6 +88,13 @@ static void note_subscribe(struct mosquitto *mosq, void *obj, int mid, int count
 	fg_timer_stop(&c->deadline);
 	if (c->ops->subscribed)
 		c->ops->subscribed(c, granted, count);
+	errno = EAGAIN;
+}
+
+void fg_mqtt_note_quiet(struct mosquitto *mosq, void *obj, int level, const char *text)
+{
+	(void)mosq, (void)obj, (void)level, (void)text;
+	errno = EAGAIN;
 }
 
 void fg_mqtt_callbacks_set(struct fg_mqtt *c)

@@ -11,6 +11,16 @@ void fg_mqtt_connect_work(struct fg_work *work);
 int fg_mqtt_errno(int rc, int saved_errno);
 const char *fg_mqtt_error_text(int rc, int saved_errno);
 void fg_mqtt_callbacks_set(struct fg_mqtt *c);
+/* A log callback that notes nothing: mosquitto_read.c says what for. */
+void fg_mqtt_note_quiet(struct mosquitto *mosq, void *obj, int level, const char *text);
+
+/* A topic and as much again of properties: a packet whose head is longer is refused. */
+#define FG_MQTT_PEEK_MAX 131072
+/* Whether what the broker sends is checked first; c->peeked is needed for it. */
+bool fg_mqtt_guarded(const struct fg_mqtt *c);
+/* Reads until nothing comes, the burst is full (*ret_more; may be left out where the socket tells)
+ * or reading was stopped. False: the connection is at its end, c->rc and c->rc_errno say why. */
+bool fg_mqtt_take(struct fg_mqtt *c, bool *ret_more);
 
 /* On the worker: the context for one connection, or NULL with the reason in `why`. The reasons of a
  * refused certificate are noted in `c` later. */
