@@ -105,8 +105,12 @@ int fg_forward_sync_cursors(struct fg_forward *forward)
 	return result;
 }
 
+/* What lingers goes once more, as far as the window takes it; the rest waits for the next start. */
 void fg_forward_stop(struct fg_forward *forward)
 {
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		box->linger_upto = fg_spool_accepted(forward->conf.spool);
+	fg_forward_pump(forward);
 	forward->stopping = true;
 }
 
@@ -254,6 +258,23 @@ static bool ghost_is_over(struct ghost *ghost)
 	return now_s - state->removed_at_s >= DAY_S;
 }
 
+/* Its account goes with it; what it had not had is said a last time. */
+static void ghost_give_up(struct fg_forward *forward, struct ghost *ghost)
+{
+	const struct fg_logger logger = { .log = forward->conf.log,
+					  .component = "outbox",
+					  .name = ghost->name,
+					  .level = FG_WARN };
+	const struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
+
+	fg_log(&logger, FG_WARN, "removed bridge given up", "dropped=%llu why=%s",
+	       (unsigned long long)(fg_spool_accepted(forward->conf.spool) - state->position),
+	       fg_why_name(FG_WHY_BRIDGE_REMOVED));
+	ghost_unlink(forward, ghost);
+	(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
+	ghost_free(ghost);
+}
+
 void fg_forward_sweep(struct fg_forward *forward)
 {
 	struct ghost *next;
@@ -261,11 +282,8 @@ void fg_forward_sweep(struct fg_forward *forward)
 	(void)fg_cursor_each(forward->conf.spool_dir, note_cursor, forward);
 	for (struct ghost *ghost = forward->ghosts; ghost; ghost = next) {
 		next = ghost->next;
-		if (!ghost_is_over(ghost))
-			continue;
-		ghost_unlink(forward, ghost);
-		(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
-		ghost_free(ghost);
+		if (ghost_is_over(ghost))
+			ghost_give_up(forward, ghost);
 	}
 }
 

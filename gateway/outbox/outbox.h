@@ -48,7 +48,7 @@ void fg_forward_sweep(struct fg_forward *);
 void fg_forward_pump(struct fg_forward *);
 /* From the spool's events. sync_cursors runs on a worker. */
 int fg_forward_sync_cursors(struct fg_forward *);
-/* Sends no new packs; waits for nothing. Used when the gateway stops. */
+/* Sends what lingers, then no new packs; waits for nothing. Used when the gateway stops. */
 void fg_forward_stop(struct fg_forward *);
 /* True if nothing that could be sent is waiting on an upstream that is up. */
 bool fg_forward_drained(const struct fg_forward *);

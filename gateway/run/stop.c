@@ -40,6 +40,7 @@ static void on_spool_closed(void *arg)
 
 	gateway->spool = NULL;
 	gateway->step = STEP_DONE;
+	fg_log(&gateway->logger, FG_INFO, "stopped", "gateway=%s", gateway->id);
 	if (gateway->stopped)
 		gateway->stopped(gateway->stopped_arg);
 }
