@@ -29,6 +29,9 @@ demo: deps ## a gateway, a broker and devices on this machine
 test: deps ## everything that is quick enough to run before each push
 	@tests/run
 
+proof: deps ## power cuts, damage, kills and faults in full figures (PROOF_SCALE=100, SEED=1)
+	@tests/proof/run
+
 fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=)
 	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" tests/fuzz/run
 
@@ -59,4 +62,4 @@ install: ## the program and its modules, stripped (DESTDIR, PREFIX)
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test fuzz bench lint format menuconfig defconfig install clean
+.PHONY: help deps all demo test proof fuzz bench lint format menuconfig defconfig install clean
