@@ -13,6 +13,7 @@
 #include <fg/str.h>
 
 struct fg_bridge;
+struct fg_commands;
 struct fg_outbox;
 struct fg_faults;
 
@@ -36,6 +37,7 @@ struct fg_sink {
 	struct fg_logger logger;
 	const char *gateway;
 	uint32_t window;		/* packs that may be in flight */
+	struct fg_commands *commands;	/* fg/command.h; NULL: this sink may not command */
 	struct fg_outbox *outbox;	/* private to the other side */
 };
 

@@ -22,6 +22,7 @@
 
 struct fg_driver;
 struct fg_command;
+struct fg_commands;
 struct fg_faults;
 struct fg_buf;
 struct fg_framer_conf;
@@ -38,6 +39,9 @@ struct fg_input {
 	struct fg_str address;		/* MQTT topic, CoAP path without the first '/', or empty */
 	struct fg_str payload;		/* borrowed for the call */
 	int content_format;		/* CoAP's, or -1 */
+	/* Where it came from, for a command to the same device (fg_command's `peer`): the driver's
+	 * own word, 0: nothing to remember. */
+	uint64_t peer;
 };
 
 struct fg_source {
@@ -48,6 +52,7 @@ struct fg_source {
 	struct fg_loop *loop;
 	struct fg_logger logger;
 	const char *gateway;		/* the gateway's id */
+	struct fg_commands *commands;	/* for a driver that takes commands from its own peers */
 	/* The driver's own word: 0 when the instance is new, kept from one open to the next, and
 	 * over restarts as it was at the last fg_source_up(). May be lost, then it is 0. */
 	uint64_t memo;
@@ -66,7 +71,11 @@ struct fg_driver_ops {
 	void (*resume)(struct fg_source *);
 	/* Everything submitted up to position `upto` is kept: acknowledge it now. */
 	void (*kept)(struct fg_source *, uint64_t upto);
-	/* Optional: carry out a command; ends with fg_command_done(). */
+	/* Optional: carry out a command (fg/command.h).
+	 *   0        taken: fg_command_done() follows, or has been called already
+	 *   -EAGAIN  cannot be reached now: it waits until the source is up, or until the device is
+	 *            heard again
+	 *   other    not taken: unreachable, with that error */
 	int (*command)(struct fg_source *, struct fg_command *);
 };
 
