@@ -10,7 +10,7 @@
 #include <fg/driver.h>
 
 #include "held.h"
-#include "port.h"
+#include "adapt/tty.h"
 #include "serial.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct serial {
 	struct fg_source *source;
 	struct fg_io io;
 	struct fg_timer silence;
-	struct serial_port port;
+	struct fg_tty port;
 	struct fg_framer framer;
 	struct serial_held held;
 	bool framing, paused, faulted;
@@ -133,7 +133,7 @@ static void overruns_look(struct serial *serial)
 	if (now - serial->looked_ns < OVERRUNS_LOOK_NS)
 		return;
 	serial->looked_ns = now;
-	if (serial_port_overruns(&serial->port) > 0)
+	if (fg_tty_overruns(&serial->port) > 0)
 		fg_source_reject(serial->source, "overrun", FG_STR(""));
 }
 
@@ -263,12 +263,12 @@ static int port_refused(struct serial *serial, int error)
 
 static int port_begin(struct serial *serial, const struct serial_conf *conf)
 {
-	const struct serial_line line = {
+	const struct fg_tty_line line = {
 		.speed = (speed_t)conf->baud,
 		.mode = conf->mode,
-		.flow = (enum serial_flow)conf->flow,
+		.flow = (enum fg_tty_flow)conf->flow,
 	};
-	int err = serial_port_open(&serial->port, conf->port, &line);
+	int err = fg_tty_open(&serial->port, conf->port, &line);
 
 	if (err < 0)
 		return port_refused(serial, err);
@@ -276,7 +276,7 @@ static int port_begin(struct serial *serial, const struct serial_conf *conf)
 		fg_log(&serial->source->logger, FG_WARN, "the port leaves out a setting",
 		       "setting=\"%s\"", serial->port.differs);
 	if (serial->framer.conf.idle_ns > 0)
-		serial_port_quicken(&serial->port);
+		fg_tty_quicken(&serial->port);
 	serial->looked_ns = serial->opened_ns = fg_loop_now(serial->source->loop);
 	return fg_io_sync(&serial->io, serial->port.fd, FG_READ, true);
 }
@@ -324,7 +324,7 @@ static void serial_closed(struct fg_handle *handle)
 	struct serial *serial =
 		(struct serial *)((char *)handle - offsetof(struct serial, io.handle));
 
-	serial_port_close(&serial->port);
+	fg_tty_close(&serial->port);
 	if (serial->framing)
 		fg_framer_fini(&serial->framer);
 	serial_held_fini(&serial->held);

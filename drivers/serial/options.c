@@ -16,9 +16,9 @@
 #define IDLE_LEAST_NS 20000000ll
 
 static const struct fg_choice flows[] = {
-	{ "none", SERIAL_FLOW_NONE },
-	{ "rtscts", SERIAL_FLOW_RTSCTS },
-	{ "xonxoff", SERIAL_FLOW_XONXOFF },
+	{ "none", FG_TTY_FLOW_NONE },
+	{ "rtscts", FG_TTY_FLOW_RTSCTS },
+	{ "xonxoff", FG_TTY_FLOW_XONXOFF },
 	{ 0 },
 };
 
@@ -93,10 +93,10 @@ const struct fg_option serial_options[] = {
 	  .help = "Path of the tty; one below /dev/serial/by-id stays the same when it is plugged "
 		  "in elsewhere." },
 	{ .name = "baud", .type = FG_OPT_ENUM, .offset = offsetof(struct serial_conf, baud),
-	  .choices = serial_bauds, .def = "9600", .expects = "a baud rate",
+	  .choices = fg_tty_bauds, .def = "9600", .expects = "a baud rate",
 	  .help = "Bits per second." },
 	{ .name = "mode", .type = FG_OPT_STRING, .offset = offsetof(struct serial_conf, mode),
-	  .def = "8N1", .check = serial_mode_check,
+	  .def = "8N1", .check = fg_tty_mode_check,
 	  .help = "Data bits (5 to 8), parity (N, E, O, M or S) and stop bits (1 or 2)." },
 	{ .name = "flow", .type = FG_OPT_ENUM, .offset = offsetof(struct serial_conf, flow),
 	  .choices = flows, .def = "none", .help = "Flow control." },
@@ -153,8 +153,8 @@ void serial_conf_check(const void *conf, struct fg_faults *faults)
 
 static int64_t idle_default(const struct serial_conf *conf)
 {
-	int64_t bits = IDLE_BYTES * (int64_t)serial_mode_bits(conf->mode);
-	int64_t ns = bits * SECOND / (int64_t)serial_baud_number((speed_t)conf->baud);
+	int64_t bits = IDLE_BYTES * (int64_t)fg_tty_mode_bits(conf->mode);
+	int64_t ns = bits * SECOND / (int64_t)fg_tty_baud_number((speed_t)conf->baud);
 
 	return ns > IDLE_LEAST_NS ? ns : IDLE_LEAST_NS;
 }

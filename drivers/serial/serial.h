@@ -6,7 +6,7 @@
 #include <fg/framer.h>
 #include <fg/option.h>
 
-#include "line.h"
+#include "adapt/tty_line.h"
 
 struct fg_faults;
 
@@ -24,7 +24,7 @@ struct serial_conf {
 	const char *port;
 	int baud;		/* a Bxxx constant */
 	const char *mode;
-	int flow;		/* enum serial_flow */
+	int flow;		/* enum fg_tty_flow */
 	int framer;		/* enum fg_framer_kind + SERIAL_GIVEN, or 0: profile's */
 	struct serial_framer_conf framer_options;
 	int checksum;		/* enum fg_checksum + SERIAL_GIVEN, or 0: profile's */
@@ -42,3 +42,7 @@ struct serial_framing {
 
 int serial_framing(const struct serial_conf *conf, const struct fg_framer_conf *profile,
 		   struct serial_framing *ret_framing);
+
+/* Turns "\r\n" or "\x03" written out as an escape (backslash and letters: \n \r \t \0 \\ \xHH) into
+ * bytes. 0 and their number, -EINVAL: an unknown escape, -EMSGSIZE: more than `cap`. */
+int serial_unescape(const char *text, char *out, size_t cap, size_t *ret_len);

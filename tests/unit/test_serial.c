@@ -561,7 +561,7 @@ static void a_pty_leaves_out_the_mode(void **state)
 
 	line->conf.mode = "7E1";
 	line->conf.baud = B4000000;
-	line->conf.flow = SERIAL_FLOW_XONXOFF;
+	line->conf.flow = FG_TTY_FLOW_XONXOFF;
 	line_open(line);
 	device_says(line, "still\n");
 	turns_until_payloads(line, 1);

@@ -35,17 +35,17 @@ static void modes(void **state)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		tcflag_t cflag = 0;
 
-		assert_int_equal(serial_mode_parse(good[i].mode, &cflag), 0);
+		assert_int_equal(fg_tty_mode_parse(good[i].mode, &cflag), 0);
 		assert_int_equal(cflag, good[i].cflag);
-		assert_int_equal(serial_mode_bits(good[i].mode), good[i].bits);
+		assert_int_equal(fg_tty_mode_bits(good[i].mode), good[i].bits);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		tcflag_t cflag = 4711;
 		char why[128] = "";
 
-		assert_int_equal(serial_mode_parse(bad[i], &cflag), -EINVAL);
+		assert_int_equal(fg_tty_mode_parse(bad[i], &cflag), -EINVAL);
 		assert_int_equal(cflag, 4711);
-		assert_int_equal(serial_mode_check(bad[i], why, sizeof(why)), -EINVAL);
+		assert_int_equal(fg_tty_mode_check(bad[i], why, sizeof(why)), -EINVAL);
 		assert_non_null(strstr(why, "is not a mode"));
 	}
 }
@@ -53,18 +53,18 @@ static void modes(void **state)
 static void speeds(void **state)
 {
 	(void)state;
-	assert_string_equal(serial_bauds[0].name, "9600");
-	for (const struct fg_choice *baud = serial_bauds; baud->name; baud++) {
+	assert_string_equal(fg_tty_bauds[0].name, "9600");
+	for (const struct fg_choice *baud = fg_tty_bauds; baud->name; baud++) {
 		struct termios tio = { 0 };
-		const struct serial_line line = { (speed_t)baud->value, "8N1", SERIAL_FLOW_NONE };
+		const struct fg_tty_line line = { (speed_t)baud->value, "8N1", FG_TTY_FLOW_NONE };
 		char text[16];
 
-		assert_int_equal(serial_line_apply(&line, &tio), 0);
+		assert_int_equal(fg_tty_line_apply(&line, &tio), 0);
 		assert_int_equal(cfgetospeed(&tio), (speed_t)baud->value);
 		assert_int_equal(cfgetispeed(&tio), (speed_t)baud->value);
-		snprintf(text, sizeof(text), "%lu", serial_baud_number((speed_t)baud->value));
+		snprintf(text, sizeof(text), "%lu", fg_tty_baud_number((speed_t)baud->value));
 		assert_string_equal(text, baud->name);
-		for (const struct fg_choice *other = serial_bauds; other < baud; other++)
+		for (const struct fg_choice *other = fg_tty_bauds; other < baud; other++)
 			assert_int_not_equal(other->value, baud->value);
 	}
 }
@@ -72,11 +72,11 @@ static void speeds(void **state)
 static void line_is_raw(void **state)
 {
 	struct termios tio, other;
-	struct serial_line line = { B115200, "7E1", SERIAL_FLOW_NONE };
+	struct fg_tty_line line = { B115200, "7E1", FG_TTY_FLOW_NONE };
 
 	(void)state;
 	memset(&tio, 0xff, sizeof(tio));
-	assert_int_equal(serial_line_apply(&line, &tio), 0);
+	assert_int_equal(fg_tty_line_apply(&line, &tio), 0);
 	assert_int_equal(tio.c_lflag & (ICANON | ECHO | ISIG), 0);
 	assert_int_equal(tio.c_iflag & (ICRNL | INLCR | IGNCR | ISTRIP | IXON | IXOFF), 0);
 	assert_int_equal(tio.c_oflag & OPOST, 0);
@@ -85,22 +85,22 @@ static void line_is_raw(void **state)
 	assert_int_equal(tio.c_iflag & INPCK, INPCK);
 	assert_int_equal(tio.c_cc[VMIN], 1);
 	assert_int_equal(tio.c_cc[VTIME], 0);
-	assert_null(serial_line_differs(&tio, &tio));
+	assert_null(fg_tty_line_differs(&tio, &tio));
 
-	line.flow = SERIAL_FLOW_RTSCTS;
+	line.flow = FG_TTY_FLOW_RTSCTS;
 	other = tio;
-	assert_int_equal(serial_line_apply(&line, &other), 0);
-	assert_string_equal(serial_line_differs(&tio, &other), "flow control");
-	line.flow = SERIAL_FLOW_XONXOFF;
-	assert_int_equal(serial_line_apply(&line, &other), 0);
+	assert_int_equal(fg_tty_line_apply(&line, &other), 0);
+	assert_string_equal(fg_tty_line_differs(&tio, &other), "flow control");
+	line.flow = FG_TTY_FLOW_XONXOFF;
+	assert_int_equal(fg_tty_line_apply(&line, &other), 0);
 	assert_int_equal(other.c_iflag & (IXON | IXOFF), IXON | IXOFF);
-	assert_string_equal(serial_line_differs(&tio, &other), "flow control");
-	line = (struct serial_line){ B115200, "8E1", SERIAL_FLOW_NONE };
-	assert_int_equal(serial_line_apply(&line, &other), 0);
-	assert_string_equal(serial_line_differs(&tio, &other), "mode");
-	line = (struct serial_line){ B9600, "7E1", SERIAL_FLOW_NONE };
-	assert_int_equal(serial_line_apply(&line, &other), 0);
-	assert_string_equal(serial_line_differs(&tio, &other), "speed");
+	assert_string_equal(fg_tty_line_differs(&tio, &other), "flow control");
+	line = (struct fg_tty_line){ B115200, "8E1", FG_TTY_FLOW_NONE };
+	assert_int_equal(fg_tty_line_apply(&line, &other), 0);
+	assert_string_equal(fg_tty_line_differs(&tio, &other), "mode");
+	line = (struct fg_tty_line){ B9600, "7E1", FG_TTY_FLOW_NONE };
+	assert_int_equal(fg_tty_line_apply(&line, &other), 0);
+	assert_string_equal(fg_tty_line_differs(&tio, &other), "speed");
 }
 
 static void escapes(void **state)

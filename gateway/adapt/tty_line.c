@@ -2,7 +2,7 @@
  * The words for a serial line's setting, and their termios bits. One table per word list; what is
  * not in it is refused when the configuration is checked, never replaced by something near.
  */
-#include "line.h"
+#include "adapt/tty_line.h"
 
 #include <fg/log.h>
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct fg_choice serial_bauds[] = {
+const struct fg_choice fg_tty_bauds[] = {
 	{ "9600", B9600 },	 { "19200", B19200 },	  { "38400", B38400 },
 	{ "57600", B57600 },	 { "115200", B115200 },	  { "230400", B230400 },
 	{ "460800", B460800 },	 { "500000", B500000 },	  { "576000", B576000 },
@@ -25,9 +25,9 @@ const struct fg_choice serial_bauds[] = {
 	{ 0 },
 };
 
-unsigned long serial_baud_number(speed_t speed)
+unsigned long fg_tty_baud_number(speed_t speed)
 {
-	for (const struct fg_choice *baud = serial_bauds; baud->name; baud++)
+	for (const struct fg_choice *baud = fg_tty_bauds; baud->name; baud++)
 		if ((speed_t)baud->value == speed)
 			return strtoul(baud->name, NULL, 10);
 	return 9600;
@@ -46,7 +46,7 @@ static const struct {
 
 static const tcflag_t data_bits[] = { CS5, CS6, CS7, CS8 };
 
-int serial_mode_parse(const char *mode, tcflag_t *ret_cflag)
+int fg_tty_mode_parse(const char *mode, tcflag_t *ret_cflag)
 {
 	tcflag_t cflag;
 
@@ -64,12 +64,12 @@ int serial_mode_parse(const char *mode, tcflag_t *ret_cflag)
 	return -EINVAL;
 }
 
-int serial_mode_check(const char *mode, char *why, size_t cap)
+int fg_tty_mode_check(const char *mode, char *why, size_t cap)
 {
 	tcflag_t unused;
 	char quoted[40];
 
-	if (serial_mode_parse(mode, &unused) == 0)
+	if (fg_tty_mode_parse(mode, &unused) == 0)
 		return 0;
 	snprintf(why, cap,
 		 "%s is not a mode: data bits 5 to 8, parity N, E, O, M or S, stop bits 1 or 2",
@@ -77,20 +77,20 @@ int serial_mode_check(const char *mode, char *why, size_t cap)
 	return -EINVAL;
 }
 
-unsigned serial_mode_bits(const char *mode)
+unsigned fg_tty_mode_bits(const char *mode)
 {
 	tcflag_t cflag;
 
-	if (serial_mode_parse(mode, &cflag) < 0)
+	if (fg_tty_mode_parse(mode, &cflag) < 0)
 		return 10;
 	return 1 + (unsigned)(mode[0] - '0') + (mode[1] != 'N') + (unsigned)(mode[2] - '0');
 }
 
-int serial_line_apply(const struct serial_line *line, struct termios *tio)
+int fg_tty_line_apply(const struct fg_tty_line *line, struct termios *tio)
 {
 	tcflag_t cflag;
 
-	if (serial_mode_parse(line->mode, &cflag) < 0)
+	if (fg_tty_mode_parse(line->mode, &cflag) < 0)
 		return -EINVAL;
 	cfmakeraw(tio);
 	tio->c_cflag &= ~(tcflag_t)(CSIZE | CSTOPB | PARENB | PARODD | CMSPAR | CRTSCTS);
@@ -99,9 +99,9 @@ int serial_line_apply(const struct serial_line *line, struct termios *tio)
 	/* a byte with a parity error is read as NUL, which no checksum and no text survives */
 	if (cflag & PARENB)
 		tio->c_iflag |= INPCK;
-	if (line->flow == SERIAL_FLOW_RTSCTS)
+	if (line->flow == FG_TTY_FLOW_RTSCTS)
 		tio->c_cflag |= CRTSCTS;
-	if (line->flow == SERIAL_FLOW_XONXOFF)
+	if (line->flow == FG_TTY_FLOW_XONXOFF)
 		tio->c_iflag |= IXON | IXOFF;
 	/* with VMIN 0, "nothing yet" would read as 0, which is how a hang-up reads */
 	tio->c_cc[VMIN] = 1;
@@ -109,7 +109,7 @@ int serial_line_apply(const struct serial_line *line, struct termios *tio)
 	return cfsetspeed(tio, line->speed) < 0 ? -EINVAL : 0;
 }
 
-const char *serial_line_differs(const struct termios *want, const struct termios *got)
+const char *fg_tty_line_differs(const struct termios *want, const struct termios *got)
 {
 	const tcflag_t mode = CSIZE | CSTOPB | PARENB | PARODD | CMSPAR;
 	const tcflag_t xonxoff = IXON | IXOFF;
@@ -125,61 +125,4 @@ const char *serial_line_differs(const struct termios *want, const struct termios
 	if ((want->c_cflag ^ got->c_cflag) & CRTSCTS || (want->c_iflag ^ got->c_iflag) & xonxoff)
 		return "flow control";
 	return NULL;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* One escape behind its backslash: how many characters it takes, or -EINVAL. */
-static int escape_read(const char *text, char *ret_byte)
-{
-	static const struct {
-		char letter, byte;
-	} plain[] = { { 'n', '\n' }, { 'r', '\r' }, { 't', '\t' }, { '0', '\0' }, { '\\', '\\' } };
-	int high, low;
-
-	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-		if (text[0] == plain[i].letter) {
-			*ret_byte = plain[i].byte;
-			return 1;
-		}
-	}
-	if (text[0] != 'x')
-		return -EINVAL;
-	high = hex_digit(text[1]);
-	low = high < 0 ? -1 : hex_digit(text[2]);
-	if (low < 0)
-		return -EINVAL;
-	*ret_byte = (char)(high << 4 | low);
-	return 3;
-}
-
-int serial_unescape(const char *text, char *out, size_t cap, size_t *ret_len)
-{
-	size_t len = 0;
-
-	while (*text) {
-		char byte = *text++;
-
-		if (byte == '\\') {
-			int taken = escape_read(text, &byte);
-
-			if (taken < 0)
-				return taken;
-			text += taken;
-		}
-		if (len == cap)
-			return -EMSGSIZE;
-		out[len++] = byte;
-	}
-	*ret_len = len;
-	return 0;
 }

@@ -3,7 +3,7 @@
  * cannot do, silently and in part, so what was set is read back; and TIOCEXCL outlives the
  * descriptor on a pseudo-terminal whose other side is still open, so it is not used there.
  */
-#include "port.h"
+#include "adapt/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,8 @@
 
 #include <linux/serial.h>
 
+#define MS_NS 1000000
+
 /* Documentation/admin-guide/devices.txt of Linux: the slaves of /dev/pts */
 enum { PTS_MAJOR_FIRST = 136, PTS_MAJOR_LAST = 143 };
 
@@ -27,19 +29,19 @@ static bool is_pty(int fd)
 	       major(st.st_rdev) <= PTS_MAJOR_LAST;
 }
 
-static int port_set(struct serial_port *port, const struct serial_line *line)
+static int port_set(struct fg_tty *port, const struct fg_tty_line *line)
 {
 	struct termios want, got;
 	int err;
 
 	if (tcgetattr(port->fd, &want) < 0)
 		return -errno;
-	err = serial_line_apply(line, &want);
+	err = fg_tty_line_apply(line, &want);
 	if (err < 0)
 		return err;
 	if (tcsetattr(port->fd, TCSANOW, &want) < 0 || tcgetattr(port->fd, &got) < 0)
 		return -errno;
-	port->differs = serial_line_differs(&want, &got);
+	port->differs = fg_tty_line_differs(&want, &got);
 	if (port->differs && !port->pty && strcmp(port->differs, "flow control") != 0)
 		return -EOPNOTSUPP;
 	return 0;
@@ -47,7 +49,7 @@ static int port_set(struct serial_port *port, const struct serial_line *line)
 
 /* One reader: the lock keeps another gateway out, even one that runs as root; TIOCEXCL everybody
  * else. */
-static int port_hold(struct serial_port *port)
+static int port_hold(struct fg_tty *port)
 {
 	if (flock(port->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
@@ -56,7 +58,7 @@ static int port_hold(struct serial_port *port)
 	return 0;
 }
 
-static bool counters_read(const struct serial_port *port, uint32_t *ret_overruns)
+static bool counters_read(const struct fg_tty *port, uint32_t *ret_overruns)
 {
 	struct serial_icounter_struct counters = { 0 };
 
@@ -66,11 +68,11 @@ static bool counters_read(const struct serial_port *port, uint32_t *ret_overruns
 	return true;
 }
 
-int serial_port_open(struct serial_port *port, const char *path, const struct serial_line *line)
+int fg_tty_open(struct fg_tty *port, const char *path, const struct fg_tty_line *line)
 {
 	int err;
 
-	*port = (struct serial_port){ .fd = -1 };
+	*port = (struct fg_tty){ .fd = -1 };
 	port->fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (port->fd < 0)
 		return -errno;
@@ -90,11 +92,11 @@ int serial_port_open(struct serial_port *port, const char *path, const struct se
 	port->counts = counters_read(port, &port->overruns);
 	return 0;
 fail:
-	serial_port_close(port);
+	fg_tty_close(port);
 	return err;
 }
 
-void serial_port_close(struct serial_port *port)
+void fg_tty_close(struct fg_tty *port)
 {
 	if (port->fd < 0)
 		return;
@@ -107,7 +109,7 @@ void serial_port_close(struct serial_port *port)
 	port->exclusive = false;
 }
 
-void serial_port_quicken(const struct serial_port *port)
+void fg_tty_quicken(const struct fg_tty *port)
 {
 	struct serial_struct serial;
 
@@ -117,7 +119,7 @@ void serial_port_quicken(const struct serial_port *port)
 	ioctl(port->fd, TIOCSSERIAL, &serial);
 }
 
-uint32_t serial_port_overruns(struct serial_port *port)
+uint32_t fg_tty_overruns(struct fg_tty *port)
 {
 	uint32_t before = port->overruns, now;
 
@@ -125,4 +127,28 @@ uint32_t serial_port_overruns(struct serial_port *port)
 		return 0;
 	port->overruns = now;
 	return now - before;
+}
+
+int fg_tty_set_rs485(const struct fg_tty *port, const struct fg_tty_rs485 *conf)
+{
+	struct serial_rs485 rs485 = {
+		.flags = SER_RS485_ENABLED,
+		.delay_rts_before_send = (uint32_t)(conf->delay_before_ns / MS_NS),
+		.delay_rts_after_send = (uint32_t)(conf->delay_after_ns / MS_NS),
+	};
+
+	if (!conf->enabled)
+		return 0;
+	if (conf->rts_on_send)
+		rs485.flags |= SER_RS485_RTS_ON_SEND;
+	if (conf->rts_after_send)
+		rs485.flags |= SER_RS485_RTS_AFTER_SEND;
+	if (conf->rx_during_tx)
+		rs485.flags |= SER_RS485_RX_DURING_TX;
+	return ioctl(port->fd, TIOCSRS485, &rs485) < 0 ? -EOPNOTSUPP : 0;
+}
+
+void fg_tty_drain(const struct fg_tty *port)
+{
+	tcflush(port->fd, TCIFLUSH);
 }
