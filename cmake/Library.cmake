@@ -37,12 +37,16 @@ function(fg_static target kind)
 	endforeach()
 endfunction()
 
-# fg_library(NAME a.c b.c [LIBS cjson]): gateway/NAME
+# fg_library(NAME a.c b.c [LIBS cjson] [SMALL]): gateway/NAME. SMALL: no record passes through it, so
+# that its size counts and not its speed.
 function(fg_library name)
-	cmake_parse_arguments(PARSE_ARGV 1 A "" "" "LIBS")
+	cmake_parse_arguments(PARSE_ARGV 1 A "SMALL" "" "LIBS")
 	fg_existing(sources ${A_UNPARSED_ARGUMENTS})
 	if(sources)
 		fg_static(fg_${name} -fPIE SOURCES ${sources} LIBS ${A_LIBS})
+	endif()
+	if(A_SMALL AND TARGET fg_${name})
+		target_compile_options(fg_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
 	endif()
 endfunction()
 
@@ -58,28 +62,17 @@ function(fg_adapter name)
 	fg_static(fg_adapt_${name} "-fPIC;-fvisibility=hidden" SOURCES ${sources} LIBS ${A_LIBS})
 endfunction()
 
-# The names in include/fg that a module may use. The linker keeps and exports exactly these.
+# What the modules of this build need of the program: the linker keeps and exports exactly that.
 function(fg_exports ret_list ret_options)
-	file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/gateway/include/fg/*.h)
-	set(names)
-	foreach(header IN LISTS headers)
-		set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-			${header})
-		file(STRINGS ${header} lines REGEX "fg_[a-z0-9_]+\\(")
-		foreach(line IN LISTS lines)
-			string(REGEX MATCH "(fg_[a-z0-9_]+)\\(" _ "${line}")
-			list(APPEND names ${CMAKE_MATCH_1})
-		endforeach()
-	endforeach()
-	list(REMOVE_DUPLICATES names)
-	list(SORT names)
-	list(JOIN names ";\n\t" text)
+	get_property(modules GLOBAL PROPERTY FG_MODULES)
 	set(list ${CMAKE_BINARY_DIR}/generated/exports.list)
-	file(CONFIGURE OUTPUT ${list} CONTENT "{\n\t${text};\n};\n" @ONLY)
-	list(TRANSFORM names PREPEND "-Wl,-u,")
-	list(JOIN names "\n" text)
 	set(options ${CMAKE_BINARY_DIR}/generated/exports.options)
-	file(CONFIGURE OUTPUT ${options} CONTENT "${text}\n" @ONLY)
+	set(files ${modules})
+	list(TRANSFORM files REPLACE "(.+)" "$<TARGET_FILE:\\1>")
+	add_custom_command(OUTPUT ${list} ${options}
+		COMMAND ${CMAKE_SOURCE_DIR}/cmake/exports ${CMAKE_NM} ${list} ${options} ${files}
+		DEPENDS ${modules} ${CMAKE_SOURCE_DIR}/cmake/exports VERBATIM)
+	add_custom_target(fg_exports DEPENDS ${list} ${options})
 	set(${ret_list} ${list} PARENT_SCOPE)
 	set(${ret_options} ${options} PARENT_SCOPE)
 endfunction()
@@ -112,11 +105,16 @@ function(fg_program target)
 	target_link_libraries(${target} PRIVATE fg_world)
 	# fg_world names files, so the order of building has to be told apart
 	add_dependencies(${target} ${archives} ${modules})
+	if(modules)
+		add_dependencies(${target} fg_exports)
+		set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS
+			${CMAKE_BINARY_DIR}/generated/exports.list)
+	endif()
 endfunction()
 
-# fg_test_fits(SOURCE RET): false if the test needs a driver or bridge that is no part of the program
-# in this configuration (a module, or absent): it names its symbol or includes its headers, itself or
-# through a header beside it.
+# fg_test_fits(SOURCE RET): false if the test needs a driver, bridge or decoder that is no part of the
+# program in this configuration (a module, or absent): it names its symbol or includes its headers,
+# itself or through a header beside it.
 function(fg_test_fits source ret)
 	get_filename_component(folder ${source} DIRECTORY)
 	set(words)
@@ -130,14 +128,16 @@ function(fg_test_fits source ret)
 	endforeach()
 	foreach(file IN LISTS files)
 		file(READ ${file} text)
-		string(REGEX MATCHALL "fg_(driver|bridge)_[a-z0-9]+|(driver|bridge)s/[a-z0-9]+/" found "${text}")
+		string(REGEX MATCHALL "fg_(driver|bridge|decoder)_[a-z0-9]+|(driver|bridge)s/[a-z0-9]+/" found
+			"${text}")
 		list(APPEND words ${found})
 	endforeach()
 	set(fits TRUE)
 	foreach(word IN LISTS words)
-		string(REGEX MATCH "(driver|bridge)s?[_/]([a-z0-9]+)" _ "${word}")
-		string(TOUPPER "CONFIG_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}" symbol)
-		if(EXISTS ${CMAKE_SOURCE_DIR}/${CMAKE_MATCH_1}s/${CMAKE_MATCH_2} AND NOT "${${symbol}}" STREQUAL "y")
+		string(REGEX MATCH "(driver|bridge|decoder)s?[_/]([a-z0-9]+)" _ "${word}")
+		get_property(declared GLOBAL PROPERTY FG_DECLARED_${CMAKE_MATCH_1})
+		get_property(builtin GLOBAL PROPERTY FG_BUILTIN_${CMAKE_MATCH_1})
+		if(CMAKE_MATCH_2 IN_LIST declared AND NOT CMAKE_MATCH_2 IN_LIST builtin)
 			set(fits FALSE)
 		endif()
 	endforeach()

@@ -1,10 +1,14 @@
 # Components (drivers, bridges, decoders) and the one generated table that names them.
 #
 # The naming law: CONFIG_DRIVER_X <=> folder drivers/x <=> symbol fg_driver_x <=> "type": "x".
-# y: linked into the program; m: modules/fg_driver_x.so, loaded when a configuration names it;
-# n: absent, but known by its name.
+# A decoder is a component of gateway/decode and has no folder unless it is large; its framer, where
+# the protocol has its own, is part of it.
+# y: linked into the program; m: modules/fg_driver_x.so, loaded when it is needed; n: absent, but
+# known by its name.
 include(GNUInstallDirs)
 set(FG_MODULE_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/fieldgate)
+# how it lies to the program, wherever both are put
+file(RELATIVE_PATH FG_MODULE_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${FG_MODULE_DIR})
 
 # fg_component(driver|bridge|decoder NAME SOURCES a.c b.c [LIBS mosquitto])
 # LIBS are adapters (gateway/adapt, fg_adapter) or foreign libraries (cmake/Foreign.cmake).
@@ -29,14 +33,17 @@ endfunction()
 function(fg_module kind name)
 	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
 	set(target fg_${kind}_${name})
-	add_library(${target} MODULE ${A_SOURCES})
+	set(version ${CMAKE_BINARY_DIR}/generated/module_version.c)
+	file(CONFIGURE OUTPUT ${version} @ONLY
+		CONTENT "extern const char fg_module_version[];\nconst char fg_module_version[] = FG_VERSION;\n")
+	add_library(${target} MODULE ${A_SOURCES} ${version})
 	set_target_properties(${target} PROPERTIES PREFIX ""
 		LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
 	target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/gateway
 		${CMAKE_SOURCE_DIR}/gateway/include)
-	# one name goes out; what it needs of fg_* comes from the program
+	# its own name and the version go out; what it needs of fg_* comes from the program
 	file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${target}.map
-		CONTENT "{\n\tglobal: ${target};\n\tlocal: *;\n};\n" @ONLY)
+		CONTENT "{\n\tglobal: ${target}; fg_module_version;\n\tlocal: *;\n};\n" @ONLY)
 	target_link_options(${target} PRIVATE
 		-Wl,--version-script=${CMAKE_BINARY_DIR}/generated/${target}.map)
 	foreach(lib IN LISTS A_LIBS)
@@ -49,20 +56,6 @@ function(fg_module kind name)
 	endforeach()
 	set_property(GLOBAL APPEND PROPERTY FG_MODULES ${target})
 	install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/fieldgate)
-endfunction()
-
-# A decoder that its folder compiles as part of fg_library(decode ...) needs no fg_component line:
-# its file is enough, and the linker takes only the ones that the table names.
-function(fg_registry_decoders)
-	get_property(declared GLOBAL PROPERTY FG_DECLARED_decoder)
-	get_property(sources TARGET fg_decode PROPERTY SOURCES)
-	foreach(source IN LISTS sources)
-		get_filename_component(name ${source} NAME_WE)
-		string(TOUPPER "CONFIG_DECODER_${name}" symbol)
-		if(NOT name IN_LIST declared AND "${${symbol}}" STREQUAL y)
-			set_property(GLOBAL APPEND PROPERTY FG_BUILTIN_decoder ${name})
-		endif()
-	endforeach()
 endfunction()
 
 function(fg_registry_names out kind list)
@@ -90,9 +83,6 @@ endfunction()
 
 # generated/registry_table.c and the library fg_registry, which looks names up. Call when all folders were read.
 function(fg_registry_write)
-	if(TARGET fg_decode)
-		fg_registry_decoders()
-	endif()
 	set(c "/* Made by cmake/Registry.cmake from .config. */\n#include <stddef.h>\n\n")
 	string(APPEND c "#include <fg/registry.h>\n\n")
 	foreach(kind driver bridge decoder)
@@ -118,5 +108,6 @@ function(fg_registry_write)
 	set(file ${CMAKE_BINARY_DIR}/generated/registry_table.c)
 	file(CONFIGURE OUTPUT ${file} CONTENT "${c}" @ONLY)
 	fg_static(fg_registry -fPIE SOURCES ${file} ${CMAKE_SOURCE_DIR}/gateway/config/registry.c)
-	target_compile_definitions(fg_registry PRIVATE FG_MODULE_DIR="${FG_MODULE_DIR}")
+	target_compile_definitions(fg_registry PRIVATE FG_MODULE_DIR="${FG_MODULE_DIR}"
+		FG_MODULE_FROM_PROGRAM="${FG_MODULE_FROM_PROGRAM}")
 endfunction()

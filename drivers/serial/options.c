@@ -119,6 +119,10 @@ static void framer_check(const struct serial_conf *conf, struct fg_faults *fault
 	const struct serial_framer_conf *options = &conf->framer_options;
 	int kind = conf->framer - SERIAL_GIVEN;
 
+	if (kind >= 0 && fg_framer_missing((enum fg_framer_kind)kind))
+		fg_fault(faults, "/framer", "this firmware has no '%s' framer: %s",
+			 fg_framer_name((enum fg_framer_kind)kind),
+			 fg_framer_missing((enum fg_framer_kind)kind));
 	if (kind == FG_FRAMER_DELIMITER && !options->delimiter)
 		fg_fault(faults, "/framer_options/delimiter",
 			 "is missing; the framer \"delimiter\" needs it");

@@ -70,7 +70,7 @@ void fg_cli_print_faults(const struct fg_faults *faults);
 int fg_cli_load(const char *name, const char *path, struct fg_config **ret_config);
 
 /* The names of the profiles that come with the program; ends in NULL. */
-const char *const *fg_cli_shipped_profiles(void);
+const struct fg_shipped_profile *fg_cli_shipped_profiles(void);
 
 /* Writes a buffer to stdout; FG_EXIT_OK, or FG_EXIT_FAILED after saying why. */
 int fg_cli_print(const char *name, const struct fg_buf *buf);

@@ -175,6 +175,9 @@ static int frame_stream(struct normaliser *n, struct fg_str stream)
 		r = driver->framing(n->instance->conf, &conf, room, &conf);
 	if (r == 0)
 		r = fg_framer_init(&framer, &conf);
+	if (r == -ENOSYS)
+		return fg_cli_failed("normalise", "this firmware has no '%s' framer: %s",
+				     fg_framer_name(conf.kind), fg_framer_missing(conf.kind));
 	if (r < 0)
 		return fg_cli_failed("normalise", "the framer: %s", strerror(-r));
 	fg_framer_feed(&framer, stream.ptr, stream.len, on_frame, n);
@@ -196,6 +199,20 @@ static const struct fg_driver_conf *find_instance(const struct fg_config *config
 	return NULL;
 }
 
+static int profile_missing(const char *name)
+{
+	const struct fg_shipped_profile *shipped = fg_cli_shipped_profiles();
+	char why[256] = "";
+
+	while (shipped->name && strcmp(shipped->name, name) != 0)
+		shipped++;
+	if (shipped->name)
+		fg_registry_explain(FG_REGISTRY_DECODER, shipped->format, why, sizeof(why));
+	if (why[0])
+		return fg_cli_failed("normalise", "profile '%s': %s", name, why);
+	return fg_cli_failed("normalise", "no profile is named '%s'", name);
+}
+
 static int set_up(struct normaliser *n, const char *driver, const char *profile)
 {
 	struct fg_faults faults;
@@ -213,7 +230,7 @@ static int set_up(struct normaliser *n, const char *driver, const char *profile)
 	if (!profile)
 		profile = n->instance->profile;
 	if (profile && !(n->profile = fg_profiles_find(n->book.profiles, profile)))
-		return fg_cli_failed("normalise", "no profile is named '%s'", profile);
+		return profile_missing(profile);
 	fg_clock_init(&n->clock, n->config->clock.trust == FG_TRUST_ALWAYS);
 	fg_doc_init(&n->doc, (uint32_t)n->config->limits.depth, n->config->limits.payload);
 	fg_reading_init(&n->reading, 200000, n->config->limits.payload);

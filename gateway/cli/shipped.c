@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-const char *const *fg_cli_shipped_profiles(void)
+const struct fg_shipped_profile *fg_cli_shipped_profiles(void)
 {
-	return fg_shipped_names;
+	return fg_shipped_profiles;
 }

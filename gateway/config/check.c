@@ -1,6 +1,7 @@
 /* Faults and doubts that no single option shows: what instances do to each other. */
 #include "config/load.h"
 
+#include "config/registry.h"
 #include "config/suggest.h"
 
 #include <string.h>
@@ -132,11 +133,27 @@ static bool profile_known(const struct fg_load *load, const char *name, struct f
 		known |= strcmp(config->profiles[i].name, name) == 0;
 		fg_suggest_offer(suggest, config->profiles[i].name);
 	}
-	for (const char *const *p = load->shipped; *p; p++) {
-		known |= strcmp(*p, name) == 0;
-		fg_suggest_offer(suggest, *p);
-	}
 	return known;
+}
+
+/* A shipped profile is known even where its decoder cannot be had: that is the fault then. */
+static bool shipped_known(const struct fg_load *load, const struct fg_place *place,
+			  const char *name, struct fg_suggest *suggest)
+{
+	const struct fg_decoder *decoder;
+	char text[256];
+
+	for (const struct fg_shipped_profile *p = load->shipped; p->name; p++) {
+		fg_suggest_offer(suggest, p->name);
+		if (strcmp(p->name, name) != 0)
+			continue;
+		if (p->format && fg_registry_decoder(p->format, &decoder) < 0) {
+			fg_registry_explain(FG_REGISTRY_DECODER, p->format, text, sizeof(text));
+			fg_fault_at(load->reader.faults, place, "%s", text);
+		}
+		return true;
+	}
+	return false;
 }
 
 static void check_profiles(struct fg_load *load)
@@ -149,7 +166,8 @@ static void check_profiles(struct fg_load *load)
 		struct fg_place above = { .up = &drivers, .key = d->name };
 		struct fg_place place = { .up = &above, .key = "profile" };
 
-		if (!d->profile || profile_known(load, d->profile, &suggest))
+		if (!d->profile || profile_known(load, d->profile, &suggest) ||
+		    shipped_known(load, &place, d->profile, &suggest))
 			continue;
 		if (suggest.best)
 			fg_fault_at(load->reader.faults, &place,

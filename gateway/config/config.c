@@ -128,8 +128,8 @@ static int load_text(struct fg_load *load, struct fg_str text)
 	return load->reader.faults->faults == before ? 0 : -EINVAL;
 }
 
-int fg_config_parse(struct fg_str text, const char *const *shipped, struct fg_faults *faults,
-		    struct fg_config **ret_config)
+int fg_config_parse(struct fg_str text, const struct fg_shipped_profile *shipped,
+		    struct fg_faults *faults, struct fg_config **ret_config)
 {
 	struct fg_load load = { .shipped = shipped, .config = config_new() };
 	int r;
@@ -202,8 +202,8 @@ static int read_file(int fd, char **ret_text, size_t *ret_len)
 	return 0;
 }
 
-int fg_config_load(const char *path, const char *const *shipped, struct fg_faults *faults,
-		   struct fg_config **ret_config)
+int fg_config_load(const char *path, const struct fg_shipped_profile *shipped,
+		   struct fg_faults *faults, struct fg_config **ret_config)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text = NULL;

@@ -99,17 +99,17 @@ struct fg_config {
 
 /*
  * Makes a configuration of its text. Every fault and doubt is added to `faults`.
- * `shipped` are the names of the profiles that come with the program (ends in NULL); with NULL a
- * driver's "profile" is not checked.
+ * `shipped` are the profiles that come with the program (ends in a NULL name); with NULL a driver's
+ * "profile" is not checked.
  *   0        *ret_config is the caller's: fg_config_free()
  *   -EINVAL  there are faults
  *   -ENOMEM
  */
-int fg_config_parse(struct fg_str text, const char *const *shipped, struct fg_faults *faults,
-		    struct fg_config **ret_config);
+int fg_config_parse(struct fg_str text, const struct fg_shipped_profile *shipped,
+		    struct fg_faults *faults, struct fg_config **ret_config);
 /* The same from a file; also what open and read say, and -EFBIG. */
-int fg_config_load(const char *path, const char *const *shipped, struct fg_faults *faults,
-		   struct fg_config **ret_config);
+int fg_config_load(const char *path, const struct fg_shipped_profile *shipped,
+		   struct fg_faults *faults, struct fg_config **ret_config);
 /* Takes NULL; wipes its secrets; returns NULL. */
 struct fg_config *fg_config_free(struct fg_config *config);
 
@@ -121,8 +121,8 @@ int fg_config_default(const char *driver, struct fg_faults *faults, struct fg_co
  * a doubt (check); one that everybody may read is a doubt. 0, or -EINVAL with faults. */
 int fg_config_secrets(struct fg_config *config, bool needed, struct fg_faults *faults);
 
-/* The text of one profile (an object as below "profiles"), for those that are shipped.
- * 0, -EINVAL with faults whose pointers begin with "/profiles/NAME", -ENOMEM. */
+/* The text of one profile (an object as below "profiles"), for those that are shipped: its format
+ * is not looked for. 0, -EINVAL with faults whose pointers begin with "/profiles/NAME", -ENOMEM. */
 int fg_profile_parse(const char *name, struct fg_str text, struct fg_arena *arena,
 		     struct fg_faults *faults, struct fg_profile_conf *ret_conf);
 

@@ -7,7 +7,7 @@
 struct fg_load {
 	struct fg_reader reader;
 	struct fg_config *config;
-	const char *const *shipped;
+	const struct fg_shipped_profile *shipped;
 };
 
 /* "drivers" and "bridges" (either may be NULL) into config. */

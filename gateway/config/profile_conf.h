@@ -74,6 +74,13 @@ struct fg_profile_conf {
 	struct fg_csv_options csv;
 };
 
+/* One that comes with the program. */
+struct fg_shipped_profile {
+	const char *name;
+	const char *format;		/* NULL: taken as it is */
+	const char *text;		/* NULL: this firmware has no such decoder */
+};
+
 /* One profile with its name; `shipped` ones lose against the configuration's of the same name. */
 struct fg_named_profile {
 	const char *name;

@@ -53,8 +53,6 @@ void fg_profile_check(struct fg_faults *faults, const struct fg_place *place,
 	struct fg_place points = { .up = place, .key = "points" };
 	const struct fg_point_conf *items = profile->points.items;
 
-	if (profile->format)
-		check_format(faults, place, profile->format);
 	for (size_t i = 0; i < profile->points.count; i++) {
 		struct fg_place below = { .up = &points, .key = profile->points.names[i] };
 
@@ -78,6 +76,8 @@ void fg_load_profiles(struct fg_load *load, const struct fg_map *profiles)
 		/* only a name that could not be copied is none, and then there is no result */
 		if (!place.key)
 			return;
+		if (items[i].format)
+			check_format(load->reader.faults, &place, items[i].format);
 		fg_profile_check(load->reader.faults, &place, &items[i]);
 		config->profiles[config->nprofiles++] = (struct fg_named_profile){
 			.name = profiles->names[i],

@@ -4,6 +4,7 @@
  */
 #include "config/registry.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct kind {
 	const char *word;
@@ -35,28 +37,67 @@ static int list_find(const char *const *list, const char *name)
 	return -1;
 }
 
-static const char *module_folder(void)
+/* The folder of the program itself, so that one that was not installed finds its own modules. */
+static bool program_folder(char *folder, size_t size)
 {
-#ifdef CONFIG_TEST_HOOKS
-	const char *folder = getenv("FIELDGATE_MODULES");
+	ssize_t n = readlink("/proc/self/exe", folder, size - 1);
+	char *slash;
 
-	if (folder)
-		return folder;
-#endif
-	return FG_MODULE_DIR;
+	if (n <= 0)
+		return false;
+	folder[n] = '\0';
+	slash = strrchr(folder, '/');
+	if (slash)
+		*slash = '\0';
+	return slash != NULL;
 }
 
-/* `name` is one of the table's own, so it holds no '/'. NULL: dlerror() says why. */
+/* Where the module is: beside the program in a build folder, in the library folder that belongs to
+ * the program's, or else where it was to be installed. */
+static void module_path(const char *file, char *path, size_t size)
+{
+	static const char *const below[] = { "modules", FG_MODULE_FROM_PROGRAM };
+	char folder[PATH_MAX / 2];
+	bool known = program_folder(folder, sizeof(folder));
+
+#ifdef CONFIG_TEST_HOOKS
+	const char *hook = getenv("FIELDGATE_MODULES");
+
+	if (hook) {
+		snprintf(path, size, "%s/%s", hook, file);
+		return;
+	}
+#endif
+	for (size_t i = 0; known && i < sizeof(below) / sizeof(below[0]); i++) {
+		snprintf(path, size, "%s/%s/%s", folder, below[i], file);
+		if (access(path, F_OK) == 0)
+			return;
+	}
+	snprintf(path, size, "%s/%s", FG_MODULE_DIR, file);
+}
+
+/* A module may be loaded long after the program was, and a newer one may have been installed in
+ * between: they share structs, so only the same version will do. */
+static bool module_fits(void *handle)
+{
+	const char *version = dlsym(handle, "fg_module_version");
+
+	return version && strcmp(version, FG_VERSION) == 0;
+}
+
+/* `name` is one of the table's own, so it holds no '/'. NULL: dlerror() says why, or it is of
+ * another version. */
 static const void *module_open(const struct kind *kind, const char *name)
 {
 	char path[PATH_MAX], symbol[128];
 	void *handle;
 
-	snprintf(path, sizeof(path), "%s/fg_%s_%s.so", module_folder(), kind->word, name);
-	snprintf(symbol, sizeof(symbol), "fg_%s_%s", kind->word, name);
+	snprintf(symbol, sizeof(symbol), "fg_%s_%s.so", kind->word, name);
+	module_path(symbol, path, sizeof(path));
+	symbol[strlen(symbol) - strlen(".so")] = '\0';
 	/* now, not lazily: a module that lacks something must fail here and not at a record */
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
+	if (!handle || !module_fits(handle))
 		return NULL;
 	return dlsym(handle, symbol);
 }
@@ -115,6 +156,17 @@ int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder)
 	return r;
 }
 
+static void explain_absent(const char *word, const char *name, char *out, size_t size)
+{
+	int n = snprintf(out, size, "this firmware has no '%s' %s: CONFIG_", name, word);
+
+	if (n < 0 || (size_t)n >= size)
+		return;
+	snprintf(out + n, size - (size_t)n, "%s_%s", word, name);
+	for (char *p = out + n; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+}
+
 void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out, size_t size)
 {
 	const char *word = KINDS[kind].word, *why;
@@ -129,10 +181,10 @@ void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out
 	if (r == -ENOENT) {
 		snprintf(out, size, "unknown %s '%s'", word, name);
 	} else if (r == -ENOSYS) {
-		snprintf(out, size, "%s '%s' is not in this build", word, name);
+		explain_absent(word, name, out, size);
 	} else if (r == -ELIBACC) {
 		why = dlerror();
 		snprintf(out, size, "%s '%s' could not be loaded: %s", word, name,
-			 why ? why : "its symbol is missing");
+			 why ? why : "it is of another version");
 	}
 }

@@ -1,6 +1,7 @@
 /*
  * Drivers, bridges and decoders by the name that a configuration calls them ("type", "format").
- * A module is opened here on first use, from one compiled-in folder only, and stays open for good.
+ * A module is opened here on first use, from the folders that belong to the program only, and stays
+ * open for good.
  */
 #pragma once
 
@@ -14,11 +15,10 @@
  *   -ENOSYS   known, but not in this build
  *   -ELIBACC  its module could not be loaded, or lacks its symbol
  * What they return is constant and lives as long as the program. Opening a module reads files: call
- * these while a configuration is loaded, not for a record.
+ * these while a configuration is loaded, not for a record. Decoders: <fg/registry.h>.
  */
 int fg_registry_driver(const char *name, const struct fg_driver **ret_driver);
 int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge);
-int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder);
 
 enum fg_registry_kind { FG_REGISTRY_DRIVER, FG_REGISTRY_BRIDGE, FG_REGISTRY_DECODER };
 

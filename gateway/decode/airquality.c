@@ -3,7 +3,8 @@
  * send: Plantower PMS, Nova SDS, Honeywell HPMA, Sensirion SPS30, Winsen MH-Z19B and the MCU680
  * board around a Bosch BME680. A frame of which that leaves two readings is rejected.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/writer.h"
 
 #include "base/number.h"
@@ -394,7 +395,7 @@ static int airquality_decode(const struct fg_decode_context *ctx, struct fg_str 
 	return fg_writer_end(&w);
 }
 
-struct fg_scan fg_airquality_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan airquality_scan(const uint8_t *p, size_t len, bool end)
 {
 	size_t need = frame_length(p, len);
 
@@ -412,5 +413,6 @@ const struct fg_decoder fg_decoder_airquality = {
 	.name = "airquality",
 	.summary = "Serial air-quality sensors: PMS, SDS, HPMA, SPS30, MH-Z19B, MCU680.",
 	.framer = "airquality",
+	.scan = airquality_scan,
 	.decode = airquality_decode,
 };

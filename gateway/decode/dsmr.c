@@ -3,7 +3,8 @@
  * and the data readout of IEC 62056-21: an identification line, lines "OBIS(value)(value)", '!' and
  * from DSMR 4 on a CRC. Points are named by their OBIS code.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/writer.h"
 
 #include "base/number.h"
@@ -317,7 +318,7 @@ static int dsmr_decode(const struct fg_decode_context *ctx, struct fg_str text, 
 	return fg_writer_end(&d.w);
 }
 
-struct fg_scan fg_dsmr_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan dsmr_scan(const uint8_t *p, size_t len, bool end)
 {
 	const struct fg_scan more = { FG_SCAN_MORE, 0 }, none = { FG_SCAN_NONE, 1 };
 	bool crc;
@@ -346,5 +347,6 @@ const struct fg_decoder fg_decoder_dsmr = {
 	.name = "dsmr",
 	.summary = "Telegrams of smart meters: DSMR P1 and the readout of IEC 62056-21.",
 	.framer = "dsmr",
+	.scan = dsmr_scan,
 	.decode = dsmr_decode,
 };

@@ -1,5 +1,7 @@
 /* What framers have in common, and the simple ones: lines, delimiters, silence. */
 #include <fg/framer.h>
+#include <fg/doc.h>
+#include <fg/registry.h>
 
 #include "base/checksum.h"
 #include "decode/framer_kinds.h"
@@ -7,15 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-const char *const fg_framer_names[FG_FRAMER__MAX] = {
-	[FG_FRAMER_LINE] = "line",     [FG_FRAMER_DELIMITER] = "delimiter",
-	[FG_FRAMER_LENGTH] = "length", [FG_FRAMER_IDLE] = "idle",
-	[FG_FRAMER_SLIP] = "slip",     [FG_FRAMER_COBS] = "cobs",
-	[FG_FRAMER_COBSR] = "cobsr",   [FG_FRAMER_VEDIRECT] = "vedirect",
-	[FG_FRAMER_DSMR] = "dsmr",     [FG_FRAMER_AIRQUALITY] = "airquality",
-	[FG_FRAMER_MODBUS] = "modbus", [FG_FRAMER_MBUS] = "mbus",
-	[FG_FRAMER_SML] = "sml",
-};
+#define SCAN { fg_framer_scan_feed, fg_framer_scan_end, fg_framer_scan_end }
 
 static bool length_conf_good(const struct fg_framer_conf *conf, size_t max)
 {
@@ -32,29 +26,7 @@ static bool conf_good(const struct fg_framer_conf *conf, size_t max)
 		return false;
 	if (conf->kind == FG_FRAMER_DELIMITER)
 		return conf->delimiter.len > 0;
-	if (fg_framer_is_scan(conf->kind))
-		return fg_framer_has_scan(conf->kind);
 	return conf->kind != FG_FRAMER_LENGTH || length_conf_good(conf, max);
-}
-
-int fg_framer_init(struct fg_framer *framer, const struct fg_framer_conf *conf)
-{
-	size_t max = conf->max ? conf->max : FG_FRAMER_MAX_DEFAULT;
-	/* room for what comes off again: a delimiter, a checksum, COBS's overhead */
-	size_t cap = max + max / 254 + 2 + FG_FRAMER_DELIMITER_MAX;
-
-	if (!conf_good(conf, max))
-		return -EINVAL;
-	char *buf = malloc(cap);
-
-	if (!buf)
-		return -ENOMEM;
-	*framer = (struct fg_framer){ .conf = *conf, .buf = buf, .cap = cap };
-	framer->conf.max = max;
-	if (conf->delimiter.len)
-		memcpy(framer->delimiter, conf->delimiter.ptr, conf->delimiter.len);
-	framer->conf.delimiter.ptr = NULL;
-	return 0;
 }
 
 void fg_framer_fini(struct fg_framer *framer)
@@ -178,6 +150,13 @@ static void delimiter_feed(struct fg_framer *f, const char *p, size_t len,
 	}
 }
 
+/* What ends the frame is silence, which the owner of the line tells. */
+static void idle_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink)
+{
+	(void)sink;
+	fg_framer_collect(f, p, len);
+}
+
 static void rest_finish(struct fg_framer *f, struct fg_frame_sink sink)
 {
 	if (f->len && f->discard)
@@ -190,77 +169,112 @@ static void rest_finish(struct fg_framer *f, struct fg_frame_sink sink)
 	f->discard = false;
 }
 
+/* A kind that is not in this firmware has no feed. A protocol's own needs its decoder. */
+static const struct {
+	const char *name, *symbol;
+	struct fg_framer_ops ops;
+} kinds[FG_FRAMER__MAX] = {
+	[FG_FRAMER_LINE] = { "line", NULL, { line_feed, NULL, rest_finish } },
+	[FG_FRAMER_DELIMITER] = { "delimiter", NULL, { delimiter_feed, NULL, rest_finish } },
+	[FG_FRAMER_IDLE] = { "idle", NULL, { idle_feed, rest_finish, rest_finish } },
+#ifdef CONFIG_FRAMER_LENGTH
+	[FG_FRAMER_LENGTH] = { "length",
+			       NULL,
+			       { fg_framer_length_feed, fg_framer_length_idle,
+				 fg_framer_length_idle } },
+#else
+	[FG_FRAMER_LENGTH] = { "length", "CONFIG_FRAMER_LENGTH", { 0 } },
+#endif
+#ifdef CONFIG_FRAMER_SLIP
+	[FG_FRAMER_SLIP] = { "slip", NULL, { fg_framer_slip_feed, NULL, fg_framer_slip_end } },
+#else
+	[FG_FRAMER_SLIP] = { "slip", "CONFIG_FRAMER_SLIP", { 0 } },
+#endif
+#ifdef CONFIG_FRAMER_COBS
+	[FG_FRAMER_COBS] = { "cobs", NULL, { fg_framer_cobs_feed, NULL, fg_framer_cobs_end } },
+	[FG_FRAMER_COBSR] = { "cobsr", NULL, { fg_framer_cobs_feed, NULL, fg_framer_cobs_end } },
+#else
+	[FG_FRAMER_COBS] = { "cobs", "CONFIG_FRAMER_COBS", { 0 } },
+	[FG_FRAMER_COBSR] = { "cobsr", "CONFIG_FRAMER_COBS", { 0 } },
+#endif
+	[FG_FRAMER_VEDIRECT] = { "vedirect", "CONFIG_DECODER_VEDIRECT", SCAN },
+	[FG_FRAMER_DSMR] = { "dsmr", "CONFIG_DECODER_DSMR", SCAN },
+	[FG_FRAMER_AIRQUALITY] = { "airquality", "CONFIG_DECODER_AIRQUALITY", SCAN },
+	[FG_FRAMER_MODBUS] = { "modbus", "CONFIG_DECODER_MODBUS", SCAN },
+	[FG_FRAMER_MBUS] = { "mbus", "CONFIG_DECODER_MBUS", SCAN },
+	[FG_FRAMER_SML] = { "sml", "CONFIG_DECODER_SML", SCAN },
+};
+
+const char *fg_framer_name(enum fg_framer_kind kind)
+{
+	return kind < FG_FRAMER__MAX ? kinds[kind].name : NULL;
+}
+
+/* Whose scan finds the frames; NULL for the other kinds and where the decoder cannot be had. */
+static const struct fg_decoder *kind_decoder(enum fg_framer_kind kind)
+{
+	const struct fg_decoder *decoder = NULL;
+
+	if (kinds[kind].ops.feed != fg_framer_scan_feed ||
+	    fg_registry_decoder(kinds[kind].name, &decoder) < 0 || !decoder->scan)
+		return NULL;
+	return decoder;
+}
+
+const char *fg_framer_missing(enum fg_framer_kind kind)
+{
+	if (!kinds[kind].symbol || kind_decoder(kind))
+		return NULL;
+	return kinds[kind].symbol;
+}
+
+int fg_framer_init(struct fg_framer *framer, const struct fg_framer_conf *conf)
+{
+	size_t max = conf->max ? conf->max : FG_FRAMER_MAX_DEFAULT;
+	/* room for what comes off again: a delimiter, a checksum, COBS's overhead */
+	size_t cap = max + max / 254 + 2 + FG_FRAMER_DELIMITER_MAX;
+	const struct fg_decoder *decoder;
+
+	if (!conf_good(conf, max))
+		return -EINVAL;
+	decoder = kind_decoder(conf->kind);
+	if (!kinds[conf->kind].ops.feed ||
+	    (kinds[conf->kind].ops.feed == fg_framer_scan_feed && !decoder))
+		return -ENOSYS;
+	char *buf = malloc(cap);
+
+	if (!buf)
+		return -ENOMEM;
+	*framer = (struct fg_framer){ .conf = *conf, .buf = buf, .cap = cap };
+	framer->conf.max = max;
+	framer->ops = &kinds[conf->kind].ops;
+	framer->scan = decoder ? decoder->scan : NULL;
+	if (conf->delimiter.len)
+		memcpy(framer->delimiter, conf->delimiter.ptr, conf->delimiter.len);
+	framer->conf.delimiter.ptr = NULL;
+	return 0;
+}
+
 void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_frame_fn *frame,
 		    void *arg)
 {
 	struct fg_frame_sink sink = { frame, arg };
 
-	if (len == 0)
-		return;
-	switch (framer->conf.kind) {
-	case FG_FRAMER_LINE:
-		line_feed(framer, bytes, len, sink);
-		break;
-	case FG_FRAMER_DELIMITER:
-		delimiter_feed(framer, bytes, len, sink);
-		break;
-	case FG_FRAMER_LENGTH:
-		fg_framer_length_feed(framer, bytes, len, sink);
-		break;
-	case FG_FRAMER_SLIP:
-		fg_framer_slip_feed(framer, bytes, len, sink);
-		break;
-	case FG_FRAMER_COBS:
-	case FG_FRAMER_COBSR:
-		fg_framer_cobs_feed(framer, bytes, len, sink);
-		break;
-	case FG_FRAMER_IDLE:
-	case FG_FRAMER__MAX:
-		fg_framer_collect(framer, bytes, len);
-		break;
-	default:
-		fg_framer_scan_feed(framer, bytes, len, sink);
-		break;
-	}
+	if (len)
+		framer->ops->feed(framer, bytes, len, sink);
 }
 
 void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
 {
 	struct fg_frame_sink sink = { frame, arg };
 
-	if (framer->conf.kind == FG_FRAMER_IDLE)
-		rest_finish(framer, sink);
-	else if (framer->conf.kind == FG_FRAMER_LENGTH)
-		fg_framer_length_idle(framer, sink);
-	else if (fg_framer_is_scan(framer->conf.kind))
-		fg_framer_scan_end(framer, sink);
+	if (framer->ops->idle)
+		framer->ops->idle(framer, sink);
 }
 
 void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg)
 {
 	struct fg_frame_sink sink = { frame, arg };
 
-	switch (framer->conf.kind) {
-	case FG_FRAMER_LINE:
-	case FG_FRAMER_DELIMITER:
-	case FG_FRAMER_IDLE:
-		rest_finish(framer, sink);
-		break;
-	case FG_FRAMER_LENGTH:
-		fg_framer_length_idle(framer, sink);
-		break;
-	case FG_FRAMER_COBS:
-	case FG_FRAMER_COBSR:
-		fg_framer_cobs_end(framer, sink);
-		break;
-	case FG_FRAMER_SLIP: /* without its END a frame may be cut */
-	case FG_FRAMER__MAX:
-		framer->skipped += framer->len;
-		framer->len = 0;
-		framer->escaped = framer->discard = false;
-		break;
-	default:
-		fg_framer_scan_end(framer, sink);
-		break;
-	}
+	framer->ops->end(framer, sink);
 }

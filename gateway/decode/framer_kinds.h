@@ -9,6 +9,13 @@ struct fg_frame_sink {
 	void *arg;
 };
 
+/* What a kind does with bytes, with silence and with the end of the stream; NULL: nothing. */
+struct fg_framer_ops {
+	void (*feed)(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
+	void (*idle)(struct fg_framer *f, struct fg_frame_sink sink);
+	void (*end)(struct fg_framer *f, struct fg_frame_sink sink);
+};
+
 /* Verifies the checksum and hands on; false if it was wrong (counted as bad, not as skipped). */
 bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink);
 /* The same, and a frame that is not good is counted as skipped. */
@@ -22,11 +29,9 @@ void fg_framer_length_feed(struct fg_framer *f, const char *p, size_t len,
 			   struct fg_frame_sink sink);
 void fg_framer_length_idle(struct fg_framer *f, struct fg_frame_sink sink);
 void fg_framer_slip_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
+void fg_framer_slip_end(struct fg_framer *f, struct fg_frame_sink sink);
 void fg_framer_cobs_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
 void fg_framer_cobs_end(struct fg_framer *f, struct fg_frame_sink sink);
-
-/* The kinds that are a protocol's own, and those of them that are in this build. */
-bool fg_framer_is_scan(enum fg_framer_kind kind);
-bool fg_framer_has_scan(enum fg_framer_kind kind);
+/* Those of a protocol: f->scan looks at the bytes. */
 void fg_framer_scan_feed(struct fg_framer *f, const char *p, size_t len, struct fg_frame_sink sink);
 void fg_framer_scan_end(struct fg_framer *f, struct fg_frame_sink sink);

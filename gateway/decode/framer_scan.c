@@ -3,41 +3,7 @@
  * so a good one is found behind any garbage, and inside of what only looked like the beginning of
  * one.
  */
-#include "decode/framer_scan.h"
-
 #include "decode/framer_kinds.h"
-
-/* A protocol that is not in this build has no line here. */
-static struct fg_scan (*const scans[FG_FRAMER__MAX])(const uint8_t *p, size_t len, bool end) = {
-#ifdef CONFIG_DECODER_VEDIRECT
-	[FG_FRAMER_VEDIRECT] = fg_vedirect_scan,
-#endif
-#ifdef CONFIG_DECODER_DSMR
-	[FG_FRAMER_DSMR] = fg_dsmr_scan,
-#endif
-#ifdef CONFIG_DECODER_AIRQUALITY
-	[FG_FRAMER_AIRQUALITY] = fg_airquality_scan,
-#endif
-#ifdef CONFIG_DECODER_MODBUS
-	[FG_FRAMER_MODBUS] = fg_modbus_scan,
-#endif
-#ifdef CONFIG_DECODER_MBUS
-	[FG_FRAMER_MBUS] = fg_mbus_scan,
-#endif
-#ifdef CONFIG_DECODER_SML
-	[FG_FRAMER_SML] = fg_sml_scan,
-#endif
-};
-
-bool fg_framer_is_scan(enum fg_framer_kind kind)
-{
-	return kind >= FG_FRAMER_VEDIRECT && kind < FG_FRAMER__MAX;
-}
-
-bool fg_framer_has_scan(enum fg_framer_kind kind)
-{
-	return scans[kind] != NULL;
-}
 
 static size_t scan_take(struct fg_framer *f, const char *p, struct fg_scan scan,
 			struct fg_frame_sink sink)
@@ -62,8 +28,8 @@ static size_t scan_all(struct fg_framer *f, bool end, struct fg_frame_sink sink)
 	while (at < f->len) {
 		size_t left = f->len - at, max = f->conf.max;
 		bool last = end && left <= max;
-		struct fg_scan scan = scans[f->conf.kind]((const uint8_t *)f->buf + at,
-							  left < max ? left : max, last);
+		struct fg_scan scan =
+			f->scan((const uint8_t *)f->buf + at, left < max ? left : max, last);
 
 		if (scan.what == FG_SCAN_MORE && left < max && !last)
 			break;

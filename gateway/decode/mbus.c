@@ -2,7 +2,8 @@
  * Answers of wired M-Bus meters (EN 13757-2 frames, EN 13757-3 data): the variable structure record
  * by record, named by number and quantity in the unit without a prefix, and the old fixed one.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/mbus_vif.h"
 #include "decode/writer.h"
 
@@ -411,7 +412,7 @@ static int mbus_decode(const struct fg_decode_context *ctx, struct fg_str frame,
 }
 
 /* Requests and acknowledgements carry no value and are passed over like what is no frame. */
-struct fg_scan fg_mbus_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan mbus_scan(const uint8_t *p, size_t len, bool end)
 {
 	size_t need = p[0] == 0x68 ? long_length(p, len) : SIZE_MAX;
 
@@ -429,5 +430,6 @@ const struct fg_decoder fg_decoder_mbus = {
 	.name = "mbus",
 	.summary = "Answers of wired M-Bus meters (EN 13757).",
 	.framer = "mbus",
+	.scan = mbus_scan,
 	.decode = mbus_decode,
 };

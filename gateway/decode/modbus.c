@@ -2,7 +2,8 @@
  * Modbus RTU and ASCII frames as they pass on a line. An answer does not say what was asked, so its
  * registers are numbered by their place in it; a request holds no value and becomes none.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/writer.h"
 
 #include "base/checksum.h"
@@ -284,7 +285,7 @@ static struct fg_scan rtu_scan(const uint8_t *p, size_t len, bool end)
 	return (struct fg_scan){ FG_SCAN_NONE, 1 };
 }
 
-struct fg_scan fg_modbus_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan modbus_scan(const uint8_t *p, size_t len, bool end)
 {
 	size_t ascii = p[0] == ':' ? ascii_length(p, len) : SIZE_MAX;
 	uint8_t raw[RTU_MAX];
@@ -302,5 +303,6 @@ const struct fg_decoder fg_decoder_modbus = {
 	.name = "modbus",
 	.summary = "Modbus RTU and ASCII frames, listened to.",
 	.framer = "modbus",
+	.scan = modbus_scan,
 	.decode = modbus_decode,
 };

@@ -84,6 +84,5 @@ static int senml_decode(const struct fg_decode_context *ctx, struct fg_str paylo
 const struct fg_decoder fg_decoder_senml = {
 	.name = "senml",
 	.summary = "A SenML pack (RFC 8428) in JSON or CBOR; names are complete.",
-	.whole_names = true,
 	.decode = senml_decode,
 };

@@ -3,7 +3,8 @@
  * their optical interface: a transport frame of messages, of which the lists of values are read.
  * Points are named by their OBIS code.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/writer.h"
 
 #include "base/number.h"
@@ -329,7 +330,7 @@ static struct fg_scan frame_find(const uint8_t *p, size_t len)
 	return (struct fg_scan){ FG_SCAN_MORE, 0 };
 }
 
-struct fg_scan fg_sml_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan sml_scan(const uint8_t *p, size_t len, bool end)
 {
 	(void)end;
 	return frame_find(p, len);
@@ -371,5 +372,6 @@ const struct fg_decoder fg_decoder_sml = {
 	.name = "sml",
 	.summary = "SML transmissions of electricity meters' optical interface.",
 	.framer = "sml",
+	.scan = sml_scan,
 	.decode = sml_decode,
 };

@@ -3,7 +3,8 @@
  * lines "\r\nNAME\tVALUE", the last of them a byte named Checksum that makes the sum of the block
  * zero. Values keep the unit they have on the wire.
  */
-#include "decode/framer_scan.h"
+#include <fg/framer.h>
+
 #include "decode/writer.h"
 
 #include "base/number.h"
@@ -118,7 +119,7 @@ static int vedirect_decode(const struct fg_decode_context *ctx, struct fg_str bl
  * The sum runs from one checksum to the next, so what is between two blocks (a HEX message,
  * garbage) spoils the second: it cannot be told from a damaged one.
  */
-struct fg_scan fg_vedirect_scan(const uint8_t *p, size_t len, bool end)
+static struct fg_scan vedirect_scan(const uint8_t *p, size_t len, bool end)
 {
 	const uint8_t *found = memmem(p, len < BLOCK_MAX ? len : BLOCK_MAX, tail + 2, TAIL - 2);
 
@@ -138,5 +139,6 @@ const struct fg_decoder fg_decoder_vedirect = {
 	.name = "vedirect",
 	.summary = "VE.Direct text blocks of Victron's chargers, inverters and battery monitors.",
 	.framer = "vedirect",
+	.scan = vedirect_scan,
 	.decode = vedirect_decode,
 };

@@ -21,8 +21,7 @@ static bool is_replaced(const struct fg_config *config, const char *name)
 	return false;
 }
 
-/* What comes with the program is right but for one thing: its decoder may not be in this build.
- * Then the profile is not there either, which is nobody's fault. */
+/* Of what comes with the program nothing is wrong, so nobody hears of faults. */
 static int add_shipped(struct fg_profile_book *book, const struct fg_shipped_profile *shipped,
 		       struct fg_named_profile *named)
 {
@@ -53,7 +52,8 @@ static int gather(struct fg_profile_book *book, const struct fg_config *config, 
 	for (size_t i = 0; i < shipped; i++) {
 		int r;
 
-		if (is_replaced(config, fg_shipped_profiles[i].name))
+		if (!fg_shipped_profiles[i].text ||
+		    is_replaced(config, fg_shipped_profiles[i].name))
 			continue;
 		r = add_shipped(book, &fg_shipped_profiles[i], &book->named[n]);
 		if (r == -ENOMEM)

@@ -1,11 +1,11 @@
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. */
 #include "base/checksum.h"
-#include "profile/profile.h"
+#include "profile/profile_private.h"
 
 static bool framer_kind(const char *name, enum fg_framer_kind *ret_kind)
 {
 	for (int i = 0; name && i < FG_FRAMER__MAX; i++) {
-		if (strcmp(fg_framer_names[i], name) == 0) {
+		if (strcmp(fg_framer_name((enum fg_framer_kind)i), name) == 0) {
 			*ret_kind = (enum fg_framer_kind)i;
 			return true;
 		}
@@ -31,7 +31,7 @@ bool fg_profile_framer(const struct fg_profile *profile, struct fg_framer_conf *
 	if (!profile)
 		return false;
 	conf = fg_profile_conf(profile);
-	decoder = fg_profile_decoder(profile);
+	decoder = profile->decoder ? profile_decoder(profile->decoder) : NULL;
 	name = conf->framer ? conf->framer : decoder ? decoder->framer : NULL;
 	if (!framer_kind(name, &framer.kind))
 		return false;

@@ -156,22 +156,46 @@ static int compile_format(struct fg_profile *profile, struct fg_profiles *set)
 	return 0;
 }
 
+static struct profile_decoder *decoder_new(struct fg_profiles *set, const char *name,
+					   const struct fg_decoder *(*find)(const char *))
+{
+	struct profile_decoder *decoder = fg_arena_array(&set->arena, 1, sizeof(*decoder));
+
+	if (decoder)
+		*decoder = (struct profile_decoder){ .name = name, .find = find };
+	return decoder;
+}
+
+/* The configuration's own formats are looked for now, so that a fault is told before anything
+ * runs. Those of shipped profiles wait: most gateways have no such device. */
+static int compile_decoder(struct fg_profile *profile, struct fg_profiles *set,
+			   const struct fg_decoder *(*find)(const char *), struct fg_faults *faults)
+{
+	const struct fg_named_profile *source = profile->source;
+	char pointer[128];
+
+	if (!source->conf.format)
+		return 0;
+	profile->decoder = decoder_new(set, source->conf.format, find);
+	if (!profile->decoder)
+		return -ENOMEM;
+	if (source->shipped || profile_decoder(profile->decoder))
+		return 0;
+	snprintf(pointer, sizeof(pointer), "/profiles/%s/format", source->name);
+	fg_fault(faults, pointer, "this firmware has no '%s' decoder", source->conf.format);
+	return -EINVAL;
+}
+
 static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 		       const struct fg_decoder *(*find)(const char *), struct fg_faults *faults)
 {
 	const struct fg_named_profile *source = profile->source;
 	const char *why;
 	char pointer[128];
-	int r;
+	int r = compile_decoder(profile, set, find, faults);
 
-	if (source->conf.format && !(profile->decoder = find(source->conf.format))) {
-		snprintf(pointer, sizeof(pointer), "/profiles/%s/format", source->name);
-		/* A shipped profile of a decoder that is not in this build is just not there. */
-		if (!source->shipped)
-			fg_fault(faults, pointer, "format '%s' is not in this build",
-				 source->conf.format);
-		return -ENOSYS;
-	}
+	if (r < 0)
+		return r;
 	if (source->conf.match) {
 		if (fg_pattern_parse(source->conf.match, &profile->pattern, &why) < 0) {
 			snprintf(pointer, sizeof(pointer), "/profiles/%s/match", source->name);
@@ -222,14 +246,11 @@ static int compile_all(struct fg_profiles *set, const struct fg_named_profile *c
 	int result = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct fg_profile *profile = &set->items[set->count];
+		struct fg_profile *profile = &set->items[set->count++];
 		int r;
 
 		*profile = (struct fg_profile){ .source = &confs[i] };
 		r = compile_one(profile, set, find, faults);
-		if (r == -ENOSYS && confs[i].shipped)
-			continue;
-		set->count++;
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0)
@@ -251,12 +272,11 @@ int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 	set->items = calloc(count + 1, sizeof(*set->items));
 	if (getrandom(&set->seed, sizeof(set->seed), GRND_NONBLOCK) < 0)
 		set->seed = (uintptr_t)set;
-	set->json = find("json");
-	set->cbor = find("cbor");
-	set->senml = find("senml");
-	set->value = find("value");
-	set->lwm2m = find("lwm2m");
-	r = set->items ? compile_all(set, confs, count, find, faults) : -ENOMEM;
+	set->json = decoder_new(set, "json", find);
+	set->cbor = decoder_new(set, "cbor", find);
+	set->senml = decoder_new(set, "senml", find);
+	set->lwm2m = decoder_new(set, "lwm2m", find);
+	r = set->items && set->lwm2m ? compile_all(set, confs, count, find, faults) : -ENOMEM;
 	if (r < 0) {
 		fg_profiles_free(set);
 		return r;
@@ -323,11 +343,6 @@ const char *fg_profile_name(const struct fg_profile *profile)
 const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *profile)
 {
 	return &profile->source->conf;
-}
-
-const struct fg_decoder *fg_profile_decoder(const struct fg_profile *profile)
-{
-	return profile->decoder;
 }
 
 const struct profile_point *profile_find_point(const struct fg_profile *profile,

@@ -20,10 +20,10 @@ struct fg_profile;
 struct fg_profiles;
 
 /*
- * Compiles all profiles. `find` gives a decoder by name (NULL: not in this build). Wrong
- * patterns, ties ("the most specific match wins; a tie is a fault") and unknown formats are
- * faults at /profiles/NAME/...; then -EINVAL. The confs are borrowed until the set is freed.
- * -ENOMEM.
+ * Compiles all profiles. `find` gives a decoder by name (NULL: there is none); a shipped profile's
+ * is looked for when it is first needed. Wrong patterns, ties ("the most specific match wins; a
+ * tie is a fault") and unknown formats are faults at /profiles/NAME/...; then -EINVAL. The confs
+ * are borrowed until the set is freed. -ENOMEM.
  */
 int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 		    const struct fg_decoder *(*find)(const char *name), struct fg_faults *,
@@ -41,7 +41,6 @@ bool fg_profile_takes(const struct fg_profile *, struct fg_str address,
 
 const char *fg_profile_name(const struct fg_profile *);
 const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);
-const struct fg_decoder *fg_profile_decoder(const struct fg_profile *);	/* NULL: by the payload */
 
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. False: none
  * (line it is then); profile may be NULL. */

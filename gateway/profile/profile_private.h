@@ -43,9 +43,18 @@ struct profile_point {
 	struct profile_point *also;		/* another point from the same leaf */
 };
 
+/* A decoder that is looked for when it is first needed: it may be a module, and a gateway that has
+ * no such device should not carry it. */
+struct profile_decoder {
+	const char *name;
+	const struct fg_decoder *(*find)(const char *name);
+	const struct fg_decoder *found;		/* NULL: not yet, or there is none */
+	bool looked;
+};
+
 struct fg_profile {
 	const struct fg_named_profile *source;
-	const struct fg_decoder *decoder;	/* NULL: by the payload */
+	struct profile_decoder *decoder;	/* NULL: by the payload */
 	struct fg_pattern pattern;
 	bool has_pattern;
 	struct profile_point *points, **table;	/* table: open addressing by hash of from */
@@ -63,8 +72,18 @@ struct fg_profiles {
 	size_t count;
 	struct fg_arena arena;
 	uint64_t seed;
-	const struct fg_decoder *automatic, *json, *cbor, *senml, *value, *lwm2m;
+	struct profile_decoder *json, *cbor, *senml, *lwm2m; /* by CoAP's Content-Format */
 };
+
+/* NULL if it cannot be had. */
+static inline const struct fg_decoder *profile_decoder(struct profile_decoder *decoder)
+{
+	if (!decoder->looked) {
+		decoder->looked = true;
+		decoder->found = decoder->find(decoder->name);
+	}
+	return decoder->found;
+}
 
 const struct profile_point *profile_find_point(const struct fg_profile *, struct fg_str generic,
 					       uint64_t seed);

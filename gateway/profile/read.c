@@ -272,30 +272,34 @@ static int walk(struct walk *w)
 static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_context *ctx,
 			struct fg_str payload, struct fg_doc *doc)
 {
-	const struct fg_decoder *decoder = NULL;
+	struct profile_decoder *wanted = NULL;
+	const struct fg_decoder *decoder;
 
 	switch (ctx->content_format) {
 	case -1:
 	case 0:
 		return fg_decode_auto(ctx, payload, doc);
 	case 50:
-		decoder = set->json;
+		wanted = set->json;
 		break;
 	case 60:
-		decoder = set->cbor;
+		wanted = set->cbor;
 		break;
 	case 110:
 	case 112:
 	case 310:
 	case 311:
-		decoder = set->senml;
+		wanted = set->senml;
 		break;
 	case 11542:
-		decoder = set->lwm2m;
+		wanted = set->lwm2m;
 		break;
 	}
-	if (!decoder)
+	if (!wanted)
 		return fg_doc_bad(doc, "unknown content format", 0);
+	decoder = profile_decoder(wanted);
+	if (!decoder)
+		return fg_doc_bad(doc, "no decoder for this content format", 0);
 	return decoder->decode(ctx, payload, doc);
 }
 
@@ -303,11 +307,15 @@ static int decode(const struct fg_profiles *set, const struct fg_profile *profil
 		  const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc)
 {
 	struct fg_decode_context own = *ctx;
+	const struct fg_decoder *decoder;
 
 	if (!profile || !profile->decoder)
 		return decode_as_is(set, ctx, payload, doc);
+	decoder = profile_decoder(profile->decoder);
+	if (!decoder)
+		return fg_doc_bad(doc, "its decoder cannot be loaded", 0);
 	own.conf = profile->decode_conf;
-	return profile->decoder->decode(&own, payload, doc);
+	return decoder->decode(&own, payload, doc);
 }
 
 /* Devices whose clock was never set say 1970; those whose clock is wrong say anything. */

@@ -2,9 +2,6 @@
  * stand below "profiles" in a configuration. Made into text by the build. */
 #pragma once
 
-struct fg_shipped_profile {
-	const char *name, *text;
-};
+#include "config/profile_conf.h"
 
-extern const struct fg_shipped_profile fg_shipped_profiles[];	/* ends in a NULL name */
-extern const char *const fg_shipped_names[];			/* the names alone, ends in NULL */
+extern const struct fg_shipped_profile fg_shipped_profiles[]; /* ends in a NULL name */

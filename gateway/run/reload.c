@@ -36,7 +36,7 @@ static int load_next(struct fg_gateway *gateway, struct fg_faults *faults,
 		     struct run_config **ret_next)
 {
 	struct fg_config *config;
-	int r = fg_config_load(gateway->config_path, fg_shipped_names, faults, &config);
+	int r = fg_config_load(gateway->config_path, fg_shipped_profiles, faults, &config);
 
 	if (r < 0)
 		return r;

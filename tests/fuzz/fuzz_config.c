@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const shipped[] = { "json", NULL };
+	static const struct fg_shipped_profile shipped[] = { { .name = "json" }, { 0 } };
 	struct fg_config *config = NULL;
 	struct fg_config_diff diff;
 	struct fg_faults faults;

@@ -121,7 +121,12 @@ void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out
 
 /* -- */
 
-static const char *const shipped[] = { "zigbee2mqtt", "tasmota", NULL };
+static const struct fg_shipped_profile shipped[] = {
+	{ .name = "zigbee2mqtt", .text = "{}" },
+	{ .name = "tasmota", .text = "{}" },
+	{ .name = "meter", .format = "sml" },
+	{ 0 },
+};
 
 static struct fg_config *load(const char *text, struct fg_faults *faults, int expect)
 {
@@ -263,6 +268,8 @@ static const struct {
 	  "needs \"open\"" },
 	{ DRIVERS("\"x\":{\"type\":\"coap\",\"profile\":\"tasmoto\"}"), "/drivers/x/profile",
 	  "unknown profile, did you mean \"tasmota\"?" },
+	{ DRIVERS("\"x\":{\"type\":\"coap\",\"profile\":\"meter\"}"), "/drivers/x/profile",
+	  "'sml' is not in this build" },
 	{ DRIVERS("\"x\":{\"type\":\"serial\",\"port\":\"/dev/a\"},"
 		  "\"y\":{\"type\":\"serial\",\"port\":\"/dev/a\"}"),
 	  "/drivers/y/port", "/drivers/x already has this port" },

@@ -94,11 +94,15 @@ struct fg_decode_context {
 	const void *conf;		/* the profile's options for this format */
 };
 
+struct fg_scan;
+
 struct fg_decoder {
 	const char *name;	/* a profile's "format" */
 	const char *summary;	/* one sentence for the reference */
 	const char *framer;	/* default framer on serial lines, NULL: line */
-	bool whole_names;	/* names are complete (SenML) */
+	/* The framer of that name, where it is the protocol's own: what begins at p (fg/framer.h).
+	 * len > 0. `end`: no more bytes will come, MORE stands for NONE. */
+	struct fg_scan (*scan)(const uint8_t *p, size_t len, bool end);
 	/* 0, or -EBADMSG with reason and at set; a rejected payload leaves no node that counts. */
 	int (*decode)(const struct fg_decode_context *ctx, struct fg_str payload,
 		      struct fg_doc *doc);

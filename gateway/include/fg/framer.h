@@ -20,7 +20,7 @@ enum fg_framer_kind {
 	FG_FRAMER_SLIP,		/* RFC 1055 */
 	FG_FRAMER_COBS,		/* consistent overhead byte stuffing, 0x00 between frames */
 	FG_FRAMER_COBSR,	/* its reduced form */
-	/* protocols' own; -EINVAL where the protocol's decoder is not in the build */
+	/* protocols' own, each part of the decoder of that name */
 	FG_FRAMER_VEDIRECT,	/* blocks that end in the field Checksum */
 	FG_FRAMER_DSMR,		/* '/' to '!': DSMR P1 and IEC 62056-21 */
 	FG_FRAMER_AIRQUALITY,	/* serial air-quality sensors of several makers */
@@ -50,11 +50,28 @@ struct fg_framer_conf {
 	int64_t idle_ns;
 };
 
-/* The names options use: "line", "delimiter", ... */
-extern const char *const fg_framer_names[FG_FRAMER__MAX];
+/* The names options use: "line", "delimiter", ...; NULL for no kind. */
+const char *fg_framer_name(enum fg_framer_kind kind);
+/* NULL if this firmware has it, else the Kconfig symbol that would bring it. May load a module. */
+const char *fg_framer_missing(enum fg_framer_kind kind);
+
+/* What a protocol's own framer says of the bytes at one place. */
+struct fg_scan {
+	enum {
+		FG_SCAN_NONE,	/* no frame begins here: len bytes are skipped, at least one */
+		FG_SCAN_BAD,	/* the same, for one whose checksum is wrong */
+		FG_SCAN_MORE,	/* one may begin here; more bytes are needed to know */
+		FG_SCAN_FRAME,	/* a good one of len bytes */
+	} what;
+	size_t len;
+};
+
+struct fg_framer_ops;
 
 struct fg_framer {
 	struct fg_framer_conf conf;
+	const struct fg_framer_ops *ops;
+	struct fg_scan (*scan)(const uint8_t *p, size_t len, bool end);
 	char delimiter[FG_FRAMER_DELIMITER_MAX];
 	char *buf;
 	size_t len, cap;
@@ -70,8 +87,8 @@ struct fg_framer {
 /* Gets every good frame; it is gone when the call returns. */
 typedef void fg_frame_fn(void *arg, struct fg_str frame);
 
-/* Allocates the one buffer. Returns 0, -ENOMEM, or -EINVAL (a delimiter or field that cannot be,
- * a length beyond max). The delimiter's bytes are copied. */
+/* Allocates the one buffer. Returns 0, -ENOMEM, -EINVAL (a delimiter or field that cannot be, a
+ * length beyond max), or -ENOSYS (fg_framer_missing). The delimiter's bytes are copied. */
 int fg_framer_init(struct fg_framer *framer, const struct fg_framer_conf *conf);
 void fg_framer_fini(struct fg_framer *framer);
 void fg_framer_feed(struct fg_framer *framer, const void *bytes, size_t len, fg_frame_fn *frame,
@@ -82,6 +99,6 @@ void fg_framer_idle(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
 /* The stream has ended: what is a whole frame but for its end is handed on. */
 void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
 
-/* Decodes one packet without its delimiter, in place or not: `out` has room for len bytes.
+/* COBS: decodes one packet without its delimiter, in place or not: `out` has room for len bytes.
  * Returns 0 or -EBADMSG (a zero byte inside; a block beyond the end, if not `reduced`). */
 int fg_cobs_decode(struct fg_str packet, bool reduced, char *out, size_t *ret_len);

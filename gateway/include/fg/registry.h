@@ -25,3 +25,12 @@ extern const struct fg_decoder *const fg_builtin_decoders[];
 extern const char *const fg_builtin_names_decoders[];
 extern const char *const fg_module_decoders[];
 extern const char *const fg_absent_decoders[];
+
+/*
+ * The decoder of that name. 0, or
+ *   -ENOENT   no such name
+ *   -ENOSYS   known, but not in this build
+ *   -ELIBACC  its module could not be loaded, or lacks its symbol
+ * It is constant and lives as long as the program. The first look-up of a module reads files.
+ */
+int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder);
