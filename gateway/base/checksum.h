@@ -11,7 +11,6 @@
 extern const char *const fg_checksum_names[FG_CHECKSUM__MAX];
 
 uint8_t fg_crc8(const void *bytes, size_t len);
-uint16_t fg_crc16_modbus(const void *bytes, size_t len);
 uint16_t fg_crc16_ccitt(const void *bytes, size_t len);
 uint32_t fg_crc32(const void *bytes, size_t len);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -280,4 +281,19 @@ struct fg_value fg_value_of_double(double d)
 		return v;
 	}
 	return double_value(d, false);
+}
+
+struct fg_value fg_value_of_float(float f)
+{
+	struct fg_value value;
+	char text[32];
+
+	for (int digits = 6; digits <= 9; digits++) {
+		int n = snprintf(text, sizeof(text), "%.*g", digits, (double)f);
+
+		if (fg_value_parse_number(fg_str(text, (size_t)n), &value) == 0 &&
+		    (float)fg_value_double(&value) == f)
+			return value;
+	}
+	return fg_value_of_double((double)f);
 }

@@ -47,6 +47,17 @@ static void split_address(const struct normaliser *n, struct fg_str *device, str
 	}
 }
 
+/* The one that the instance names for the device. */
+static const struct fg_profile *named_profile(const struct normaliser *n)
+{
+	const struct fg_driver *driver = n->instance->driver;
+	const char *name = driver->profile_of ?
+				   driver->profile_of(n->instance->conf, fg_str_c(n->address)) :
+				   NULL;
+
+	return name ? fg_profiles_find(n->book.profiles, name) : NULL;
+}
+
 static const struct fg_profile *route(const struct normaliser *n, struct fg_str *device,
 				      struct fg_str *rest)
 {
@@ -54,6 +65,8 @@ static const struct fg_profile *route(const struct normaliser *n, struct fg_str 
 	struct fg_pattern_taken taken = { { NULL, 0 }, { NULL, 0 } };
 
 	split_address(n, device, rest);
+	if (n->instance->driver->address == FG_ADDRESS_DEVICE)
+		return profile ? profile : named_profile(n);
 	if (profile)
 		(void)fg_profile_takes(profile, fg_str_c(n->address), &taken);
 	else if (n->instance->driver->address != FG_ADDRESS_LINK)

@@ -156,24 +156,54 @@ static bool shipped_known(const struct fg_load *load, const struct fg_place *pla
 	return false;
 }
 
+static void check_profile(struct fg_load *load, const struct fg_place *above, const char *key,
+			  const char *name)
+{
+	struct fg_suggest suggest = { .typed = name };
+	struct fg_place place = { .up = above, .key = key };
+
+	if (!name || profile_known(load, name, &suggest) ||
+	    shipped_known(load, &place, name, &suggest))
+		return;
+	if (suggest.best)
+		fg_fault_at(load->reader.faults, &place, "unknown profile, did you mean \"%s\"?",
+			    suggest.best);
+	else
+		fg_fault_at(load->reader.faults, &place, "unknown profile");
+}
+
+/* Those that a driver's own options name. */
+static void check_named(struct fg_load *load, const struct fg_place *above,
+			const struct fg_option *options, const void *conf)
+{
+	for (const struct fg_option *o = options; o && o->name; o++) {
+		struct fg_place place = { .up = above, .key = o->name };
+		const struct fg_map *map = fg_option_const_member(o, conf);
+
+		if (o->type == FG_OPT_STRING && o->flags & FG_OPT_PROFILE)
+			check_profile(load, above, o->name,
+				      *(const char *const *)fg_option_const_member(o, conf));
+		for (size_t i = 0; o->type == FG_OPT_MAP && i < map->count; i++) {
+			struct fg_place below = { .up = &place, .key = map->names[i] };
+
+			check_named(load, &below, o->group,
+				    (const char *)map->items + i * map->item_size);
+		}
+	}
+}
+
 static void check_profiles(struct fg_load *load)
 {
 	struct fg_place drivers = { .key = "drivers" };
 
 	for (size_t i = 0; load->shipped && i < load->config->ndrivers; i++) {
 		const struct fg_driver_conf *d = &load->config->drivers[i];
-		struct fg_suggest suggest = { .typed = d->profile };
 		struct fg_place above = { .up = &drivers, .key = d->name };
-		struct fg_place place = { .up = &above, .key = "profile" };
 
-		if (!d->profile || profile_known(load, d->profile, &suggest) ||
-		    shipped_known(load, &place, d->profile, &suggest))
+		if (!d->driver)
 			continue;
-		if (suggest.best)
-			fg_fault_at(load->reader.faults, &place,
-				    "unknown profile, did you mean \"%s\"?", suggest.best);
-		else
-			fg_fault_at(load->reader.faults, &place, "unknown profile");
+		check_profile(load, &above, "profile", d->profile);
+		check_named(load, &above, d->driver->options, d->conf);
 	}
 }
 

@@ -49,6 +49,54 @@ static bool target_equal(const struct fg_bridge_conf *a, const struct fg_bridge_
 	return x == y || (x && y && strcmp(x, y) == 0);
 }
 
+static const struct fg_profile_conf *find_profile(const struct fg_config *config, const char *name)
+{
+	for (size_t i = 0; name && i < config->nprofiles; i++)
+		if (strcmp(config->profiles[i].name, name) == 0)
+			return &config->profiles[i].conf;
+	return NULL;
+}
+
+static bool profile_same(const struct fg_config *before, const struct fg_config *after,
+			 const char *name)
+{
+	const struct fg_profile_conf *a = find_profile(before, name);
+	const struct fg_profile_conf *b = find_profile(after, name);
+
+	return a == b || (a && b && fg_options_equal(fg_options_profile, a, b));
+}
+
+/* Whether the profiles that a driver's own options name are what they were: it may have taken from
+ * them what it does. */
+static bool profiles_kept(const struct fg_config *before, const struct fg_config *after,
+			  const struct fg_option *options, const void *conf)
+{
+	for (const struct fg_option *o = options; o && o->name; o++) {
+		const void *member = fg_option_const_member(o, conf);
+		const struct fg_map *map = member;
+
+		if (o->type == FG_OPT_STRING && o->flags & FG_OPT_PROFILE &&
+		    !profile_same(before, after, *(const char *const *)member))
+			return false;
+		for (size_t i = 0; o->type == FG_OPT_MAP && i < map->count; i++)
+			if (!profiles_kept(before, after, o->group,
+					   (const char *)map->items + i * map->item_size))
+				return false;
+	}
+	return true;
+}
+
+static enum fg_change driver_change(const struct fg_config *before, const struct fg_config *after,
+				    const struct fg_driver_conf *old,
+				    const struct fg_driver_conf *now)
+{
+	if (!old)
+		return FG_ADDED;
+	if (driver_equal(old, now) && profiles_kept(before, after, now->driver->options, now->conf))
+		return FG_SAME;
+	return FG_CHANGED;
+}
+
 static void diff_drivers(const struct fg_config *before, const struct fg_config *after,
 			 struct fg_config_diff *diff)
 {
@@ -58,9 +106,7 @@ static void diff_drivers(const struct fg_config *before, const struct fg_config 
 
 		if (now->enabled)
 			diff->drivers[diff->ndrivers++] = (struct fg_driver_change){
-				.change = !old			 ? FG_ADDED :
-					  driver_equal(old, now) ? FG_SAME :
-								   FG_CHANGED,
+				.change = driver_change(before, after, old, now),
 				.before = old,
 				.after = now,
 			};

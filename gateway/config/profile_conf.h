@@ -11,6 +11,8 @@
 #include <fg/option.h>
 #include <fg/value.h>
 
+#include "decode/field.h"
+
 enum fg_point_type { FG_POINT_AS_IS, FG_POINT_NUMBER, FG_POINT_STRING, FG_POINT_BOOLEAN };
 enum fg_time_form { FG_TIME_UNIX, FG_TIME_UNIX_MS, FG_TIME_ISO8601 };
 enum fg_time_zone { FG_ZONE_NONE, FG_ZONE_UTC, FG_ZONE_LOCAL };
@@ -30,6 +32,7 @@ struct fg_point_conf {
 	struct fg_values map;		/* text of the value -> value */
 	int type;			/* enum fg_point_type */
 	struct fg_report_conf report;
+	struct fg_field_conf field;	/* of the formats "binary" and "registers" */
 };
 
 /* What is known of a value by its key alone, wherever in the payload it stands. */
@@ -60,6 +63,10 @@ struct fg_csv_options {
 	bool header;
 };
 
+struct fg_registers_options {
+	int64_t max_read, max_gap;	/* registers */
+};
+
 struct fg_profile_conf {
 	const char *match;		/* NULL: only by name */
 	const char *format;		/* a decoder's name; NULL: taken as it is */
@@ -72,6 +79,7 @@ struct fg_profile_conf {
 	struct fg_framer_options framer_options;
 	const char *checksum;
 	struct fg_csv_options csv;
+	struct fg_registers_options registers;
 };
 
 /* One that comes with the program. */

@@ -65,6 +65,31 @@ static const struct fg_option REPORT[] = {
 	{ 0 },
 };
 
+static const struct fg_option FIELD[] = {
+	{ .name = "at", .type = FG_OPT_STRING, .offset = offsetof(struct fg_field_conf, at),
+	  .flags = FG_OPT_REQUIRED | FG_OPT_OR_NUMBER, .expects = "an offset or a register",
+	  .help = "binary: the first byte, from the end if negative; registers: `holding:N`, "
+		  "`input:N`, `coil:N` or `discrete:N`, as on the wire (from 0)." },
+	{ .name = "type", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_field_conf, type),
+	  .choices = fg_field_types, .help = "What stands there." },
+	{ .name = "order", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_field_conf, order),
+	  .choices = fg_field_orders, .def = "big",
+	  .help = "Order of its bytes; `badc` and `cdab` are those of 16-bit words." },
+	{ .name = "bit", .type = FG_OPT_STRING, .offset = offsetof(struct fg_field_conf, bit),
+	  .flags = FG_OPT_OR_NUMBER, .expects = "the number of a bit",
+	  .help = "One bit of an integer as a boolean, 0 being the lowest; with `bits`, the lowest "
+		  "of them." },
+	{ .name = "bits", .type = FG_OPT_INT, .offset = offsetof(struct fg_field_conf, bits),
+	  .min = 1, .max = 63, .help = "How many bits of an integer are the value." },
+	{ .name = "length", .type = FG_OPT_INT, .offset = offsetof(struct fg_field_conf, length),
+	  .min = 1, .max = 65535,
+	  .help = "Bytes of a `bcd`, `string` or `bytes`; up to the payload's end if absent." },
+	{ .name = "optional", .type = FG_OPT_BOOL,
+	  .offset = offsetof(struct fg_field_conf, optional),
+	  .help = "binary: a payload that ends before it is good without it." },
+	{ 0 },
+};
+
 static const struct fg_option POINT[] = {
 	{ .name = "from", .type = FG_OPT_STRING, .offset = offsetof(struct fg_point_conf, from),
 	  .check = fg_pointer_check,
@@ -85,6 +110,8 @@ static const struct fg_option POINT[] = {
 	  .choices = TYPES, .help = "What the value is made; as it came if absent." },
 	{ .name = "report", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_point_conf, report),
 	  .group = REPORT, .help = "Which values become records." },
+	{ .name = "field", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_point_conf, field),
+	  .group = FIELD, .help = "Where it stands, for the formats binary and registers." },
 	{ 0 },
 };
 
@@ -142,6 +169,17 @@ static const struct fg_option CSV[] = {
 	{ 0 },
 };
 
+static const struct fg_option REGISTERS[] = {
+	{ .name = "max_read", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_registers_options, max_read), .def = "125", .min = 1,
+	  .max = FG_REGISTERS_MAX, .help = "Registers that the device gives at once." },
+	{ .name = "max_gap", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_registers_options, max_gap), .def = "8", .min = 0,
+	  .max = FG_REGISTERS_MAX,
+	  .help = "Registers of no field that may be read to save a request." },
+	{ 0 },
+};
+
 const struct fg_option fg_options_profile[] = {
 	{ .name = "match", .type = FG_OPT_STRING, .offset = offsetof(struct fg_profile_conf, match),
 	  .check = fg_pattern_check,
@@ -181,5 +219,8 @@ const struct fg_option fg_options_profile[] = {
 	  .help = "What a frame on a serial line ends with." },
 	{ .name = "csv", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_profile_conf, csv),
 	  .group = CSV, .help = "The columns of the format \"csv\"." },
+	{ .name = "registers", .type = FG_OPT_GROUP,
+	  .offset = offsetof(struct fg_profile_conf, registers), .group = REGISTERS,
+	  .help = "How the format \"registers\" is read." },
 	{ 0 },
 };

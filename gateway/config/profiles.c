@@ -26,6 +26,31 @@ static void check_point(struct fg_faults *faults, const struct fg_place *place,
 		fg_fault_at(faults, place, "\"*\" is every other value: it has no \"from\"");
 }
 
+/* Formats of fields have nothing that "from" could name; all others have no place for a field. */
+static void check_field(struct fg_faults *faults, const struct fg_place *place,
+			const struct fg_point_conf *point, const char *format)
+{
+	bool registers = format && strcmp(format, "registers") == 0;
+	struct fg_place field = { .up = place, .key = "field" };
+	struct fg_place below = { .up = &field };
+	struct fg_field unused;
+	char why[128];
+
+	if (!registers && (!format || strcmp(format, "binary") != 0)) {
+		if (point->field.at)
+			fg_fault_at(faults, &field, "is for the formats binary and registers");
+		return;
+	}
+	if (strcmp(place->key, "*") == 0) {
+		fg_fault_at(faults, place, "this format has no value but its fields");
+		return;
+	}
+	if (point->from)
+		fg_fault_at(faults, place, "has a \"from\", which has no use with a field");
+	if (fg_field_compile(&point->field, registers, &unused, &below.key, why, sizeof(why)) < 0)
+		fg_fault_at(faults, *below.key ? &below : &field, "%s", why);
+}
+
 static void check_format(struct fg_faults *faults, const struct fg_place *place, const char *name)
 {
 	struct fg_place below = { .up = place, .key = "format" };
@@ -57,6 +82,7 @@ void fg_profile_check(struct fg_faults *faults, const struct fg_place *place,
 		struct fg_place below = { .up = &points, .key = profile->points.names[i] };
 
 		check_point(faults, &below, &items[i]);
+		check_field(faults, &below, &items[i], profile->format);
 	}
 }
 

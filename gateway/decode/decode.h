@@ -8,6 +8,8 @@ extern const struct fg_decoder fg_decoder_value;
 extern const struct fg_decoder fg_decoder_kv;
 extern const struct fg_decoder fg_decoder_csv;
 extern const struct fg_decoder fg_decoder_cbor;
+extern const struct fg_decoder fg_decoder_binary;
+extern const struct fg_decoder fg_decoder_registers;
 extern const struct fg_decoder fg_decoder_senml;
 extern const struct fg_decoder fg_decoder_homie;
 extern const struct fg_decoder fg_decoder_sparkplug;

@@ -71,6 +71,11 @@ void fg_intake_set_tap(struct fg_intake *intake, const struct fg_intake_tap *tap
 	intake->tap = tap ? *tap : (struct fg_intake_tap){ 0 };
 }
 
+static bool nobody_repeats(const struct fg_driver *driver)
+{
+	return driver->address == FG_ADDRESS_LINK || driver->address == FG_ADDRESS_DEVICE;
+}
+
 /* What was submitted in this turn is not on disk and its positions are given back: nothing of it
  * may be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a
  * line nobody does, so it is counted. */
@@ -81,7 +86,7 @@ void intake_not_kept(struct fg_intake *intake, int error)
 		if (i->unkept == 0)
 			continue;
 		i->submitted = i->reported;
-		if (i->source.driver->address == FG_ADDRESS_LINK) {
+		if (nobody_repeats(i->source.driver)) {
 			i->rejected += i->unkept;
 			fg_spool_counters(
 				intake->conf.spool)[FG_COUNTER_REJECTED + FG_REJECT_NOT_KEPT] +=

@@ -84,5 +84,7 @@ void intake_not_kept(struct fg_intake *, int error);
 void intake_load_memo(struct fg_inlet *);
 void intake_save_memo(struct fg_inlet *);
 void intake_bind_profile(struct fg_inlet *, const char *name);
+/* registers.c: the profile that the instance names for a device, or NULL */
+const struct fg_profile *intake_profile(const struct fg_inlet *, struct fg_str device);
 void intake_pause_inlet(struct fg_inlet *);
 void intake_resume_inlet(struct fg_inlet *);

@@ -119,6 +119,11 @@ static void split_address(struct fg_inlet *inlet, struct fg_str address, struct 
 	struct fg_pattern_taken taken = { { NULL, 0 }, { NULL, 0 } };
 
 	*split = (struct split){ .profile = inlet->profile };
+	if (inlet->source.driver->address == FG_ADDRESS_DEVICE) {
+		split->profile = intake_profile(inlet, address);
+		split->device = address;
+		return;
+	}
 	if (inlet->profile)
 		(void)fg_profile_takes(inlet->profile, address, &taken);
 	else if (inlet->source.driver->address != FG_ADDRESS_LINK)
@@ -134,6 +139,7 @@ static void split_address(struct fg_inlet *inlet, struct fg_str address, struct 
 	case FG_ADDRESS_PATH:
 		split_path(inlet, address, split);
 		break;
+	case FG_ADDRESS_DEVICE:
 	case FG_ADDRESS_LINK:
 		split->device = fg_str_c(inlet->source.name);
 		break;

@@ -45,6 +45,15 @@ static struct fg_str escaped(struct fg_arena *arena, const char *name)
 	return out ? fg_str(out, fg_name_escape(in, false, out)) : fg_str(NULL, 0);
 }
 
+/* As the walk names a leaf of that key. */
+static struct fg_str escaped_key(struct fg_arena *arena, const char *name)
+{
+	struct fg_str in = fg_str_c(name);
+	char *out = fg_arena_alloc(arena, 5 * in.len + 1);
+
+	return out ? fg_str(out, fg_name_escape(in, true, out)) : fg_str(NULL, 0);
+}
+
 static struct fg_value as_value(double d)
 {
 	char text[FG_NUMBER_MAX];
@@ -82,6 +91,8 @@ static bool point_compile(struct profile_point *point, const char *name,
 	point->conf = conf;
 	point->name = escaped(&set->arena, name);
 	point->from = conf->from ? generic_of_pointer(&set->arena, conf->from) : point->name;
+	if (conf->field.at)
+		point->from = escaped_key(&set->arena, name);
 	point->unit = fg_str_c(conf->unit);
 	point->scales = conf->scale != 1 || conf->offset != 0;
 	point->scale = as_value(conf->scale);
@@ -140,7 +151,7 @@ static int compile_format(struct fg_profile *profile, struct fg_profiles *set)
 	struct fg_str *columns;
 
 	if (!profile->decoder || strcmp(profile->decoder->name, "csv") != 0)
-		return 0;
+		return profile_compile_fields(profile, &set->arena);
 	columns = fg_arena_array(&set->arena, csv->columns.count + 1, sizeof(*columns));
 	if (!columns)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <fg/fault.h>
 #include <fg/framer.h>
 #include <fg/record.h>
+#include <fg/registers.h>
 
 #include "base/arena.h"
 #include "base/pattern.h"
@@ -45,6 +46,12 @@ const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. False: none
  * (line it is then); profile may be NULL. */
 bool fg_profile_framer(const struct fg_profile *, struct fg_framer_conf *ret_conf);
+
+/* What has to be read for a profile of the format "registers". -EINVAL: it has another. */
+int fg_profile_registers(const struct fg_profile *, struct fg_registers *ret_registers);
+/* As fg_source_encode(). */
+int fg_profile_encode(const struct fg_profile *, struct fg_str point, const struct fg_value *value,
+		      struct fg_register_write *ret_write);
 
 /* The records of one payload. All strings live until the next read. */
 struct fg_reading {

@@ -3,6 +3,7 @@
 
 #include "base/pattern.h"
 #include "decode/csv.h"
+#include "decode/field.h"
 #include "profile/profile.h"
 
 /* A JSON Pointer as its steps, unescaped. */
@@ -64,6 +65,7 @@ struct fg_profile {
 	struct profile_paths time;		/* the first that is there */
 	struct profile_paths device;		/* all that are there */
 	struct fg_csv_conf csv;
+	struct fg_fields fields;
 	const void *decode_conf;		/* what the decoder is told, or NULL */
 };
 
@@ -92,6 +94,8 @@ bool profile_pointer_steps(struct fg_arena *, const char *pointer, struct profil
 int profile_compile_places(struct fg_profile *, struct fg_arena *);
 /* The time and the device that the payload itself states, where the profile says so. */
 void profile_note_places(const struct fg_profile *, const struct fg_doc *, struct fg_reading *);
+/* The fields of the formats "binary" and "registers". */
+int profile_compile_fields(struct fg_profile *, struct fg_arena *);
 int profile_compile_leaves(struct fg_profile *, struct fg_arena *, uint64_t seed);
 /* The unit of a value by its point's name. `around`: indices of the `depth` containers it is in,
  * outermost first. */

@@ -185,7 +185,7 @@ static int teardown(void **state)
 
 static int submit(struct world *w, const char *address, const char *payload, uint64_t *ret_pos)
 {
-	struct fg_input input = { fg_str_c(address), fg_str_c(payload), -1 };
+	struct fg_input input = { fg_str_c(address), fg_str_c(payload), -1, 0 };
 
 	return fg_source_submit(w->source, &input, ret_pos);
 }

@@ -110,22 +110,9 @@ static struct fg_value of_double(double d)
 	return isfinite(d) ? fg_value_of_double(d) : (struct fg_value){ .kind = FG_DOUBLE, .d = d };
 }
 
-/* The shortest decimal that is this float: 12.3 is not 12.300000190734863. */
 static struct fg_value of_float(float f)
 {
-	struct fg_value value;
-	char text[32];
-
-	if (!isfinite(f))
-		return of_double((double)f);
-	for (int digits = 6; digits <= 9; digits++) {
-		int n = snprintf(text, sizeof(text), "%.*g", digits, (double)f);
-
-		if (fg_value_parse_number(fg_str(text, (size_t)n), &value) == 0 &&
-		    (float)fg_value_double(&value) == f)
-			return value;
-	}
-	return of_double((double)f);
+	return isfinite(f) ? fg_value_of_float(f) : of_double((double)f);
 }
 
 static struct fg_value of_unsigned(uint64_t n)

@@ -1,6 +1,9 @@
 /* The checksums that serial protocols put behind a frame, by kind. */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 enum fg_checksum {
 	FG_CHECKSUM_NONE,
 	FG_CHECKSUM_SUM8,		/* sum of all bytes, modulo 256 */
@@ -11,3 +14,5 @@ enum fg_checksum {
 	FG_CHECKSUM_CRC32,		/* IEEE 802.3; low byte first */
 	FG_CHECKSUM__MAX
 };
+
+uint16_t fg_crc16_modbus(const void *bytes, size_t len);

@@ -33,6 +33,8 @@ enum fg_address_style {
 	/* /{device}/{point...}: the longest known device, else the first level */
 	FG_ADDRESS_PATH,
 	FG_ADDRESS_LINK,	/* no address: the instance's name is the device (serial) */
+	/* the address is the device, whose profile the instance names: it was asked (Modbus) */
+	FG_ADDRESS_DEVICE,
 };
 
 struct fg_input {
@@ -92,6 +94,8 @@ struct fg_driver {
 	 * (FG_FRAMER_DELIMITER_MAX). 0, or -EINVAL. */
 	int (*framing)(const void *conf, const struct fg_framer_conf *profile, char *room,
 		       struct fg_framer_conf *ret_conf);
+	/* FG_ADDRESS_DEVICE: the profile that an instance names for a device, or NULL. */
+	const char *(*profile_of)(const void *conf, struct fg_str device);
 	struct fg_driver_ops ops;
 };
 

@@ -39,6 +39,9 @@ enum {
 	FG_OPT_REQUIRED = 1,	/* a fault if absent */
 	FG_OPT_HIDDEN = 2,	/* not in the reference (tests) */
 	FG_OPT_OR_NUMBER = 4,	/* FG_OPT_STRING: a number is taken too, as its text */
+	/* FG_OPT_STRING of a driver: names a profile, which must be there; when that changes, the
+	 * driver is opened anew */
+	FG_OPT_PROFILE = 8,
 };
 
 struct fg_choice {

@@ -46,6 +46,8 @@ double fg_value_double(const struct fg_value *v);
 /* A number as the simplest kind that holds it (an integral double below 2^53 becomes FG_INT).
  * d must be finite. */
 struct fg_value fg_value_of_double(double d);
+/* The shortest decimal that is this float: 12.3, not 12.300000190734863. f must be finite. */
+struct fg_value fg_value_of_float(float f);
 
 /* Reads exactly one JSON number (RFC 8259 section 6) that fills `text`.
  * Returns 0, -EINVAL (not a number), -ERANGE (its nearest double is infinite). */
