@@ -2,6 +2,7 @@
 #include "cli/call.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/status_devices.h"
 #include "cli/table.h"
 
 #include <stdio.h>
@@ -116,7 +117,7 @@ static void show_bridges(const cJSON *root)
 static void show_rest(const cJSON *root)
 {
 	const cJSON *ledger = member(root, "ledger"), *spool = member(root, "spool");
-	const cJSON *loop = member(root, "loop");
+	const cJSON *loop = member(root, "loop"), *states = member(root, "states");
 
 	printf("\nrecords   %.0f received, %.0f suppressed, %.0f payloads rejected, "
 	       "%.0f accepted (%.0f on the disk)\n",
@@ -126,7 +127,9 @@ static void show_rest(const cJSON *root)
 	printf("numbers   epoch %s, last %.0f\n", text_of(root, "epoch"), number_of(root, "last"));
 	printf("spool     %.0f bytes in %.0f segments\n", number_of(spool, "bytes"),
 	       number_of(spool, "segments"));
-	printf("devices   %.0f, clock %s\n", number_of(root, "devices"), text_of(root, "clock"));
+	printf("devices   %.0f: %.0f online, %.0f late, %.0f offline; clock %s\n",
+	       number_of(root, "devices"), number_of(states, "online"), number_of(states, "late"),
+	       number_of(states, "offline"), text_of(root, "clock"));
 	printf("process   %.0f KiB, %.0f turns, the longest %.3f ms\n",
 	       number_of(root, "memory_kib"), number_of(loop, "turns"),
 	       number_of(loop, "longest_turn_ms"));
@@ -149,8 +152,13 @@ static int show(const char *answer)
 int fg_cli_status(int argc, char **argv)
 {
 	struct cli_target target = { 0 };
-	bool json = false;
-	const struct fg_cli_flag flags[] = { CLI_TARGET_FLAGS(&target), FG_CLI_JSON(&json), { 0 } };
+	bool json = false, devices = false;
+	const struct fg_cli_flag flags[] = {
+		CLI_TARGET_FLAGS(&target),
+		FG_CLI_JSON(&json),
+		{ 0, "devices", NULL, "show every device instead", &devices, NULL },
+		{ 0 },
+	};
 	const struct fg_cli_usage usage = {
 		.name = "status",
 		.operands = "",
@@ -162,6 +170,8 @@ int fg_cli_status(int argc, char **argv)
 
 	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
 		return status;
+	if (devices)
+		return cli_status_devices(&target, json);
 	fg_buf_init(&out, (size_t)8 << 20);
 	status = cli_call_one("status", &target, "status", NULL, NULL, &out);
 	if (status == FG_EXIT_OK && json) {

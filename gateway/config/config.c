@@ -76,6 +76,17 @@ static void settle_log(struct fg_run_conf *run)
 			run->log_level = level_of(&run->log_levels.items[i]);
 }
 
+static void settle_liveness(struct fg_load *load)
+{
+	struct fg_place liveness = { .key = "liveness" };
+	struct fg_place offline = { .up = &liveness, .key = "offline" };
+
+	const struct fg_liveness_conf *conf = &load->config->liveness;
+
+	if (conf->offline > 0 && conf->offline < conf->late)
+		fg_fault_at(load->reader.faults, &offline, "less than \"late\"");
+}
+
 /* The parsed top level becomes the configuration's own. */
 static void settle(struct fg_load *load, struct fg_top_parsed *top)
 {
@@ -93,6 +104,8 @@ static void settle(struct fg_load *load, struct fg_top_parsed *top)
 		config->spool.commit_ns = FG_COMMIT_NEVER;
 	config->clock = top->clock;
 	config->limits = top->limits;
+	config->liveness = top->liveness;
+	settle_liveness(load);
 	fg_load_profiles(load, &top->profiles);
 }
 

@@ -41,6 +41,13 @@ struct fg_limits_conf {
 	int64_t depth;
 };
 
+/* Which devices are heard as often as they should be (device/liveness.h). */
+struct fg_liveness_conf {
+	bool enabled;
+	double late, offline;		/* intervals of silence, 1 <= late <= offline */
+	int64_t floor_ns;		/* least interval that is learned */
+};
+
 /* An instance of a driver. */
 struct fg_driver_conf {
 	const char *name;		/* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
@@ -49,6 +56,7 @@ struct fg_driver_conf {
 	const char *type;
 	const char *profile;		/* NULL: by match */
 	bool enabled;
+	int64_t interval_ns;		/* of its devices, 0: by profile or learned */
 };
 
 enum fg_format { FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR };	/* as enum fg_pack_format */
@@ -86,6 +94,7 @@ struct fg_config {
 	struct fg_spool_conf spool;
 	struct fg_clock_conf clock;
 	struct fg_limits_conf limits;
+	struct fg_liveness_conf liveness;
 	struct fg_driver_conf *drivers;	/* in file order, also those that are not enabled */
 	size_t ndrivers;
 	struct fg_bridge_conf *bridges;
@@ -150,7 +159,7 @@ struct fg_config_diff {
 	size_t ndrivers;
 	struct fg_bridge_change *bridges;
 	size_t nbridges;
-	bool profiles, spool, limits, clock, run;	/* these parts differ */
+	bool profiles, spool, limits, clock, liveness, run;	/* these parts differ */
 };
 
 /* What a reload has to do. What needs a restart (gateway.id, spool.dir) is

@@ -219,6 +219,7 @@ int fg_config_diff(const struct fg_config *before, const struct fg_config *after
 		     sa->commit_ns != sb->commit_ns || sa->when_full != sb->when_full;
 	diff.limits = la->devices != lb->devices || la->payload != lb->payload ||
 		      la->depth != lb->depth;
+	diff.liveness = !fg_options_equal(fg_options_liveness, &before->liveness, &after->liveness);
 	diff.clock = before->clock.trust != after->clock.trust;
 	diff.run = !values_same(before, after);
 	*ret_diff = diff;

@@ -75,6 +75,7 @@ struct fg_profile_conf {
 	struct fg_map points;		/* of struct fg_point_conf; "*" among them */
 	struct fg_map leaves;		/* of struct fg_leaf_conf; "*_C": all keys with that end */
 	struct fg_time_conf time;
+	int64_t interval_ns;		/* how often such a device sends, 0: not declared */
 	const char *framer;		/* NULL: the decoder's, else line */
 	struct fg_framer_options framer_options;
 	const char *checksum;

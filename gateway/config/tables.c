@@ -136,6 +136,24 @@ static const struct fg_option LIMITS[] = {
 	{ 0 },
 };
 
+const struct fg_option fg_options_liveness[] = {
+	{ .name = "enabled", .type = FG_OPT_BOOL,
+	  .offset = offsetof(struct fg_liveness_conf, enabled), .def = "true",
+	  .help = "Whether silent devices are noticed and told of." },
+	{ .name = "floor", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_liveness_conf, floor_ns), .def = "1m",
+	  .min = 10 * MS, .max = 24 * HOUR,
+	  .help = "Least interval that is learned; one that is declared may be shorter." },
+	{ .name = "late", .type = FG_OPT_NUMBER, .offset = offsetof(struct fg_liveness_conf, late),
+	  .def = "2", .min = 1, .max = 1000, .expects = "a number of intervals, 1 to 1000",
+	  .help = "Intervals of silence after which a device is late." },
+	{ .name = "offline", .type = FG_OPT_NUMBER,
+	  .offset = offsetof(struct fg_liveness_conf, offline), .def = "5", .min = 1, .max = 1000,
+	  .expects = "a number of intervals, 1 to 1000",
+	  .help = "Intervals of silence after which it is offline." },
+	{ 0 },
+};
+
 const struct fg_option fg_options_top[] = {
 	{ .name = "gateway", .type = FG_OPT_GROUP,
 	  .offset = offsetof(struct fg_top_parsed, gateway),
@@ -148,6 +166,9 @@ const struct fg_option fg_options_top[] = {
 	  .group = CLOCK, .help = "When the time of day is believed." },
 	{ .name = "limits", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_top_parsed, limits),
 	  .group = LIMITS, .help = "What the field may ask of this gateway." },
+	{ .name = "liveness", .type = FG_OPT_GROUP,
+	  .offset = offsetof(struct fg_top_parsed, liveness), .group = fg_options_liveness,
+	  .help = "When a device that has fallen silent is late, and when offline." },
 	{ .name = "profiles", .type = FG_OPT_MAP,
 	  .offset = offsetof(struct fg_top_parsed, profiles),
 	  .group = fg_options_profile, .item_size = sizeof(struct fg_profile_conf),
@@ -164,6 +185,11 @@ const struct fg_option fg_options_driver[] = {
 	{ .name = "enabled", .type = FG_OPT_BOOL,
 	  .offset = offsetof(struct fg_driver_conf, enabled),
 	  .def = "true", .help = "Whether it runs." },
+	{ .name = "interval", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_driver_conf, interval_ns),
+	  .min = 10 * MS, .max = 30 * 24 * HOUR,
+	  .help = "How often its devices send, unless their profile says; learned from each "
+		  "device if absent." },
 	{ 0 },
 };
 

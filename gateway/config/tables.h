@@ -18,10 +18,12 @@ struct fg_top_parsed {
 	struct fg_spool_parsed spool;
 	struct fg_clock_conf clock;
 	struct fg_limits_conf limits;
+	struct fg_liveness_conf liveness;
 	struct fg_map profiles;		/* of struct fg_profile_conf */
 };
 
 extern const struct fg_option fg_options_top[];		/* struct fg_top_parsed */
+extern const struct fg_option fg_options_liveness[];	/* struct fg_liveness_conf */
 extern const struct fg_option fg_options_driver[];	/* struct fg_driver_conf */
 extern const struct fg_option fg_options_bridge[];	/* struct fg_bridge_conf */
 extern const struct fg_option fg_options_profile[];	/* struct fg_profile_conf */

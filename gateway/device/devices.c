@@ -138,6 +138,32 @@ void fg_devices_each(const struct fg_devices *devices,
 				return;
 }
 
+void fg_devices_change(struct fg_devices *devices, bool (*each)(void *arg, struct fg_device *),
+		       void *arg)
+{
+	for (uint32_t i = 0; i < devices->nbuckets; i++)
+		for (struct fg_device *d = devices->buckets[i]; d; d = d->next)
+			if (!each(arg, d))
+				return;
+}
+
+/* When the table has grown, what was one bucket is several, a fixed distance apart. */
+bool fg_devices_page(const struct fg_devices *devices, struct fg_devices_place *place,
+		     bool (*each)(void *arg, const struct fg_device *), void *arg)
+{
+	bool more = true;
+
+	if (place->of == 0 || place->of > devices->nbuckets || (place->of & (place->of - 1)))
+		*place = (struct fg_devices_place){ .of = devices->nbuckets };
+	while (more && place->bucket < place->of) {
+		for (uint32_t i = place->bucket; i < devices->nbuckets; i += place->of)
+			for (struct fg_device *d = devices->buckets[i]; d; d = d->next)
+				more &= each(arg, d);
+		place->bucket++;
+	}
+	return place->bucket < place->of;
+}
+
 size_t fg_devices_split(const struct fg_devices *devices, struct fg_str path)
 {
 	const char *slash = memchr(path.ptr, '/', path.len);

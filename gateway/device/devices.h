@@ -25,7 +25,16 @@ struct fg_device {
 	struct fg_device *next;		/* of its hash bucket */
 	struct fg_point *points;
 	uint64_t hash;
-	int64_t heard_ns;		/* wall clock */
+	/* liveness.h; times are of the boot clock, 0: never */
+	struct fg_device *changed;	/* next of those whose state is to be told */
+	int64_t heard_ns;		/* its last good payload */
+	int64_t counted_ns;		/* the last one that its interval was learned from */
+	int64_t due_ns;			/* when its silence is looked at */
+	uint32_t slot;			/* in the heap by due_ns, from 1 on; 0: not in it */
+	uint32_t interval_ms;		/* declared or learned */
+	uint8_t gaps, outages;		/* seen while learning; how fresh the last outage is */
+	uint8_t state, said, told;	/* enum fg_alive: is, in this turn's records, kept */
+	bool declared, queued;
 	uint16_t count, cap, hint;	/* hint: the point that is likely to come next */
 	uint16_t id_len;
 	char id[];			/* SenML-safe */
@@ -44,6 +53,18 @@ int fg_devices_get(struct fg_devices *, struct fg_str id, struct fg_device **ret
 uint32_t fg_devices_count(const struct fg_devices *);
 void fg_devices_each(const struct fg_devices *, bool (*each)(void *arg, const struct fg_device *),
 		     void *arg);
+void fg_devices_change(struct fg_devices *, bool (*each)(void *arg, struct fg_device *), void *arg);
+
+/* A place in a walk over all devices that may take several calls, while devices appear: each that
+ * was there at the beginning comes once. Zero: the beginning. */
+struct fg_devices_place {
+	uint32_t bucket, of;
+};
+
+/* Goes on with the walk. When `each` says that it is enough, those of the same bucket still come,
+ * then it returns true; false: that was all. */
+bool fg_devices_page(const struct fg_devices *, struct fg_devices_place *,
+		     bool (*each)(void *arg, const struct fg_device *), void *arg);
 
 /* Of a path DEVICE/POINT, how many bytes are the device: the longest known device that ends at a
  * '/' or at the end, else the first level. */

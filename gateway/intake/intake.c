@@ -82,6 +82,8 @@ static bool nobody_repeats(const struct fg_driver *driver)
 void intake_not_kept(struct fg_intake *intake, int error)
 {
 	fg_devices_forget_reports(intake->conf.devices);
+	if (intake->conf.liveness)
+		fg_liveness_not_kept(intake->conf.liveness);
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
 		if (i->unkept == 0)
 			continue;
@@ -111,11 +113,15 @@ static void report(struct fg_intake *intake, uint64_t upto)
 
 void fg_intake_keep(struct fg_intake *intake)
 {
-	int r = fg_spool_flush(intake->conf.spool);
+	int r;
 
+	intake_tell_states(intake);
+	r = fg_spool_flush(intake->conf.spool);
 	if (r < 0) {
 		intake_not_kept(intake, r);
 	} else {
+		if (intake->conf.liveness)
+			fg_liveness_kept(intake->conf.liveness);
 		for (struct fg_inlet *i = intake->inlets; i; i = i->next)
 			i->unkept = 0;
 		report(intake, intake->conf.commit_each ? fg_spool_committed(intake->conf.spool) :
@@ -136,8 +142,12 @@ void fg_intake_room(struct fg_intake *intake)
 {
 	if (intake->stopping || !fg_spool_has_room(intake->conf.spool))
 		return;
-	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
+	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
+		/* It was we who would not listen. */
+		if (i->paused && intake->conf.liveness)
+			fg_liveness_deaf(intake->conf.liveness, intake_clock(intake)->boot_ns);
 		intake_resume_inlet(i);
+	}
 }
 
 void fg_intake_pause(struct fg_intake *intake)

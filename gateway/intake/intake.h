@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "config/config.h"
-#include "device/devices.h"
+#include "device/liveness.h"
 #include "profile/profile.h"
 #include "spool/spool.h"
 
@@ -57,6 +57,7 @@ struct fg_intake_conf {
 	struct fg_spool *spool;
 	struct fg_clock *clock;
 	struct fg_devices *devices;
+	struct fg_liveness *liveness;	/* NULL: nobody asks who is silent */
 };
 
 /* What is not part of the ledger but worth knowing. */
@@ -92,6 +93,9 @@ struct fg_inlet *fg_intake_find(struct fg_intake *, const char *name);
 
 /* Once a turn, in the check phase: writes, then acknowledges. */
 void fg_intake_keep(struct fg_intake *);
+/* The time that fg_liveness_next() said has come: with the next fg_intake_keep(), silent devices
+ * are looked for, and what has changed becomes records. */
+void fg_intake_look(struct fg_intake *);
 /* From the spool's events. */
 void fg_intake_committed(struct fg_intake *, uint64_t upto);
 void fg_intake_room(struct fg_intake *);

@@ -30,6 +30,7 @@ struct fg_inlet {
 	struct fg_inlet *next;
 	const struct fg_profile *profile;	/* named outright, else NULL */
 	const char *profile_name;
+	int64_t interval_ns;		/* declared of its devices, 0: not */
 	const struct fg_framer_conf *framer;	/* framer_conf, or NULL: the profile brings none */
 	struct fg_framer_conf framer_conf;
 	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
@@ -64,6 +65,7 @@ struct fg_intake {
 	struct fg_intake_tap tap;
 	uint64_t turn;			/* of the clock's last update */
 	bool stopping;
+	bool look;			/* for silent devices, in this turn's check phase */
 };
 
 /* The route of an input; makes it on first sight. 0; -ENOSPC: device limit; -EINVAL: no device in
@@ -79,6 +81,13 @@ int route_reading_device(struct fg_intake *, struct route *, struct fg_str own,
 
 /* Nothing submitted in this turn is on disk. */
 void intake_not_kept(struct fg_intake *, int error);
+
+/* The clocks as of this turn: one reading serves all payloads of it. */
+const struct fg_clock *intake_clock(struct fg_intake *);
+
+/* states.c: a good payload of the device came; what has changed is appended to the turn. */
+void intake_heard(struct fg_inlet *, const struct route *, struct fg_device *);
+void intake_tell_states(struct fg_intake *);
 
 /* memo.c */
 void intake_load_memo(struct fg_inlet *);

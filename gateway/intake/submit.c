@@ -11,8 +11,7 @@ static struct fg_inlet *inlet_of(struct fg_source *source)
 	return (struct fg_inlet *)source;
 }
 
-/* One reading of the clocks serves all payloads of a turn. */
-static const struct fg_clock *clock_now(struct fg_intake *intake)
+const struct fg_clock *intake_clock(struct fg_intake *intake)
 {
 	uint64_t turn = fg_loop_now(intake->conf.loop);
 
@@ -128,7 +127,6 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 			fg_device_reported(intake->conf.devices, device, &reading->records[i],
 					   clock->boot_ns);
 	}
-	device->heard_ns = clock->wall_ns;
 	if (intake->tap.reading)
 		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
 				    entry.wall_ns);
@@ -180,11 +178,13 @@ static int take_reading(struct fg_inlet *inlet, struct route *route, const struc
 	if (r < 0)
 		return no_device(inlet, r, input);
 	suppress(intake, device, clock);
-	if (intake->reading.count == 0)
-		return 0;
-	r = keep_reading(inlet, device, clock, ret_pos);
+	if (intake->reading.count > 0)
+		r = keep_reading(inlet, device, clock, ret_pos);
 	if (r < 0)
 		return append_failed(inlet, r, input);
+	intake_heard(inlet, route, device);
+	if (intake->reading.count == 0)
+		return 0;
 	inlet->submitted = *ret_pos;
 	inlet->unkept++;
 	return 0;
@@ -194,7 +194,7 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 {
 	struct fg_inlet *inlet = inlet_of(source);
 	struct fg_intake *intake = inlet->intake;
-	const struct fg_clock *clock = clock_now(intake);
+	const struct fg_clock *clock = intake_clock(intake);
 	struct route *route;
 	uint64_t pos = 0;
 	int r;
@@ -217,6 +217,8 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	count_oddities(&intake->stats, &intake->reading);
 	if (intake->reading.count > 0)
 		r = take_reading(inlet, route, clock, input, &pos);
+	else if (route->device && intake->reading.device.len == 0)
+		intake_heard(inlet, route, route->device);
 	if (r < 0)
 		return r;
 	inlet->payloads++;

@@ -1,5 +1,5 @@
-/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue
- * and discard. Every answer is a line of JSON. */
+/* What the control socket can be asked (control/control.h): ledger, status, devices, reload, tail,
+ * requeue and discard. Every answer is a line of JSON. */
 #include "base/pattern.h"
 #include "record/pack.h"
 #include "run/private.h"
@@ -231,6 +231,7 @@ static void call_discard(void *arg, struct fg_control_client *client, const stru
 static const struct fg_control_call calls[] = {
 	{ "ledger", call_ledger },
 	{ "status", call_status },
+	{ "devices", run_call_devices },
 	{ "reload", call_reload },
 	{ "tail", call_tail },
 	{ "requeue", call_requeue },

@@ -45,10 +45,33 @@ static void say_ready(struct fg_gateway *gateway)
 		gateway->ready(gateway->ready_arg);
 }
 
+static void on_look(struct fg_timer *timer)
+{
+	fg_intake_look(of(look_timer, timer)->intake);
+}
+
+/* The timer is set anew only when it has to fire earlier: a device that is heard does not move it,
+ * and what it finds too early is looked at again later. */
+static void arm_look(struct fg_gateway *gateway)
+{
+	int64_t next = fg_liveness_next(gateway->liveness);
+
+	if (next == FG_LIVENESS_NEVER ||
+	    (fg_timer_active(&gateway->look_timer) && gateway->look_ns <= next))
+		return;
+	fg_clock_update(&gateway->clock);
+	gateway->look_ns = next;
+	next -= gateway->clock.boot_ns;
+	(void)fg_timer_start(&gateway->look_timer, next > 0 ? (uint64_t)next : 0);
+}
+
 /* Check phase, first: what the turn brought in is kept, then acknowledged. */
 static void on_keep(struct fg_hook *hook)
 {
-	fg_intake_keep(of(keep, hook)->intake);
+	struct fg_gateway *gateway = of(keep, hook);
+
+	fg_intake_keep(gateway->intake);
+	arm_look(gateway);
 }
 
 /* Check phase, second: what is kept goes on. */
@@ -170,6 +193,7 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.spool = gateway->spool,
 		.clock = &gateway->clock,
 		.devices = gateway->devices,
+		.liveness = gateway->liveness,
 	};
 	struct fg_forward_conf forward = {
 		.gateway = gateway->id,
@@ -202,6 +226,7 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->ready_timer, on_ready_latest);
 	fg_timer_init(loop, &gateway->stop_timer, on_patience_over);
 	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
+	fg_timer_init(loop, &gateway->look_timer, on_look);
 	fg_hook_start(&gateway->keep);
 	fg_hook_start(&gateway->forward_hook);
 	(void)fg_timer_start(&gateway->clock_timer, CLOCK_EVERY);
@@ -229,6 +254,8 @@ static int start_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fa
 {
 	int r = fg_devices_new((uint32_t)gateway->now->config->limits.devices, &gateway->devices);
 
+	if (r == 0)
+		r = fg_liveness_new(&gateway->now->config->liveness, &gateway->liveness);
 	if (r < 0)
 		return failed(failure, r, "out of memory");
 	r = open_spool(gateway, failure);
@@ -290,6 +317,7 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 		return NULL;
 	fg_intake_free(gateway->intake);
 	fg_forward_free(gateway->forward);
+	fg_liveness_free(gateway->liveness);
 	fg_devices_free(gateway->devices);
 	if (gateway->spool)
 		fg_spool_close(gateway->spool, NULL, NULL);

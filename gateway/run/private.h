@@ -27,12 +27,15 @@ struct fg_gateway {
 	struct fg_log_level *levels;
 	struct fg_clock clock;
 	struct fg_devices *devices;
+	struct fg_liveness *liveness;
 	struct fg_spool *spool;
 	struct fg_intake *intake;
 	struct fg_forward *forward;
 	struct fg_control *control;
 	struct fg_hook keep, forward_hook;
 	struct fg_timer clock_timer, status_timer, sweep_timer, ready_timer, stop_timer, watchdog;
+	struct fg_timer look_timer;	/* for devices that have fallen silent */
+	int64_t look_ns;		/* when it is due, by the boot clock */
 	uint64_t watchdog_ns;
 	int64_t started_ns;
 	uint64_t generation;
@@ -63,6 +66,9 @@ void run_stop_step(struct fg_gateway *);
 /* notify.c: systemd's notification socket; nothing without one. */
 void run_notify(const char *state);
 uint64_t run_watchdog_ns(void);
+
+/* devices.c */
+void run_call_devices(void *arg, struct fg_control_client *, const struct fg_doc *request);
 
 /* calls.c: what the control socket can be asked. */
 int run_control_open(struct fg_gateway *);

@@ -24,6 +24,8 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 				     (uint32_t)config->limits.depth);
 		fg_devices_set_limit(gateway->devices, (uint32_t)config->limits.devices);
 	}
+	if (diff->liveness)
+		fg_liveness_set_conf(gateway->liveness, gateway->devices, &config->liveness);
 	if (diff->clock) {
 		gateway->clock.trusted = config->clock.trust == FG_TRUST_ALWAYS;
 		(void)fg_clock_check(&gateway->clock);

@@ -151,21 +151,25 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 	struct fg_loop_stats loop;
 	struct fg_intake_stats intake;
 	struct rusage usage = { 0 };
+	uint32_t devices = fg_devices_count(gateway->devices), late, offline;
 
 	fg_loop_stats(gateway->loop, &loop);
 	fg_intake_stats(gateway->intake, &intake);
+	fg_liveness_count(gateway->liveness, &late, &offline);
 	getrusage(RUSAGE_SELF, &usage);
+	fg_buf_printf(out, ",\"devices\":%u,\"states\":{\"online\":%u,\"late\":%u,\"offline\":%u}",
+		      devices, devices - late - offline, late, offline);
 	fg_buf_printf(out,
-		      ",\"devices\":%u,\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64
-		      ",\"nonfinite\":%" PRIu64 ",\"unconverted\":%" PRIu64
-		      ",\"duplicate_keys\":%" PRIu64 ",\"absurd_times\":%" PRIu64
-		      ",\"clock\":\"%s\",\"loop\":{\"turns\":%" PRIu64 ",\"longest_turn_ms\":%.3f},"
+		      ",\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64 ",\"nonfinite\":%" PRIu64
+		      ",\"unconverted\":%" PRIu64 ",\"duplicate_keys\":%" PRIu64
+		      ",\"absurd_times\":%" PRIu64 ",\"clock\":\"%s\",\"loop\":{\"turns\":%" PRIu64
+		      ",\"longest_turn_ms\":%.3f},"
 		      "\"memory_kib\":%ld,\"spool\":{\"bytes\":%" PRIu64 ",\"segments\":%u,"
 		      "\"committed\":%" PRIu64 ",\"oldest\":%" PRIu64 "}",
-		      fg_devices_count(gateway->devices), intake.payloads, intake.nulls,
-		      intake.nonfinite, intake.unconverted, intake.duplicate_keys,
-		      intake.absurd_times, gateway->clock.synced ? "synced" : "unsynced",
-		      loop.turns, (double)loop.longest_turn_ns / 1e6, usage.ru_maxrss,
+		      intake.payloads, intake.nulls, intake.nonfinite, intake.unconverted,
+		      intake.duplicate_keys, intake.absurd_times,
+		      gateway->clock.synced ? "synced" : "unsynced", loop.turns,
+		      (double)loop.longest_turn_ns / 1e6, usage.ru_maxrss,
 		      fg_spool_bytes(gateway->spool), fg_spool_segments(gateway->spool),
 		      fg_spool_committed(gateway->spool), fg_spool_oldest(gateway->spool));
 }

@@ -32,6 +32,7 @@ static void close_timers(struct fg_gateway *gateway)
 	fg_handle_close(&gateway->ready_timer.handle, NULL);
 	fg_handle_close(&gateway->stop_timer.handle, NULL);
 	fg_handle_close(&gateway->watchdog.handle, NULL);
+	fg_handle_close(&gateway->look_timer.handle, NULL);
 }
 
 static void on_spool_closed(void *arg)

@@ -5,7 +5,7 @@
  */
 #include "outbox_fixture.h"
 
-#include "device/devices.h"
+#include "device/liveness.h"
 #include "intake/private.h"
 
 #include <malloc.h>
@@ -78,6 +78,8 @@ void __wrap_free(void *p)
 
 static void many_devices_fit(void **state)
 {
+	const struct fg_liveness_conf conf = { true, 2, 5, FG_S(60) };
+	struct fg_liveness *liveness;
 	struct fg_devices *devices;
 	struct fg_device *device;
 	size_t before = counted()->bytes;
@@ -85,11 +87,13 @@ static void many_devices_fit(void **state)
 
 	(void)state;
 	assert_int_equal(fg_devices_new(100000, &devices), 0);
+	assert_int_equal(fg_liveness_new(&conf, &liveness), 0);
 	for (unsigned i = 0; i < 100000; i++) {
 		char id[32];
 
 		snprintf(id, sizeof(id), "sensor-%u", i);
 		assert_int_equal(fg_devices_get(devices, fg_str_c(id), &device), 0);
+		fg_liveness_heard(liveness, device, FG_S(60), FG_S(1));
 		for (int p = 0; p < 3; p++)
 			fg_device_remember(devices, device,
 					   &(struct fg_record){ .point = fg_str_c(points[p]),
@@ -100,6 +104,7 @@ static void many_devices_fit(void **state)
 	assert_int_equal(fg_devices_count(devices), 100000);
 	assert_int_equal(fg_devices_get(devices, FG_STR("one more"), &device), -ENOSPC);
 	assert_true(counted()->bytes - before <= (size_t)40 << 20);
+	fg_liveness_free(liveness);
 	fg_devices_free(devices);
 }
 

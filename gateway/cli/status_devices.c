@@ -1,0 +1,139 @@
+/* fieldgate status --devices: every device with its state, when it was heard and its interval. */
+#include "cli/status_devices.h"
+
+#include "cli/cli.h"
+#include "cli/table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+struct listing {
+	cJSON **devices;
+	size_t count, cap;
+	char next[64];		/* where the next page begins, or "" */
+};
+
+static int listing_add(struct listing *listing, cJSON *device)
+{
+	if (listing->count == listing->cap) {
+		size_t cap = listing->cap ? listing->cap * 2 : 256;
+		cJSON **devices = realloc(listing->devices, cap * sizeof(cJSON *));
+
+		if (!devices) {
+			cJSON_Delete(device);
+			return -ENOMEM;
+		}
+		listing->devices = devices;
+		listing->cap = cap;
+	}
+	listing->devices[listing->count++] = device;
+	return 0;
+}
+
+static int take_line(void *arg, struct fg_str line)
+{
+	struct listing *listing = arg;
+	cJSON *object = cJSON_ParseWithLength(line.ptr, line.len);
+	const char *next = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "next"));
+
+	if (!object)
+		return -EPROTO;
+	if (!next)
+		return listing_add(listing, object);
+	snprintf(listing->next, sizeof(listing->next), "%s", next);
+	cJSON_Delete(object);
+	return 0;
+}
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+	return text ? text : "";
+}
+
+static double number_of(const cJSON *object, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(text_of(*(cJSON *const *)a, "device"), text_of(*(cJSON *const *)b, "device"));
+}
+
+static void print_table(const struct listing *listing)
+{
+	static const char *const heads[] = { "DEVICE",	  "STATE",     ">HEARD",
+					     ">INTERVAL", "FROM WHAT", NULL };
+	struct cli_table table;
+
+	cli_table_init(&table, heads);
+	for (size_t i = 0; i < listing->count; i++) {
+		const cJSON *device = listing->devices[i];
+		double interval_s = number_of(device, "interval_s");
+
+		cli_table_add(&table, "%s", text_of(device, "device"));
+		cli_table_add(&table, "%s", text_of(device, "state"));
+		cli_table_add(&table, "%.0fs ago", number_of(device, "silent_s"));
+		if (interval_s > 0)
+			cli_table_add(&table, "%gs", interval_s);
+		else
+			cli_table_add(&table, "-");
+		cli_table_add(&table, "%s", text_of(device, "interval"));
+	}
+	cli_table_print(&table);
+	cli_table_fini(&table);
+}
+
+/* One object, a device a line. */
+static int print_json(const struct listing *listing)
+{
+	putchar('{');
+	for (size_t i = 0; i < listing->count; i++) {
+		cJSON *device = listing->devices[i];
+		cJSON *id = cJSON_DetachItemFromObjectCaseSensitive(device, "device");
+		char *name = cJSON_PrintUnformatted(id), *rest = cJSON_PrintUnformatted(device);
+		bool good = name && rest;
+
+		if (good)
+			printf("%s\n%s:%s", i ? "," : "", name, rest);
+		cJSON_free(name);
+		cJSON_free(rest);
+		cJSON_Delete(id);
+		if (!good)
+			return fg_cli_failed("status", "out of memory");
+	}
+	puts("}");
+	return FG_EXIT_OK;
+}
+
+int cli_status_devices(const struct cli_target *target, bool json)
+{
+	struct listing listing = { 0 };
+	char from[sizeof(listing.next)];
+	int status;
+
+	do {
+		memcpy(from, listing.next, sizeof(from));
+		listing.next[0] = '\0';
+		status = cli_call("status", target, "devices", "from", from[0] ? from : NULL,
+				  CLI_CALL_MS, take_line, &listing);
+	} while (status == FG_EXIT_OK && listing.next[0]);
+	if (listing.count)
+		qsort(listing.devices, listing.count, sizeof(cJSON *), by_name);
+	if (status == FG_EXIT_OK && json)
+		status = print_json(&listing);
+	else if (status == FG_EXIT_OK)
+		print_table(&listing);
+	for (size_t i = 0; i < listing.count; i++)
+		cJSON_Delete(listing.devices[i]);
+	free(listing.devices);
+	return status;
+}
