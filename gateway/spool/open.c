@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #define SEGMENT_LEAST ((uint64_t)64 << 10)
 #define RESERVE ((uint64_t)512 << 10)
@@ -41,6 +44,16 @@ static int folder_open(struct fg_spool *spool)
 		spool->dir_fd = open(spool->conf.dir, flags);
 	}
 	return spool->dir_fd < 0 ? -errno : 0;
+}
+
+/* ext4 keeps account of which preallocated blocks have been written. */
+static void block_learn(struct fg_spool *spool)
+{
+	struct statfs fs;
+
+	if (fstatfs(spool->dir_fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC && fs.f_bsize > 0 &&
+	    fs.f_bsize <= 65536)
+		spool->block = (uint32_t)fs.f_bsize;
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -114,6 +127,8 @@ static int spool_start(struct fg_spool *spool)
 
 	if (r == 0)
 		r = fg_boot_id(spool->boot);
+	if (r == 0)
+		block_learn(spool);
 	if (r == 0 && !spool->readonly)
 		r = fg_state_lock(spool);
 	else if (r == 0)

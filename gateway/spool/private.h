@@ -25,6 +25,7 @@ struct fg_segment {
 	uint64_t base, last; /* positions: before its first record, and of its last */
 	uint64_t end; /* bytes of header and entries */
 	uint64_t size; /* bytes of the file */
+	uint64_t filled; /* bytes written so far, the zeros in front of the next entries included */
 	const struct fg_spool_epoch *epoch;
 	uint32_t seed;
 	int fd; /* -1: not open; open while it is written or has to be synced */
@@ -94,6 +95,10 @@ struct fg_spool {
 	struct fg_sync_job *job; /* under way, or NULL */
 	bool want_data, want_giving; /* what the next job has to do */
 	bool dir_dirty, state_dirty;
+	uint32_t block; /* of a file system that pays for the first write of one; 0: another */
+	bool fill; /* syncs are small: zeros are written ahead of the entries */
+	uint64_t written, written_synced; /* bytes of entries, all and when a sync last began */
+	uint64_t full_ns, full_upto; /* when a sync last brought cursors and state along */
 	bool sync_failing;
 	void (*closed)(void *arg);
 	void *closed_arg;

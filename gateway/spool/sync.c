@@ -17,6 +17,12 @@
 #include <unistd.h>
 
 #define RETRY_NS FG_S(1)
+/* After a power cut, cursors and counts lie behind by no more than this many records, or this
+ * long. */
+#define FULL_RECORDS 1000
+#define FULL_NS FG_S(10)
+/* A sync that writes fewer blocks than this writes more of the file system's journal. */
+#define FILL_BLOCKS 3
 
 struct fg_spool_timers {
 	struct fg_timer commit, retry;
@@ -63,6 +69,8 @@ static void job_add_data(struct fg_spool *spool, struct fg_sync_job *job)
 		s->dirty = false;
 	}
 	job->data = true;
+	spool->fill = spool->written - spool->written_synced < (uint64_t)FILL_BLOCKS * spool->block;
+	spool->written_synced = spool->written;
 	job->dir = spool->dir_dirty;
 	spool->dir_dirty = false;
 	job->upto = spool->accepted;
@@ -77,17 +85,33 @@ static void job_add_giving(struct fg_spool *spool, struct fg_sync_job *job)
 	}
 }
 
+/* Whether cursors and counts are synced along: always where something is given back or ends, else
+ * only now and then, for each costs a block or two. */
+static bool job_is_full(struct fg_spool *spool)
+{
+	uint64_t now = spool->loop ? fg_loop_now(spool->loop) : 0;
+
+	if (spool->loop && !spool->closing && !spool->want_giving &&
+	    now - spool->full_ns < FULL_NS && spool->accepted - spool->full_upto < FULL_RECORDS)
+		return false;
+	spool->full_ns = now;
+	spool->full_upto = spool->accepted;
+	return true;
+}
+
 static struct fg_sync_job *job_new(struct fg_spool *spool)
 {
 	size_t size = spool->segments * sizeof(struct sync_item);
 	struct fg_sync_job *job = calloc(1, sizeof(*job) + size);
+	bool full;
 
 	if (!job)
 		return NULL;
+	full = job_is_full(spool);
 	job->work.work = fg_sync_job_work;
 	job->spool = spool;
 	job->io = spool->io;
-	job->sync_cursors = spool->events.sync_cursors;
+	job->sync_cursors = full ? spool->events.sync_cursors : NULL;
 	job->arg = spool->events.arg;
 	job->dir_fd = spool->dir_fd;
 	job->lock_fd = spool->lock_fd;
@@ -99,8 +123,8 @@ static struct fg_sync_job *job_new(struct fg_spool *spool)
 		job_add_data(spool, job);
 	spool->want_data = spool->want_giving = false;
 	(void)fg_state_write_tally(spool);
-	job->state = spool->state_dirty;
-	spool->state_dirty = false;
+	job->state = full && spool->state_dirty;
+	spool->state_dirty = spool->state_dirty && !full;
 	return job;
 }
 

@@ -157,7 +157,56 @@ static void test_each(void **state)
 		assert_int_equal(fg_spool_committed(w->f.spool), 10 * i);
 		until_committed(w, fg_spool_accepted(w->f.spool));
 	}
-	assert_true(w->cursor_syncs >= 5);
+	assert_true(atomic_load(&faults()->syncs) >= 5);
+	assert_int_equal(w->cursor_syncs, 0);
+}
+
+/* Cursors and counts go along when they lie far enough behind, in records or in time. */
+static void test_each_full(void **state)
+{
+	struct world *w = *state;
+
+	w->f.conf.commit_ns = FG_COMMIT_EACH;
+	world_open(w);
+	fixture_fill(&w->f, 999);
+	until_committed(w, 999);
+	assert_int_equal(w->cursor_syncs, 0);
+	fixture_fill(&w->f, 1);
+	until_committed(w, 1000);
+	assert_int_equal(w->cursor_syncs, 1);
+	fixture_fill(&w->f, 1);
+	until_committed(w, 1001);
+	assert_int_equal(w->cursor_syncs, 1);
+	w->now += FG_S(10);
+	fg_loop_turn(w->f.loop, false);
+	fixture_fill(&w->f, 1);
+	until_committed(w, 1002);
+	assert_int_equal(w->cursor_syncs, 2);
+}
+
+/* Small syncs get zeros ahead of them, which are no entries, and no more than once. */
+static void test_each_filled(void **state)
+{
+	struct world *w = *state;
+	struct fg_segment *active;
+	uint64_t filled;
+
+	w->f.conf.commit_ns = FG_COMMIT_EACH;
+	world_open(w);
+	w->f.spool->block = 4096;
+	fixture_fill(&w->f, 1);
+	until_committed(w, 1);
+	fixture_fill(&w->f, 1);
+	until_committed(w, 2);
+	active = fg_spool_active(w->f.spool);
+	filled = active->filled;
+	assert_true(filled >= active->end + 60000);
+	fixture_fill(&w->f, 1);
+	until_committed(w, 3);
+	assert_int_equal(active->filled, filled);
+	fixture_kill(&w->f);
+	world_open(w);
+	assert_int_equal(fg_spool_accepted(w->f.spool), 3);
 }
 
 /* What comes while a sync is under way is covered by the next one, all of it at once. */
@@ -171,7 +220,7 @@ static void test_each_group(void **state)
 	for (int i = 0; i < 100; i++)
 		fixture_fill(&w->f, 1);
 	until_committed(w, 101);
-	assert_int_equal(atomic_load(&faults()->syncs), 4); /* twice a segment and the state */
+	assert_int_equal(atomic_load(&faults()->syncs), 2);
 }
 
 static void test_duration(void **state)
@@ -485,6 +534,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_each),
+		T(test_each_full),
+		T(test_each_filled),
 		T(test_each_group),
 		T(test_duration),
 		T(test_never),
