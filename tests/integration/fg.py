@@ -701,6 +701,21 @@ class Coap:
                         gateway.look()
         return None, None
 
+    def get(self, path, tries=4, timeout=2.0):
+        """The payload, or None if there is none or nobody answers."""
+        for _ in range(tries):
+            data = self.request(path, b"", method=1)
+            try:
+                self.sock.send(data)
+                self.sock.settimeout(timeout)
+                reply = self.sock.recv(65536)
+                while reply[4:8] != data[4:8]:
+                    reply = self.sock.recv(65536)
+                return reply.partition(b"\xff")[2] if reply[1] == 0x45 else None
+            except (TimeoutError, ConnectionRefusedError):
+                pass
+        return None
+
     @staticmethod
     def max_age(reply):
         at, option = 8, 0
