@@ -85,3 +85,35 @@ size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out)
 	}
 	return (size_t)(out - start);
 }
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The byte of _xHH_ at the front of `in`, or -1. */
+static int escaped_byte(struct fg_str in)
+{
+	int high, low;
+
+	if (in.len < 5 || in.ptr[0] != '_' || in.ptr[1] != 'x' || in.ptr[4] != '_')
+		return -1;
+	high = hex_digit(in.ptr[2]);
+	low = hex_digit(in.ptr[3]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+size_t fg_name_unescape(struct fg_str in, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.len;) {
+		int byte = escaped_byte(fg_str(in.ptr + i, in.len - i));
+
+		out[n++] = byte < 0 ? in.ptr[i] : (char)byte;
+		i += byte < 0 ? 1 : 5;
+	}
+	return n;
+}

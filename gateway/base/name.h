@@ -15,3 +15,6 @@
 bool fg_name_is_plain(struct fg_str in, bool escape_slash);
 /* Writes the escaped name; `out` has room for 5 * in.len bytes. Returns its length. */
 size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out);
+/* The name that was escaped; `out` has room for in.len bytes. Returns its length. What was never
+ * escaped comes out as it is. */
+size_t fg_name_unescape(struct fg_str in, char *out);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/settings.h"
 #include "control/client.h"
+#include "control/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,9 +42,9 @@ static int ask(const char *command, const char *socket, struct fg_str request, i
 	return result.status;
 }
 
-int cli_call(const char *command, const struct cli_target *target, const char *name,
-	     const char *member, const char *value, int timeout_ms,
-	     int (*line)(void *arg, struct fg_str line), void *arg)
+int cli_call_with(const char *command, const struct cli_target *target, const char *name,
+		  struct fg_str members, int timeout_ms, int (*line)(void *arg, struct fg_str line),
+		  void *arg)
 {
 	struct cli_settings settings = { 0 };
 	struct fg_buf request;
@@ -53,18 +54,34 @@ int cli_call(const char *command, const struct cli_target *target, const char *n
 		status = cli_settings_read(command, target->config, &settings);
 	if (status != FG_EXIT_OK)
 		return status;
-	fg_buf_init(&request, 4096);
+	fg_buf_init(&request, FG_CONTROL_REQUEST - 1);
 	fg_buf_printf(&request, "{\"call\":\"%s\"", name);
-	if (value) {
-		fg_buf_printf(&request, ",\"%s\":", member);
-		fg_buf_json(&request, fg_str_c(value));
-	}
+	fg_buf_str(&request, members);
 	fg_buf_char(&request, '}');
-	status = request.failed ? fg_cli_misuse(command, "%s is too long", member) :
+	status = request.failed ? fg_cli_misuse(command, "what is asked for is too long") :
 				  ask(command, target->socket ? target->socket : settings.socket,
 				      fg_buf_view(&request), timeout_ms, line, arg);
 	fg_buf_fini(&request);
 	cli_settings_fini(&settings);
+	return status;
+}
+
+int cli_call(const char *command, const struct cli_target *target, const char *name,
+	     const char *member, const char *value, int timeout_ms,
+	     int (*line)(void *arg, struct fg_str line), void *arg)
+{
+	struct fg_buf members;
+	int status;
+
+	fg_buf_init(&members, FG_CONTROL_REQUEST);
+	if (value) {
+		fg_buf_printf(&members, ",\"%s\":", member);
+		fg_buf_json(&members, fg_str_c(value));
+	}
+	status = members.failed ? fg_cli_misuse(command, "%s is too long", member) :
+				  cli_call_with(command, target, name, fg_buf_view(&members),
+						timeout_ms, line, arg);
+	fg_buf_fini(&members);
 	return status;
 }
 

@@ -20,6 +20,10 @@ struct cli_target {
 int cli_call(const char *command, const struct cli_target *target, const char *name,
 	     const char *member, const char *value, int timeout_ms,
 	     int (*line)(void *arg, struct fg_str line), void *arg);
+/* The same with any members: JSON text, each with a comma before it. */
+int cli_call_with(const char *command, const struct cli_target *target, const char *name,
+		  struct fg_str members, int timeout_ms, int (*line)(void *arg, struct fg_str line),
+		  void *arg);
 /* The same for a call whose answer is one line: it is copied to `out`. */
 struct fg_buf;
 int cli_call_one(const char *command, const struct cli_target *target, const char *name,

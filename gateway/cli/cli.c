@@ -22,6 +22,7 @@ const struct fg_cli_command fg_cli_commands[] = {
 	{ "dead", "list, requeue or discard dead letters", fg_cli_dead },
 	{ "status", "the running gateway's state", fg_cli_status },
 	{ "tail", "the running gateway's records as they arrive", fg_cli_tail },
+	{ "send", "a command to a device", fg_cli_send },
 	{ "simulate", "devices for demo and load", fg_cli_simulate },
 	{ 0 },
 };
@@ -187,7 +188,8 @@ int fg_cli_parse(const struct fg_cli_usage *usage, int argc, char **argv, int *r
 	for (int i = 1; i < argc; i++) {
 		char *arg = argv[i];
 
-		if (!flags || arg[0] != '-' || !arg[1]) {
+		/* "-5" is a value, not a flag */
+		if (!flags || arg[0] != '-' || !arg[1] || (arg[1] >= '0' && arg[1] <= '9')) {
 			argv[++count] = arg;
 		} else if (strcmp(arg, "--") == 0) {
 			flags = false;

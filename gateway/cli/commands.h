@@ -9,6 +9,7 @@ int fg_cli_normalise(int argc, char **argv);
 int fg_cli_reload(int argc, char **argv);
 int fg_cli_run(int argc, char **argv);
 int fg_cli_schema(int argc, char **argv);
+int fg_cli_send(int argc, char **argv);
 int fg_cli_simulate(int argc, char **argv);
 int fg_cli_spool(int argc, char **argv);
 int fg_cli_status(int argc, char **argv);

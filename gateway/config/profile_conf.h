@@ -35,6 +35,18 @@ struct fg_point_conf {
 	struct fg_field_conf field;	/* of the formats "binary" and "registers" */
 };
 
+/* How the points whose names match a pattern are written. */
+struct fg_write_conf {
+	const char *to;			/* template of an address; NULL: the driver's own way */
+	const char *payload;		/* template: {value}, {json}, {device}, {point} */
+	struct fg_values map;		/* text of the value -> what the device takes */
+	double min, max;
+	int64_t content_format;		/* CoAP's, or -1 */
+	int64_t timeout_ns;		/* how long the device may take */
+	bool sleeps;			/* waits until the device is heard */
+	bool hex;			/* the payload is bytes in hexadecimal digits */
+};
+
 /* What is known of a value by its key alone, wherever in the payload it stands. */
 struct fg_leaf_conf {
 	const char *unit;		/* NULL: none */
@@ -80,6 +92,7 @@ struct fg_profile_conf {
 	struct fg_framer_options framer_options;
 	const char *checksum;
 	struct fg_csv_options csv;
+	struct fg_map write;		/* of struct fg_write_conf, by pattern of the point */
 	struct fg_registers_options registers;
 };
 

@@ -180,6 +180,35 @@ static const struct fg_option REGISTERS[] = {
 	{ 0 },
 };
 
+static const struct fg_option WRITE[] = {
+	{ .name = "to", .type = FG_OPT_STRING, .offset = offsetof(struct fg_write_conf, to),
+	  .min = 1, .max = 1024,
+	  .help = "Where it goes: MQTT topic or CoAP path, with {device} and {point}." },
+	{ .name = "payload", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_write_conf, payload), .def = "{value}", .max = 4096,
+	  .help = "What is sent: {value} is the value as text, {json} as JSON; {device} and "
+		  "{point} too." },
+	{ .name = "map", .type = FG_OPT_VALUES, .offset = offsetof(struct fg_write_conf, map),
+	  .help = "What the device takes for each value; no other value is taken then." },
+	{ .name = "min", .type = FG_OPT_NUMBER, .offset = offsetof(struct fg_write_conf, min),
+	  .def = "-1e308", .help = "Least number that may be written." },
+	{ .name = "max", .type = FG_OPT_NUMBER, .offset = offsetof(struct fg_write_conf, max),
+	  .def = "1e308", .help = "Greatest number that may be written." },
+	{ .name = "content_format", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_write_conf, content_format), .def = "-1", .min = -1,
+	  .max = 65535, .help = "CoAP's Content-Format of the payload; -1: none." },
+	{ .name = "timeout", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_write_conf, timeout_ns), .def = "10s",
+	  .min = SECOND / 10, .max = 3600 * SECOND,
+	  .help = "How long the device may take to confirm it." },
+	{ .name = "sleeps", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_write_conf, sleeps),
+	  .def = "false",
+	  .help = "The device sleeps: a command waits until it is heard the next time." },
+	{ .name = "hex", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_write_conf, hex),
+	  .def = "false", .help = "The payload, filled in, is bytes in hexadecimal digits." },
+	{ 0 },
+};
+
 const struct fg_option fg_options_profile[] = {
 	{ .name = "match", .type = FG_OPT_STRING, .offset = offsetof(struct fg_profile_conf, match),
 	  .check = fg_pattern_check,
@@ -226,5 +255,9 @@ const struct fg_option fg_options_profile[] = {
 	{ .name = "registers", .type = FG_OPT_GROUP,
 	  .offset = offsetof(struct fg_profile_conf, registers), .group = REGISTERS,
 	  .help = "How the format \"registers\" is read." },
+	{ .name = "write", .type = FG_OPT_MAP, .offset = offsetof(struct fg_profile_conf, write),
+	  .group = WRITE, .item_size = sizeof(struct fg_write_conf), .check = fg_pattern_check,
+	  .help = "How points are written by a command: by name, or by a pattern of names in "
+		  "which {point} marks what the templates mean by it." },
 	{ 0 },
 };

@@ -35,6 +35,13 @@ struct fg_device {
 	uint8_t gaps, outages;		/* seen while learning; how fresh the last outage is */
 	uint8_t state, said, told;	/* enum fg_alive: is, in this turn's records, kept */
 	bool declared, queued;
+	/* How it was heard last, which is how a command finds it. */
+	struct fg_device_way {
+		void *source;		/* intake's; NULL: not in this run */
+		const void *profile;	/* struct fg_profile, or NULL: taken as it is */
+		uint64_t peer;		/* fg_input's */
+	} way;
+	bool awaited;			/* somebody waits until it is heard */
 	uint16_t count, cap, hint;	/* hint: the point that is likely to come next */
 	uint16_t id_len;
 	char id[];			/* SenML-safe */
@@ -53,6 +60,7 @@ int fg_devices_get(struct fg_devices *, struct fg_str id, struct fg_device **ret
 uint32_t fg_devices_count(const struct fg_devices *);
 void fg_devices_each(const struct fg_devices *, bool (*each)(void *arg, const struct fg_device *),
 		     void *arg);
+/* The same for those who change what is theirs in it. */
 void fg_devices_change(struct fg_devices *, bool (*each)(void *arg, struct fg_device *), void *arg);
 
 /* A place in a walk over all devices that may take several calls, while devices appear: each that

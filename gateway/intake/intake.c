@@ -54,6 +54,8 @@ struct fg_intake *fg_intake_free(struct fg_intake *intake)
 void fg_intake_set_profiles(struct fg_intake *intake, const struct fg_profiles *profiles)
 {
 	routes_clear(intake);
+	if (intake->profiles)
+		way_rebind(intake, profiles);
 	intake->profiles = profiles;
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next)
 		intake_bind_profile(i, i->profile_name);
@@ -64,6 +66,11 @@ void fg_intake_set_limits(struct fg_intake *intake, uint64_t payload_max, uint32
 	intake->conf.payload_max = payload_max;
 	intake->conf.depth_max = depth_max;
 	limits_apply(intake);
+}
+
+void fg_intake_set_events(struct fg_intake *intake, const struct fg_intake_events *events)
+{
+	intake->events = *events;
 }
 
 void fg_intake_set_tap(struct fg_intake *intake, const struct fg_intake_tap *tap)

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "device/liveness.h"
 #include "profile/profile.h"
+#include "profile/write.h"
 #include "spool/spool.h"
 
 /* Why payloads and frames were rejected; indices of the spool's counters, so that the counts
@@ -58,6 +59,7 @@ struct fg_intake_conf {
 	struct fg_clock *clock;
 	struct fg_devices *devices;
 	struct fg_liveness *liveness;	/* NULL: nobody asks who is silent */
+	struct fg_commands *commands;	/* for the drivers, see fg/command.h */
 };
 
 /* What is not part of the ledger but worth knowing. */
@@ -73,6 +75,16 @@ struct fg_intake_tap {
 			int64_t time_ns);
 };
 
+/* What commands have to know; all optional. */
+struct fg_intake_events {
+	void *arg;
+	/* A device was heard that somebody waits for, or for the first time. */
+	void (*heard)(void *arg, struct fg_str device);
+	void (*up)(void *arg, struct fg_source *);
+	/* Closed, whether it opens again or not: the driver has nothing of anybody's any more. */
+	void (*closed)(void *arg, struct fg_source *);
+};
+
 struct fg_intake;
 struct fg_inlet;
 
@@ -83,6 +95,8 @@ struct fg_intake *fg_intake_free(struct fg_intake *);
 void fg_intake_set_profiles(struct fg_intake *, const struct fg_profiles *);
 void fg_intake_set_limits(struct fg_intake *, uint64_t payload_max, uint32_t depth_max);
 void fg_intake_set_tap(struct fg_intake *, const struct fg_intake_tap *);	/* NULL: none */
+
+void fg_intake_set_events(struct fg_intake *, const struct fg_intake_events *);
 
 /* Adds an instance and begins to open it; the conf is borrowed until `removed`. */
 int fg_intake_add(struct fg_intake *, const struct fg_driver_conf *, enum fg_level,
@@ -118,3 +132,25 @@ void fg_intake_each(const struct fg_intake *, void (*each)(void *arg, const stru
 
 /* The last value of a point, or of all points of a device, as a pack (see fg_source_last). */
 int fg_intake_last(struct fg_intake *, struct fg_str path, struct fg_buf *out);
+
+/* -- the way down -- */
+
+/* Who writes a point, and how. */
+struct fg_intake_way {
+	struct fg_source *source;
+	struct fg_write write;
+	struct fg_str device, point;	/* as in records; parts of the path that was asked for */
+	uint64_t peer;
+	bool up;			/* the source is */
+};
+
+/*
+ * The way to DEVICE/POINT: the source that heard the device last and the profile it has there; of
+ * a device that was not heard in this run, the one source and profile that could be its.
+ *   0; -EACCES: no profile declares the point writable; -ENOTUNIQ: several could be meant;
+ *   -EINVAL: not DEVICE/POINT; -ENODEV: the driver takes no commands
+ */
+int fg_intake_way(struct fg_intake *, struct fg_str path, struct fg_intake_way *ret_way);
+/* `heard` will be called when the device is heard the next time. */
+void fg_intake_await(struct fg_intake *, struct fg_str device);
+bool fg_intake_is_up(const struct fg_source *);

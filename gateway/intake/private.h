@@ -63,6 +63,7 @@ struct fg_intake {
 	struct fg_buf name;		/* scratch: a device's escaped name */
 	struct fg_intake_stats stats;
 	struct fg_intake_tap tap;
+	struct fg_intake_events events;
 	uint64_t turn;			/* of the clock's last update */
 	bool stopping;
 	bool look;			/* for silent devices, in this turn's check phase */
@@ -97,3 +98,9 @@ void intake_bind_profile(struct fg_inlet *, const char *name);
 const struct fg_profile *intake_profile(const struct fg_inlet *, struct fg_str device);
 void intake_pause_inlet(struct fg_inlet *);
 void intake_resume_inlet(struct fg_inlet *);
+
+/* way.c: how a device was heard, noted and forgotten. */
+void way_note(struct fg_inlet *, const struct fg_profile *, struct fg_device *, uint64_t peer);
+void way_forget_source(struct fg_inlet *);
+/* The devices' profiles, by name, in the set that takes the place of this one. */
+void way_rebind(struct fg_intake *, const struct fg_profiles *next);

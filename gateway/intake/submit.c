@@ -177,6 +177,7 @@ static int take_reading(struct fg_inlet *inlet, struct route *route, const struc
 
 	if (r < 0)
 		return no_device(inlet, r, input);
+	way_note(inlet, route->profile, device, input->peer);
 	suppress(intake, device, clock);
 	if (intake->reading.count > 0)
 		r = keep_reading(inlet, device, clock, ret_pos);

@@ -53,8 +53,9 @@ static void inlet_unlink(struct fg_inlet *inlet)
 	while (*at != inlet)
 		at = &(*at)->next;
 	*at = inlet->next;
-	/* Routes hold the inlet's address. */
+	/* Routes hold the inlet's address, devices too. */
 	routes_clear(inlet->intake);
+	way_forget_source(inlet);
 	fg_handle_close(&inlet->retry.handle, inlet_free);
 }
 
@@ -102,6 +103,8 @@ void fg_source_up(struct fg_source *source)
 		intake_save_memo(inlet);
 	fg_log(&source->logger, FG_INFO, "up", "after_faults=%llu",
 	       (unsigned long long)inlet->faults);
+	if (inlet->intake->events.up)
+		inlet->intake->events.up(inlet->intake->events.arg, source);
 }
 
 void fg_source_fault(struct fg_source *source, int error, const char *what)
@@ -127,6 +130,8 @@ void fg_source_closed(struct fg_source *source)
 {
 	struct fg_inlet *inlet = (struct fg_inlet *)source;
 
+	if (inlet->intake->events.closed)
+		inlet->intake->events.closed(inlet->intake->events.arg, source);
 	inlet->reopen = true;
 	fg_loop_defer(source->loop, &inlet->act);
 }
@@ -167,6 +172,7 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_driv
 		.conf = conf->conf,
 		.loop = intake->conf.loop,
 		.gateway = intake->conf.gateway,
+		.commands = intake->conf.commands,
 		.logger = {
 			.log = intake->conf.log,
 			.component = conf->driver->name,

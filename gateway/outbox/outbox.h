@@ -27,6 +27,7 @@ struct fg_forward_conf {
 	struct fg_log *log;
 	struct fg_spool *spool;
 	struct fg_clock *clock;
+	struct fg_commands *commands;	/* for the bridges that may command */
 };
 
 struct fg_forward;

@@ -278,6 +278,7 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		.loop = forward->conf.loop,
 		.gateway = forward->conf.gateway,
 		.window = box->window,
+		.commands = conf->commands ? forward->conf.commands : NULL,
 		.logger = {
 			.log = forward->conf.log,
 			.component = conf->bridge->name,

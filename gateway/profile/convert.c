@@ -185,3 +185,42 @@ bool profile_convert(const struct profile_point *point, struct fg_value *value,
 		good = to_string(value, arena);
 	return good;
 }
+
+/* The map backwards: the text whose value this is. */
+static bool unmap(const struct fg_values *map, struct fg_value *value)
+{
+	char room[FG_NUMBER_MAX], theirs[FG_NUMBER_MAX];
+	struct fg_str text = text_of(value, room);
+
+	for (size_t i = 0; i < map->count; i++) {
+		if (fg_str_eq(text, text_of(&map->items[i], theirs))) {
+			*value = (struct fg_value){ .kind = FG_STRING,
+						    .s = fg_str_c(map->names[i]) };
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool unscale(const struct fg_point_conf *conf, struct fg_value *value)
+{
+	double d;
+
+	if (!fg_value_is_number(value) || conf->scale == 0)
+		return false;
+	d = (fg_value_double(value) - conf->offset) / conf->scale;
+	if (!isfinite(d))
+		return false;
+	/* 21.5 at a scale of 0.1 is 215, not 214.99999999999997 */
+	if (fabs(d - nearbyint(d)) < 1e-9 * fmax(1, fabs(d)))
+		d = nearbyint(d);
+	*value = fg_value_of_double(d);
+	return true;
+}
+
+bool profile_unconvert(const struct profile_point *point, struct fg_value *value)
+{
+	if (point->scales && !unscale(point->conf, value))
+		return false;
+	return point->conf->map.count == 0 || unmap(&point->conf->map, value);
+}

@@ -72,7 +72,8 @@ static void note_time(const struct fg_profile *profile, const struct fg_doc *doc
 		const struct fg_node *node = scalar_at(doc, &profile->time.items[i]);
 
 		if (node) {
-			reading->time_ns = profile_time(&profile->source->conf.time, &node->value);
+			reading->time_ns =
+				fg_profile_time(&profile->source->conf.time, &node->value);
 			return;
 		}
 	}

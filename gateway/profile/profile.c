@@ -219,6 +219,8 @@ static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 	if (r == 0)
 		r = compile_format(profile, set);
 	if (r == 0)
+		r = profile_compile_writes(profile, &set->arena, faults);
+	if (r == 0)
 		r = profile_compile_leaves(profile, &set->arena, set->seed);
 	return r < 0 ? r : profile_compile_places(profile, &set->arena);
 }
@@ -304,6 +306,16 @@ struct fg_profiles *fg_profiles_free(struct fg_profiles *set)
 		free(set);
 	}
 	return NULL;
+}
+
+size_t fg_profiles_count(const struct fg_profiles *set)
+{
+	return set->count;
+}
+
+const struct fg_profile *fg_profiles_at(const struct fg_profiles *set, size_t index)
+{
+	return &set->items[index];
 }
 
 const struct fg_profile *fg_profiles_find(const struct fg_profiles *set, const char *name)

@@ -31,6 +31,8 @@ int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 		    struct fg_profiles **ret_profiles);
 struct fg_profiles *fg_profiles_free(struct fg_profiles *);
 
+size_t fg_profiles_count(const struct fg_profiles *);
+const struct fg_profile *fg_profiles_at(const struct fg_profiles *, size_t index);
 const struct fg_profile *fg_profiles_find(const struct fg_profiles *, const char *name);
 /* The profile whose match is the most specific for the address, or NULL. *ret_taken: what {device}
  * and {point} took, empty what the pattern has not. */
@@ -77,3 +79,6 @@ void fg_reading_fini(struct fg_reading *);
 int fg_profile_read(const struct fg_profiles *, const struct fg_profile *profile,
 		    const struct fg_decode_context *, struct fg_str payload, struct fg_str prefix,
 		    struct fg_doc *doc, struct fg_reading *ret_reading);
+
+/* The time that a value is in the form that is given, or FG_TIME_NONE. */
+int64_t fg_profile_time(const struct fg_time_conf *, const struct fg_value *);

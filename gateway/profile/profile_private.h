@@ -53,6 +53,12 @@ struct profile_decoder {
 	bool looked;
 };
 
+/* One row of "write". */
+struct profile_write {
+	struct fg_pattern pattern;
+	const struct fg_write_conf *conf;
+};
+
 struct fg_profile {
 	const struct fg_named_profile *source;
 	struct profile_decoder *decoder;	/* NULL: by the payload */
@@ -67,6 +73,8 @@ struct fg_profile {
 	struct fg_csv_conf csv;
 	struct fg_fields fields;
 	const void *decode_conf;		/* what the decoder is told, or NULL */
+	struct profile_write *writes;
+	uint32_t nwrites;
 };
 
 struct fg_profiles {
@@ -96,6 +104,8 @@ int profile_compile_places(struct fg_profile *, struct fg_arena *);
 void profile_note_places(const struct fg_profile *, const struct fg_doc *, struct fg_reading *);
 /* The fields of the formats "binary" and "registers". */
 int profile_compile_fields(struct fg_profile *, struct fg_arena *);
+/* -EINVAL: a pattern is wrong, and a fault. */
+int profile_compile_writes(struct fg_profile *, struct fg_arena *, struct fg_faults *);
 int profile_compile_leaves(struct fg_profile *, struct fg_arena *, uint64_t seed);
 /* The unit of a value by its point's name. `around`: indices of the `depth` containers it is in,
  * outermost first. */
@@ -104,5 +114,5 @@ struct fg_str profile_leaf_unit(const struct profile_leaves *, const struct fg_d
 				const struct fg_value *value);
 /* Applies map, type, scale and offset. False: it cannot be what the point is declared to be. */
 bool profile_convert(const struct profile_point *, struct fg_value *value, struct fg_arena *);
-/* The time a leaf gives, or FG_TIME_NONE. */
-int64_t profile_time(const struct fg_time_conf *, const struct fg_value *);
+/* The other way: what the device takes for a value of the point. False: nothing. */
+bool profile_unconvert(const struct profile_point *, struct fg_value *value);

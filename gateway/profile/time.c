@@ -127,7 +127,7 @@ static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 	return fabs(us) < 9e15 ? (int64_t)us * 1000 : FG_TIME_NONE;
 }
 
-int64_t profile_time(const struct fg_time_conf *conf, const struct fg_value *value)
+int64_t fg_profile_time(const struct fg_time_conf *conf, const struct fg_value *value)
 {
 	switch (conf->as) {
 	case FG_TIME_UNIX:

@@ -1,5 +1,5 @@
-/* What the control socket can be asked (control/control.h): ledger, status, devices, reload, tail,
- * requeue and discard. Every answer is a line of JSON. */
+/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue,
+ * discard, and, in files of their own, devices and send. Every answer is a line of JSON. */
 #include "base/pattern.h"
 #include "record/pack.h"
 #include "run/private.h"
@@ -236,6 +236,7 @@ static const struct fg_control_call calls[] = {
 	{ "tail", call_tail },
 	{ "requeue", call_requeue },
 	{ "discard", call_discard },
+	{ "send", run_call_send },
 	{ 0 },
 };
 

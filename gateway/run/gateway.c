@@ -178,9 +178,22 @@ static int open_spool(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 	return r;
 }
 
+static int make_commands(struct fg_gateway *gateway)
+{
+	const struct fg_commands_conf conf = {
+		.loop = gateway->loop,
+		.log = gateway->log,
+		.level = run_level(gateway, "command"),
+		.clock = &gateway->clock,
+	};
+
+	return fg_commands_new(&conf, &gateway->commands);
+}
+
 static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *failure)
 {
 	const struct fg_config *config = gateway->now->config;
+	int r = make_commands(gateway);
 	struct fg_intake_conf intake = {
 		.gateway = gateway->id,
 		.spool_dir = gateway->spool_dir,
@@ -194,6 +207,7 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.clock = &gateway->clock,
 		.devices = gateway->devices,
 		.liveness = gateway->liveness,
+		.commands = gateway->commands,
 	};
 	struct fg_forward_conf forward = {
 		.gateway = gateway->id,
@@ -202,13 +216,16 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.log = gateway->log,
 		.spool = gateway->spool,
 		.clock = &gateway->clock,
+		.commands = gateway->commands,
 	};
-	int r = fg_intake_new(&intake, &gateway->intake);
 
+	if (r == 0)
+		r = fg_intake_new(&intake, &gateway->intake);
 	if (r == 0)
 		r = fg_forward_new(&forward, &gateway->forward);
 	if (r < 0)
 		return failed(failure, r, "out of memory");
+	fg_commands_set_intake(gateway->commands, gateway->intake);
 	fg_intake_set_profiles(gateway->intake, gateway->now->book.profiles);
 	fg_forward_on_up(gateway->forward, on_bridge_up, gateway);
 	return 0;
@@ -318,6 +335,7 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 	fg_intake_free(gateway->intake);
 	fg_forward_free(gateway->forward);
 	fg_liveness_free(gateway->liveness);
+	fg_commands_free(gateway->commands);
 	fg_devices_free(gateway->devices);
 	if (gateway->spool)
 		fg_spool_close(gateway->spool, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <fg/loop.h>
 
+#include "command/command.h"
 #include "control/control.h"
 #include "profile/book.h"
 #include "run/gateway.h"
@@ -31,6 +32,7 @@ struct fg_gateway {
 	struct fg_spool *spool;
 	struct fg_intake *intake;
 	struct fg_forward *forward;
+	struct fg_commands *commands;
 	struct fg_control *control;
 	struct fg_hook keep, forward_hook;
 	struct fg_timer clock_timer, status_timer, sweep_timer, ready_timer, stop_timer, watchdog;
@@ -69,6 +71,10 @@ uint64_t run_watchdog_ns(void);
 
 /* devices.c */
 void run_call_devices(void *arg, struct fg_control_client *, const struct fg_doc *request);
+
+/* send.c */
+void run_call_send(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_commands_state(struct fg_gateway *, struct fg_buf *out);
 
 /* calls.c: what the control socket can be asked. */
 int run_control_open(struct fg_gateway *);

@@ -188,6 +188,7 @@ void fg_gateway_state(struct fg_gateway *gateway, struct fg_buf *out)
 	fg_buf_text(out, "},\"links\":{");
 	fg_forward_each(gateway->forward, add_outbox, &listing);
 	fg_buf_char(out, '}');
+	run_commands_state(gateway, out);
 	add_process(gateway, out);
 	fg_buf_char(out, '}');
 }

@@ -82,6 +82,8 @@ void fg_gateway_stop(struct fg_gateway *gateway, void (*stopped)(void *arg), voi
 	gateway->stopped = stopped;
 	gateway->stopped_arg = arg;
 	run_notify("STOPPING=1");
+	/* First: their outcomes still go out with what is sent last. */
+	fg_commands_stop(gateway->commands);
 	if (gateway->control)
 		fg_control_close(gateway->control);
 	gateway->control = NULL;

@@ -2,7 +2,7 @@
 import re
 
 LAYERS = [{"base"}, {"loop", "record"}, {"decode", "spool", "adapt"},
-          {"profile", "device", "intake", "outbox", "config"}, {"control"}, {"run"}, {"cli"},
+          {"profile", "device", "intake", "outbox", "config"}, {"control", "command"}, {"run"}, {"cli"},
           {"main.c"}]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 # who may, beyond its own folder and the layers below, see a folder of its own layer: what the

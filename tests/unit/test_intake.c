@@ -185,7 +185,9 @@ static int teardown(void **state)
 
 static int submit(struct world *w, const char *address, const char *payload, uint64_t *ret_pos)
 {
-	struct fg_input input = { fg_str_c(address), fg_str_c(payload), -1, 0 };
+	struct fg_input input = { .address = fg_str_c(address),
+				  .payload = fg_str_c(payload),
+				  .content_format = -1 };
 
 	return fg_source_submit(w->source, &input, ret_pos);
 }

@@ -165,7 +165,7 @@ static void iso_times(void **state)
 		struct fg_time_conf conf = { .as = FG_TIME_ISO8601, .zone = (int)rows[i].zone };
 		struct fg_value value = { .kind = FG_STRING, .s = fg_str_c(rows[i].text) };
 
-		if (profile_time(&conf, &value) != rows[i].ns)
+		if (fg_profile_time(&conf, &value) != rows[i].ns)
 			fail_msg("%s", rows[i].text);
 	}
 }
@@ -176,19 +176,19 @@ static void unix_times(void **state)
 	struct fg_value value = number("1763788800");
 
 	(void)state;
-	assert_int_equal(profile_time(&s, &value), 1763788800000000000);
+	assert_int_equal(fg_profile_time(&s, &value), 1763788800000000000);
 	value = number("1763788800.25");
-	assert_int_equal(profile_time(&s, &value), 1763788800250000000);
+	assert_int_equal(fg_profile_time(&s, &value), 1763788800250000000);
 	value = number("1763788800250");
-	assert_int_equal(profile_time(&ms, &value), 1763788800250000000);
+	assert_int_equal(fg_profile_time(&ms, &value), 1763788800250000000);
 	value = (struct fg_value){ .kind = FG_STRING, .s = FG_STR("1763788800") };
-	assert_int_equal(profile_time(&s, &value), 1763788800000000000);
+	assert_int_equal(fg_profile_time(&s, &value), 1763788800000000000);
 	value = number("1e300");
-	assert_int_equal(profile_time(&s, &value), FG_TIME_NONE);
+	assert_int_equal(fg_profile_time(&s, &value), FG_TIME_NONE);
 	value = number("9223372036854775807");
-	assert_int_equal(profile_time(&s, &value), FG_TIME_NONE);
+	assert_int_equal(fg_profile_time(&s, &value), FG_TIME_NONE);
 	value = (struct fg_value){ .kind = FG_BOOL, .b = true };
-	assert_int_equal(profile_time(&s, &value), FG_TIME_NONE);
+	assert_int_equal(fg_profile_time(&s, &value), FG_TIME_NONE);
 }
 
 static void backoff_stays_in_its_bounds(void **state)

@@ -69,9 +69,10 @@ struct fg_request {
 	/* {"id","value","expires"} in JSON, or a bare value */
 	struct fg_str payload;
 	bool retained;		/* came from a broker's store: refused */
+	/* Tell what is known also of an id that was seen before. Else it is told nothing. */
+	bool again;
 	/* Called once with the outcome, possibly before fg_command_request() returns; `reply` is
-	 * handed back. Not called after fg_command_forget(arg), nor for an id whose outcome has
-	 * been told already. */
+	 * handed back. Not called after fg_command_forget(arg). */
 	void (*outcome)(void *arg, struct fg_str reply, const struct fg_request_result *);
 	void *arg;
 	struct fg_str reply;	/* FG_REQUEST_REPLY bytes at most; copied */

@@ -96,6 +96,9 @@ struct fg_driver {
 		       struct fg_framer_conf *ret_conf);
 	/* FG_ADDRESS_DEVICE: the profile that an instance names for a device, or NULL. */
 	const char *(*profile_of)(const void *conf, struct fg_str device);
+	/* Optional: the addresses an instance listens to, as patterns ("zigbee2mqtt/#"): tells
+	 * whose a device is that has not been heard yet. Borrowed from conf. */
+	const struct fg_list *(*listens)(const void *conf);
 	struct fg_driver_ops ops;
 };
 
