@@ -93,6 +93,7 @@ struct fg_profile_conf {
 	const char *checksum;
 	struct fg_csv_options csv;
 	struct fg_map write;		/* of struct fg_write_conf, by pattern of the point */
+	const char *write_like;		/* a profile's name: what it writes, this one does too */
 	struct fg_registers_options registers;
 };
 

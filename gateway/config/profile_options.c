@@ -259,5 +259,8 @@ const struct fg_option fg_options_profile[] = {
 	  .group = WRITE, .item_size = sizeof(struct fg_write_conf), .check = fg_pattern_check,
 	  .help = "How points are written by a command: by name, or by a pattern of names in "
 		  "which {point} marks what the templates mean by it." },
+	{ .name = "write_like", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_profile_conf, write_like), .min = 1,
+	  .help = "A profile that the same devices are heard by: what it writes, this one does." },
 	{ 0 },
 };

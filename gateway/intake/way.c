@@ -93,6 +93,9 @@ static void consider(struct candidate *best, struct fg_inlet *inlet,
 		return;
 	if (best->count && !shipped && best->shipped)
 		best->count = 0;
+	/* Profiles of one family are one way. */
+	if (best->count && best->inlet == inlet && best->write.conf == write.conf)
+		return;
 	if (best->count++ == 0) {
 		best->inlet = inlet;
 		best->write = write;
@@ -128,8 +131,8 @@ static void consider_named(struct candidate *best, struct fg_inlet *inlet,
 {
 	const struct fg_driver *driver = inlet->source.driver;
 	const char *name = driver->profile_of(inlet->source.conf, way->device);
-	const struct fg_profile *profile =
-		name ? fg_profiles_find(inlet->intake->profiles, name) : NULL;
+	const struct fg_profile *profile = name ? fg_profiles_find(inlet->intake->profiles, name) :
+						  NULL;
 
 	if (profile && driver->ops.command && !inlet->removing)
 		consider(best, inlet, profile, way->point);

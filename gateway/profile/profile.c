@@ -269,6 +269,8 @@ static int compile_all(struct fg_profiles *set, const struct fg_named_profile *c
 		if (r < 0)
 			result = -EINVAL;
 	}
+	if (profile_link_writes(set, faults) < 0)
+		result = -EINVAL;
 	return result < 0 ? result : check_ties(set, faults);
 }
 

@@ -75,6 +75,7 @@ struct fg_profile {
 	const void *decode_conf;		/* what the decoder is told, or NULL */
 	struct profile_write *writes;
 	uint32_t nwrites;
+	const struct fg_profile *write_like;	/* where to look beyond those, or NULL */
 };
 
 struct fg_profiles {
@@ -106,6 +107,8 @@ void profile_note_places(const struct fg_profile *, const struct fg_doc *, struc
 int profile_compile_fields(struct fg_profile *, struct fg_arena *);
 /* -EINVAL: a pattern is wrong, and a fault. */
 int profile_compile_writes(struct fg_profile *, struct fg_arena *, struct fg_faults *);
+/* When all are compiled: whose writes are whose too. -EINVAL, and a fault: there is no such. */
+int profile_link_writes(struct fg_profiles *, struct fg_faults *);
 int profile_compile_leaves(struct fg_profile *, struct fg_arena *, uint64_t seed);
 /* The unit of a value by its point's name. `around`: indices of the `depth` containers it is in,
  * outermost first. */

@@ -34,8 +34,28 @@ int profile_compile_writes(struct fg_profile *profile, struct fg_arena *arena,
 	return 0;
 }
 
-bool fg_profile_writes(const struct fg_profile *profile, struct fg_str point,
-		       struct fg_write *ret_write)
+int profile_link_writes(struct fg_profiles *set, struct fg_faults *faults)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		struct fg_profile *profile = &set->items[i];
+		const char *name = profile->source->conf.write_like;
+		char pointer[256];
+
+		profile->write_like = name ? fg_profiles_find(set, name) : NULL;
+		if (!name || profile->write_like || profile->source->shipped)
+			continue;
+		snprintf(pointer, sizeof(pointer), "/profiles/%s/write_like",
+			 profile->source->name);
+		fg_fault(faults, pointer, "there is no profile '%s'", name);
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static bool writes_itself(const struct fg_profile *profile, struct fg_str point,
+			  struct fg_write *ret_write)
 {
 	const struct profile_write *best = NULL;
 	struct fg_pattern_taken taken, best_taken = { { NULL, 0 }, { NULL, 0 } };
@@ -58,6 +78,14 @@ bool fg_profile_writes(const struct fg_profile *profile, struct fg_str point,
 		.taken = best_taken.point.len ? best_taken.point : point,
 	};
 	return true;
+}
+
+bool fg_profile_writes(const struct fg_profile *profile, struct fg_str point,
+		       struct fg_write *ret_write)
+{
+	/* One step only: two profiles may name each other. */
+	return writes_itself(profile, point, ret_write) ||
+	       (profile->write_like && writes_itself(profile->write_like, point, ret_write));
 }
 
 bool fg_profile_overlaps(const struct fg_profile *profile, const struct fg_list *patterns)
@@ -212,6 +240,15 @@ static bool text_is_plain(const struct fg_value *value)
 	return true;
 }
 
+/* Where it would end a string or a line of the template, a name could say something else. */
+static bool name_is_plain(struct fg_str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.ptr[i] < 0x20 || strchr("\"\\\x7f", name.ptr[i]))
+			return false;
+	return true;
+}
+
 static const char *why_not(const struct fg_write *write, struct fg_value *value)
 {
 	const struct profile_point *point = point_named(write->profile, write->point);
@@ -259,7 +296,10 @@ int fg_write_render(const struct fg_write *write, struct fg_str device, struct f
 	if (!point)
 		return -ENOMEM;
 	with.point = fg_str(point, fg_name_unescape(write->taken, point));
-	*ret_why = why_not(write, value);
+	if (!name_is_plain(device) || !name_is_plain(with.point))
+		*ret_why = "a name that cannot be put into a template";
+	else
+		*ret_why = why_not(write, value);
 	if (*ret_why)
 		return -EINVAL;
 	fg_buf_init(&out, PAYLOAD_MAX);
