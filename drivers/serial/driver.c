@@ -246,21 +246,6 @@ static void serial_resume(struct fg_source *source)
 	fg_io_sync(&serial->io, serial->port.fd, FG_READ, false);
 }
 
-/* What the device does not do of what was asked. */
-static int port_refused(struct serial *serial, int error)
-{
-	static const char *const words[][2] = {
-		{ "speed", "the port does not do this speed" },
-		{ "mode", "the port does not do this mode" },
-		{ "raw mode", "the port cannot be set raw" },
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (error == -EOPNOTSUPP && strcmp(words[i][0], serial->port.differs) == 0)
-			fg_source_fault(serial->source, error, words[i][1]);
-	return error;
-}
-
 static int port_begin(struct serial *serial, const struct serial_conf *conf)
 {
 	const struct fg_tty_line line = {
@@ -270,8 +255,10 @@ static int port_begin(struct serial *serial, const struct serial_conf *conf)
 	};
 	int err = fg_tty_open(&serial->port, conf->port, &line);
 
+	if (err == -EOPNOTSUPP)
+		fg_source_fault(serial->source, err, fg_tty_refused(&serial->port));
 	if (err < 0)
-		return port_refused(serial, err);
+		return err;
 	if (serial->port.differs)
 		fg_log(&serial->source->logger, FG_WARN, "the port leaves out a setting",
 		       "setting=\"%s\"", serial->port.differs);

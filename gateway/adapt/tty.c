@@ -152,3 +152,17 @@ void fg_tty_drain(const struct fg_tty *port)
 {
 	tcflush(port->fd, TCIFLUSH);
 }
+
+const char *fg_tty_refused(const struct fg_tty *port)
+{
+	static const char *const words[][2] = {
+		{ "speed", "the port does not do this speed" },
+		{ "mode", "the port does not do this mode" },
+		{ "raw mode", "the port cannot be set raw" },
+	};
+
+	for (size_t i = 0; port->differs && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i][0], port->differs) == 0)
+			return words[i][1];
+	return "the port does not do this line";
+}

@@ -23,6 +23,9 @@ struct fg_tty {
  * is opened all the same, with `differs` set. */
 int fg_tty_open(struct fg_tty *port, const char *path, const struct fg_tty_line *line);
 
+/* Why it was not opened with -EOPNOTSUPP, as a sentence. */
+const char *fg_tty_refused(const struct fg_tty *port);
+
 /* RS-485 by the UART's own driver: who drives the line when is switched by the kernel, in time. */
 struct fg_tty_rs485 {
 	bool enabled;
