@@ -18,7 +18,7 @@ int modbus_device_init(struct modbus *bus, struct modbus_device *device, size_t 
 	device->name = bus->conf->devices.names[index];
 	device->conf = &confs[index];
 	device->interval_ns = (uint64_t)(device->conf->interval_ns ? device->conf->interval_ns :
-								    bus->conf->interval_ns);
+								     bus->conf->interval_ns);
 	device->due_ns = fg_loop_now(bus->source->loop);
 	r = fg_source_registers(bus->source, device->conf->profile, &registers);
 	if (r < 0)

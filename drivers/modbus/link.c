@@ -146,8 +146,8 @@ static void link_connect(struct modbus_link *link, int error)
 
 static void connect_late(struct fg_timer *timer)
 {
-	struct modbus_link *link = (struct modbus_link *)((char *)timer - offsetof(struct modbus_link,
-										   connecting));
+	size_t offset = offsetof(struct modbus_link, connecting);
+	struct modbus_link *link = (struct modbus_link *)((char *)timer - offset);
 
 	link_connect(link, -ETIMEDOUT);
 }

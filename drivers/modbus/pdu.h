@@ -41,8 +41,8 @@ void modbus_request_write(struct modbus_request *request, uint8_t unit,
 
 enum modbus_answer { MODBUS_GOOD, MODBUS_REFUSED, MODBUS_WRONG };
 
-/* Whether a PDU answers the request. GOOD: *ret_data are the bytes read, empty for a write; REFUSED:
- * *ret_code says why. */
+/* Whether a PDU answers the request. GOOD: *ret_data are the bytes read, empty for a write;
+ * REFUSED: *ret_code says why. */
 enum modbus_answer modbus_answer_read(const struct modbus_request *request, struct fg_str pdu,
 				      uint8_t *ret_code, struct fg_str *ret_data);
 

@@ -83,8 +83,7 @@ bool modbus_plan_split(struct modbus_plan *plan, size_t at)
 		return false;
 	}
 	/* each read has a span of its own, so there is room for one more */
-	memmove(&plan->reads[at + 1], &plan->reads[at],
-		(plan->count - at) * sizeof(*plan->reads));
+	memmove(&plan->reads[at + 1], &plan->reads[at], (plan->count - at) * sizeof(*plan->reads));
 	plan->count++;
 	plan->reads[at] = read_from(plan, whole.first, half);
 	plan->reads[at + 1] = read_from(plan, whole.first + half, whole.count - half);
