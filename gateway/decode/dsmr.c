@@ -193,14 +193,25 @@ static struct fg_str line_take(struct fg_str *rest)
 	return line;
 }
 
+/* P1 has an empty line behind the identification and whole OBIS codes; the readout of IEC 62056-21
+ * may have that line too, but then short codes or the mark of a block's beginning. */
+static bool p1_like(struct fg_str rest)
+{
+	if (line_take(&rest).len)
+		return false;
+	struct fg_str first = line_take(&rest);
+	const char *open = memchr(first.ptr, '(', first.len);
+
+	return open && first.ptr[0] != STX && memchr(first.ptr, ':', (size_t)(open - first.ptr));
+}
+
 static const char *lines_read(struct dsmr *d)
 {
 	struct fg_str rest = d->text;
 	struct fg_str head = line_take(&rest);
 
 	d->w.doc->device = fg_str(head.ptr + 1, head.len - 1);
-	/* P1 has an empty line here, IEC 62056-21 at most the mark of a block's beginning */
-	d->p1 = d->crc || (rest.len && (rest.ptr[0] == '\r' || rest.ptr[0] == '\n'));
+	d->p1 = d->crc || p1_like(rest);
 	while (rest.len) {
 		struct fg_str line = line_take(&rest);
 

@@ -115,7 +115,7 @@ static struct fg_str text_read(struct mbus *m, const uint8_t *p, size_t len)
 	return fg_str(text, n);
 }
 
-static struct fg_str hex_text(struct mbus *m, const uint8_t *p, size_t len)
+static struct fg_str hex_text(struct mbus *m, const uint8_t *p, size_t len, bool reversed)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	char *text = fg_doc_text(m->w.doc, len * 3);
@@ -125,24 +125,26 @@ static struct fg_str hex_text(struct mbus *m, const uint8_t *p, size_t len)
 		return FG_STR("");
 	}
 	for (size_t i = 0; i < len; i++) {
-		text[3 * i] = digits[p[i] >> 4];
-		text[3 * i + 1] = digits[p[i] & 15];
+		uint8_t byte = p[reversed ? len - 1 - i : i];
+
+		text[3 * i] = digits[byte >> 4];
+		text[3 * i + 1] = digits[byte & 15];
 		text[3 * i + 2] = ' ';
 	}
 	return fg_str(text, len ? len * 3 - 1 : 0);
 }
 
-/* Types G, F and I of EN 13757-3 annex A; a time that calls itself invalid is none. */
+/* Types G, F and I of EN 13757-3 annex A. */
 static struct fg_str date_read(struct mbus *m, const uint8_t *p, size_t len)
 {
 	const uint8_t *d = p + (len == 2 ? 0 : len == 4 ? 2 : 3);
-	unsigned year = 2000u + (d[0] >> 5 | (d[1] & 0xf0u) >> 1), month = d[1] & 15,
-		 day = d[0] & 31;
+	unsigned year = d[0] >> 5 | (d[1] & 0xf0u) >> 1, month = d[1] & 15, day = d[0] & 31;
+	unsigned century = len == 4 ? d[-1] >> 5 & 3u : 1;
 
+	/* old meters know no centuries: their years up to 80 are this one's */
+	year += century == 0 && year > 80 ? 1900 : 1900 + 100 * (century ? century : 1);
 	if (len == 2)
 		return fg_writer_printf(&m->w, "%04u-%02u-%02u", year, month, day);
-	if (p[len == 4 ? 0 : 1] & 0x80)
-		return FG_STR("");
 	return fg_writer_printf(&m->w, "%04u-%02u-%02uT%02u:%02u:%02uZ", year, month, day,
 				d[-1] & 31u, d[-2] & 63u, len == 4 ? 0u : p[0] & 63u);
 }
@@ -152,6 +154,12 @@ static bool is_date(const struct record *r, size_t len)
 	if (len == 2)
 		return r->code == 0x6c;
 	return (len == 4 || len == 6) && (r->code == 0x6d || r->code == 0x130 || r->code == 0x170);
+}
+
+/* A time that calls itself invalid is none. */
+static bool date_good(const uint8_t *p, size_t len)
+{
+	return len == 2 || !(p[len == 4 ? 0 : 1] & 0x80);
 }
 
 /* Multiplies by what the quantity's unit is and by the record's own correction factor. */
@@ -209,13 +217,19 @@ static void variable_write(struct mbus *m, const struct record *r, const struct 
 	if (*p < 0xc0) {
 		if (take(m, *p, &body))
 			fg_writer_text(&m->w, name, text_read(m, body, *p));
-	} else if (*p < 0xe0 && (*p & 15) <= 8) {
+	} else if (*p < 0xe0 && (*p & 15) <= 9) {
 		if (take(m, *p & 15, &body) && bcd(body, *p & 15, &n))
 			fg_writer_add(&m->w, name, scaled(r, q, *p < 0xd0 ? n : -n),
 				      fg_str_c(q->unit));
 	} else if (*p >= 0xe0 && *p < 0xf0) {
 		if (take(m, *p & 15, &body))
 			fg_writer_add(&m->w, name, fg_value_data(body, *p & 15), FG_STR(""));
+	} else if (*p >= 0xf0 && *p <= 0xf6) {
+		/* a number too long for one, the highest byte first */
+		size_t len = *p < 0xf5 ? 4u * (*p - 0xecu) : *p == 0xf5 ? 48 : 64;
+
+		if (take(m, len, &body))
+			fg_writer_text(&m->w, name, hex_text(m, body, len, true));
 	} else {
 		m->reason = "reserved length of a record";
 	}
@@ -241,9 +255,10 @@ static void value_write(struct mbus *m, const struct record *r, const struct fg_
 		fg_writer_text(&m->w, name, FG_STR(""));
 	else if (type == TYPE_REAL)
 		real_write(m, r, q, name, p);
-	else if (type < TYPE_SELECTION && is_date(r, len))
-		fg_writer_text(&m->w, name, date_read(m, p, len));
-	else if (type < TYPE_SELECTION)
+	else if (type < TYPE_SELECTION && is_date(r, len)) {
+		if (date_good(p, len))
+			fg_writer_text(&m->w, name, date_read(m, p, len));
+	} else if (type < TYPE_SELECTION)
 		fg_writer_add(&m->w, name, scaled(r, q, integer(p, len)), fg_str_c(q->unit));
 	else if (len && bcd(p, len, &n))
 		fg_writer_add(&m->w, name, scaled(r, q, n), fg_str_c(q->unit));
@@ -282,7 +297,7 @@ static void record_read(struct mbus *m)
 
 	r.dif = *m->p++;
 	if (r.dif == DIF_MANUFACTURER || r.dif == DIF_MORE) {
-		fg_writer_text(&m->w, r.number, hex_text(m, m->p, (size_t)(m->end - m->p)));
+		fg_writer_text(&m->w, r.number, hex_text(m, m->p, (size_t)(m->end - m->p), false));
 		m->p = m->end;
 		return;
 	}
@@ -310,9 +325,23 @@ static struct fg_str device_name(struct mbus *m, const uint8_t *id, const uint8_
 	uint32_t number = (uint32_t)little_endian(id, 4);
 
 	if (!maker)
-		return fg_writer_printf(&m->w, "/%x", number);
-	return fg_writer_printf(&m->w, "%c%c%c/%x", (code >> 10 & 31) + 64, (code >> 5 & 31) + 64,
+		return fg_writer_printf(&m->w, "/%X", number);
+	return fg_writer_printf(&m->w, "%c%c%c/%X", (code >> 10 & 31) + 64, (code >> 5 & 31) + 64,
 				(code & 31) + 64, number);
+}
+
+/*
+ * By the mode in the configuration field. Modes from 16 on were never given out: in older meters
+ * this is a signature. 5 and 7 say how many blocks they cover, and what begins in fillers has been
+ * decrypted.
+ */
+static bool is_encrypted(const struct mbus *m, const uint8_t *head)
+{
+	unsigned mode = head[11] & 0x1f;
+
+	if (mode == 0 || mode > 15 || ((mode == 5 || mode == 7) && head[10] >> 4 == 0))
+		return false;
+	return !(m->end - m->p >= 2 && m->p[0] == 0x2f && m->p[1] == 0x2f);
 }
 
 static void variable_read(struct mbus *m)
@@ -321,8 +350,7 @@ static void variable_read(struct mbus *m)
 
 	if (!take(m, HEADER, &head))
 		return;
-	/* the mode of encryption; what begins in fillers has been decrypted */
-	if (head[11] & 0x1f && !(m->end - m->p >= 2 && m->p[0] == 0x2f && m->p[1] == 0x2f)) {
+	if (is_encrypted(m, head)) {
 		m->reason = "encrypted";
 		return;
 	}

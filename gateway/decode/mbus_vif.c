@@ -40,7 +40,7 @@ static const struct {
 	{ 0x100, 0x103, -3, 0, "Credit", "" },
 	{ 0x104, 0x107, -3, 0, "Debit", "" },
 	{ 0x108, 0x108, 0, 0, "Access Number (transmission count)", "" },
-	{ 0x109, 0x109, 0, 0, "Device type", "" },
+	{ 0x109, 0x109, 0, 0, "Medium", "" },
 	{ 0x10a, 0x10a, 0, 0, "Manufacturer", "" },
 	{ 0x10b, 0x10b, 0, 0, "Parameter set identification", "" },
 	{ 0x10c, 0x10c, 0, 0, "Model / Version", "" },

@@ -50,38 +50,48 @@ static void word(struct nmea *n, const char *name, size_t at)
 		named(n, name, fg_value_text(field(n, at)), "");
 }
 
-/* ddmm.mmm or dddmm.mmm and the hemisphere behind it; one rounding only. */
-static void angle(struct nmea *n, const char *name, size_t at, const char *hemispheres,
-		  double limit)
+/* ddmm.mmm or dddmm.mmm and the hemisphere behind it; one rounding only. 60 minutes are what some
+ * receivers make of 59.99999. */
+static bool angle(const struct nmea *n, size_t at, const char *hemispheres, double limit,
+		  double *ret_degrees)
 {
 	struct fg_str text = field(n, at), side = field(n, at + 1);
 	struct fg_value minutes;
 	uint32_t degrees = 0;
 	size_t whole = 0;
 
-	if (text.len == 0 && side.len == 0)
-		return;
 	while (whole < text.len && text.ptr[whole] >= '0' && text.ptr[whole] <= '9')
 		whole++;
 	if (whole < 3 || whole > 5 || side.len != 1 || !strchr(hemispheres, side.ptr[0]) ||
 	    !fg_digits_parse(fg_str(text.ptr, whole - 2), &degrees) ||
-	    !fg_decimal_parse(fg_str(text.ptr + whole - 2, text.len - whole + 2), &minutes)) {
-		n->malformed = true;
-		return;
-	}
+	    !fg_decimal_parse(fg_str(text.ptr + whole - 2, text.len - whole + 2), &minutes))
+		return false;
 	double value = ((double)degrees * 60 + fg_value_double(&minutes)) / 60;
 
-	if (fg_value_double(&minutes) >= 60 || value > limit) {
-		n->malformed = true;
-		return;
-	}
-	named(n, name, fg_value_of_double(side.ptr[0] == hemispheres[1] ? -value : value), name);
+	if (fg_value_double(&minutes) > 60 || value > limit)
+		return false;
+	*ret_degrees = side.ptr[0] == hemispheres[1] ? -value : value;
+	return true;
 }
 
-static void position(struct nmea *n, size_t at)
+/* Before they know where they are, receivers fill in what is no place on earth, and say so: that
+ * is left out, and the rest of the sentence stands. */
+static void coordinate(struct nmea *n, const char *name, size_t at, double limit, bool fix)
 {
-	angle(n, "lat", at, "NS", 90);
-	angle(n, "lon", at + 2, "EW", 180);
+	double degrees;
+
+	if (field(n, at).len == 0 && field(n, at + 1).len == 0)
+		return;
+	if (angle(n, at, limit > 90 ? "EW" : "NS", limit, &degrees))
+		named(n, name, fg_value_of_double(degrees), name);
+	else
+		n->malformed |= fix;
+}
+
+static void position(struct nmea *n, size_t at, bool fix)
+{
+	coordinate(n, "lat", at, 90, fix);
+	coordinate(n, "lon", at + 2, 180, fix);
 }
 
 /* hhmmss or hhmmss.sss, and a day: the time of the payload. */
@@ -113,7 +123,7 @@ static void rmc(struct nmea *n)
 	uint32_t day, month, year;
 
 	word(n, "status", 1);
-	position(n, 2);
+	position(n, 2, !fg_str_eq_c(field(n, 1), "V"));
 	number(n, "speed_kn", 6, "");
 	number(n, "course", 7, "deg");
 	if (date.len == 6 && fg_digits_parse(fg_str(date.ptr, 2), &day) &&
@@ -133,7 +143,7 @@ static void zda(struct nmea *n)
 
 static void gga(struct nmea *n)
 {
-	position(n, 1);
+	position(n, 1, !fg_str_eq_c(field(n, 5), "0"));
 	number(n, "quality", 5, "");
 	number(n, "satellites", 6, "");
 	number(n, "hdop", 7, "");
@@ -143,7 +153,7 @@ static void gga(struct nmea *n)
 
 static void gns(struct nmea *n)
 {
-	position(n, 1);
+	position(n, 1, true);
 	word(n, "mode", 5);
 	number(n, "satellites", 6, "");
 	number(n, "hdop", 7, "");
@@ -153,16 +163,19 @@ static void gns(struct nmea *n)
 
 static void gll(struct nmea *n)
 {
-	position(n, 0);
+	position(n, 0, !fg_str_eq_c(field(n, 5), "V"));
 	word(n, "status", 5);
 }
 
+/* The oldest receivers have no letter behind each number. */
 static void vtg(struct nmea *n)
 {
+	size_t step = n->count == 4 ? 1 : 2;
+
 	number(n, "course", 0, "deg");
-	number(n, "course_magnetic", 2, "deg");
-	number(n, "speed_kn", 4, "");
-	number(n, "speed_kmh", 6, "km/h");
+	number(n, "course_magnetic", step, "deg");
+	number(n, "speed_kn", 2 * step, "");
+	number(n, "speed_kmh", 3 * step, "km/h");
 }
 
 static void hdt(struct nmea *n)
@@ -288,7 +301,16 @@ static bool address_good(struct fg_str address)
 
 static const char *fields_split(struct nmea *n, struct fg_str body)
 {
+	static const char text[] = "PSRFTXT"; /* this one's only field follows without a comma */
 	const char *p = body.ptr, *end = p + body.len;
+
+	if (body.len > sizeof(text) && memcmp(p, text, sizeof(text) - 1) == 0 &&
+	    p[sizeof(text) - 1] != ',') {
+		n->address = fg_str_c(text);
+		n->fields[0] = fg_str(p + sizeof(text) - 1, body.len - sizeof(text) + 1);
+		n->count = 1;
+		return NULL;
+	}
 
 	for (size_t at = 0;; at++) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
@@ -339,6 +361,24 @@ static int sentence_write(struct nmea *n, struct fg_doc *doc)
 	return fg_writer_end(&n->w);
 }
 
+/* Takes off the line's end, blanks, and what leads a sentence in a datagram of IEC 61162-450. */
+static struct fg_str sentence_trim(struct fg_str text)
+{
+	static const char datagram[] = "UdPbC"; /* with its NUL */
+
+	if (text.len >= sizeof(datagram) && memcmp(text.ptr, datagram, sizeof(datagram)) == 0)
+		text = fg_str(text.ptr + sizeof(datagram), text.len - sizeof(datagram));
+	if (text.len && text.ptr[text.len - 1] == '\n')
+		text.len--;
+	if (text.len && text.ptr[text.len - 1] == '\r')
+		text.len--;
+	while (text.len && text.ptr[text.len - 1] == ' ')
+		text.len--;
+	while (text.len && text.ptr[0] == ' ')
+		text = fg_str(text.ptr + 1, text.len - 1);
+	return text;
+}
+
 static int nmea_decode(const struct fg_decode_context *ctx, struct fg_str text, struct fg_doc *doc)
 {
 	struct nmea n;
@@ -347,10 +387,7 @@ static int nmea_decode(const struct fg_decode_context *ctx, struct fg_str text, 
 	(void)ctx;
 	n.count = n.written = 0;
 	n.malformed = false;
-	if (text.len && text.ptr[text.len - 1] == '\n')
-		text.len--;
-	if (text.len && text.ptr[text.len - 1] == '\r')
-		text.len--;
+	text = sentence_trim(text);
 	if (text.len > SENTENCE_MAX)
 		return fg_doc_bad(doc, "longer than a sentence", SENTENCE_MAX);
 	for (size_t i = 0; i < text.len; i++) {

@@ -27,6 +27,7 @@ enum coding {
 	COUNT_8,
 	COUNT_8_ANY,
 	COUNT_16,
+	INDEX_16, /* none above 500 */
 	COUNT_24,
 	TENTHS_16,
 	CENTS_24,
@@ -92,8 +93,8 @@ static const struct field fields_e0[] = {
 	{ 11, TENTHS_16, 0, "pm4p0_ppm", "ppm" },
 	{ 13, TENTHS_16, 0, "pm10p0_ppm", "ppm" },
 	{ 15, COUNT_16, 0, "co2", "ppm" },
-	{ 17, COUNT_16, 0, "voc_index", NULL },
-	{ 19, COUNT_16, 0, "nox_index", NULL },
+	{ 17, INDEX_16, 0, "voc_index", NULL },
+	{ 19, INDEX_16, 0, "nox_index", NULL },
 	{ 21, COUNT_16, 0, "luminosity", NULL },
 	{ 23, SOUND_8, 0, "sound_avg_dba", NULL },
 	{ 24, SOUND_8, 0, "sound_peak_spl_db", NULL },
@@ -224,6 +225,8 @@ static bool read_large(const struct field *f, const uint8_t *p, struct fg_value 
 		return (n & 0x1f) != 0x1f && scaled((n & 0x1f) * 2 - 40, 0, ret_value);
 	case COUNT_16:
 		return n != 0xffff && scaled(n, 0, ret_value);
+	case INDEX_16:
+		return n <= 500 && scaled(n, 0, ret_value);
 	case TENTHS_16:
 		return n != 0xffff && scaled(n, -1, ret_value);
 	case COUNT_24:
@@ -248,6 +251,7 @@ static bool is_large(const struct field *f)
 	case BATTERY:
 	case TX_POWER:
 	case COUNT_16:
+	case INDEX_16:
 	case TENTHS_16:
 	case COUNT_24:
 	case CENTS_24:

@@ -13,6 +13,8 @@ enum { /* CoAP Content-Formats (RFC 8428 section 12.3.1) */
        SENSML_CBOR = 113,
 };
 
+enum { CBOR_ARRAY_UNENDING = 0x9f };
+
 static bool looks_like_json(struct fg_str payload)
 {
 	size_t i = 0;
@@ -55,6 +57,8 @@ static int pack_resolve(struct fg_doc *doc, bool cbor)
 			return r;
 		at = next;
 	}
+	if (records && doc->nodes[records].dead)
+		return fg_doc_bad(doc, "SenML record without a value", 0);
 	doc->len = 1 + records;
 	doc->nodes[0].type = FG_NODE_OBJECT;
 	doc->nodes[0].next = doc->len;
@@ -77,6 +81,10 @@ static int senml_decode(const struct fg_decode_context *ctx, struct fg_str paylo
 		cbor = true;
 		break;
 	}
+	/* only a stream's array may leave its length open (RFC 8428 section 6) */
+	if (cbor && ctx->content_format != SENSML_CBOR && payload.len &&
+	    (uint8_t)payload.ptr[0] == CBOR_ARRAY_UNENDING)
+		return fg_doc_bad(doc, "SenML pack without a length", 0);
 	r = cbor ? fg_cbor_parse(payload, true, doc) : fg_json_parse(payload, doc);
 	return r ? r : pack_resolve(doc, cbor);
 }

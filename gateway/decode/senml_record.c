@@ -25,14 +25,16 @@ static const struct {
 	{ "vd", FG_SENML_VD }, { "s", FG_SENML_S },   { "ut", FG_SENML_UT },
 	{ "bn", FG_SENML_BN }, { "bt", FG_SENML_BT }, { "bu", FG_SENML_BU },
 	{ "bv", FG_SENML_BV }, { "bs", FG_SENML_BS }, { "bver", FG_SENML_BVER },
+	{ "vlo", FG_SENML_VLO },
 };
 
-static bool text_label(struct fg_str key, enum fg_senml_label *ret)
+/* In CBOR fields have numbers; a text there is a field that was given none. */
+static bool text_label(struct fg_str key, bool cbor, enum fg_senml_label *ret)
 {
 	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
 		if (fg_str_eq_c(key, labels[i].name)) {
 			*ret = labels[i].label;
-			return true;
+			return !cbor || *ret == FG_SENML_VLO;
 		}
 	}
 	return false;
@@ -63,7 +65,7 @@ const char *fg_senml_collect(const struct fg_doc *doc, uint32_t at, bool cbor,
 
 		if (node->dead)
 			continue;
-		if (node->whole ? integer_label(key, &label) : !cbor && text_label(key, &label))
+		if (node->whole ? integer_label(key, &label) : text_label(key, cbor, &label))
 			ret->field[label - FG_SENML_FIRST] = node;
 		else if (!node->whole && key.len && key.ptr[key.len - 1] == '_')
 			return "unknown SenML field that must be understood";
@@ -346,9 +348,11 @@ static const char *value_resolve(struct fg_doc *doc, const struct fg_senml_base 
 	const struct fg_node *vs = fg_senml_field(f, FG_SENML_VS);
 	const struct fg_node *vb = fg_senml_field(f, FG_SENML_VB);
 	const struct fg_node *vd = fg_senml_field(f, FG_SENML_VD);
+	const struct fg_node *vlo = fg_senml_field(f, FG_SENML_VLO);
 
-	if (!!v + !!vs + !!vb + !!vd > 1)
+	if (!!v + !!vs + !!vb + !!vd + !!vlo > 1)
 		return "SenML record with two values";
+	vs = vlo ? vlo : vs;
 	if (v || (!vs && !vb && !vd && !fg_senml_field(f, FG_SENML_S)))
 		return number_resolve(base, v, node);
 	if (vd)
@@ -360,6 +364,20 @@ static const char *value_resolve(struct fg_doc *doc, const struct fg_senml_base 
 	return NULL;
 }
 
+/* Nothing but base fields for the records behind it, as in RFC 8428 section 5.1.7. */
+static bool is_base_only(const struct fg_senml_base *base, const struct fg_senml_fields *f)
+{
+	bool any = false;
+
+	for (int label = FG_SENML_FIRST; label < FG_SENML_N; label++)
+		any |= fg_senml_field(f, (enum fg_senml_label)label) != NULL;
+	for (int label = FG_SENML_N; label <= FG_SENML_VLO; label++) {
+		if (fg_senml_field(f, (enum fg_senml_label)label))
+			return false;
+	}
+	return any && base->value.kind == FG_NONE && base->sum.kind == FG_NONE;
+}
+
 const char *fg_senml_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 			     const struct fg_senml_fields *f, struct fg_node *ret_node)
 {
@@ -367,6 +385,10 @@ const char *fg_senml_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 	struct fg_value update = { .kind = FG_NONE };
 	const char *bad = base_take(f, base);
 
+	if (!bad && is_base_only(base, f)) {
+		*ret_node = (struct fg_node){ .type = FG_NODE_NULL, .dead = true };
+		return NULL;
+	}
 	node.unit = base->unit;
 	if (!bad)
 		bad = name_resolve(doc, base, f, &node.key);

@@ -21,11 +21,12 @@ enum fg_senml_label {
 	FG_SENML_T,
 	FG_SENML_UT,
 	FG_SENML_VD,
+	FG_SENML_VLO, /* an object link of LwM2M, which has no number */
 };
 
 enum {
 	FG_SENML_FIRST = FG_SENML_BS,
-	FG_SENML_FIELDS = FG_SENML_VD - FG_SENML_BS + 1,
+	FG_SENML_FIELDS = FG_SENML_VLO - FG_SENML_BS + 1,
 };
 
 /* The fields of one record, by label; nodes of the pack's own tree, NULL: absent. */
@@ -53,7 +54,7 @@ struct fg_senml_base {
  * understood). */
 const char *fg_senml_collect(const struct fg_doc *doc, uint32_t at, bool cbor,
 			     struct fg_senml_fields *ret);
-/* Takes over the record's base fields and makes a resolved node of the rest. Names may be put
- * into the document's text. Returns NULL or the reason. */
+/* Takes over the record's base fields and makes a resolved node of the rest, a dead one if there is
+ * none. Names may be put into the document's text. Returns NULL or the reason. */
 const char *fg_senml_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 			     const struct fg_senml_fields *fields, struct fg_node *ret_node);

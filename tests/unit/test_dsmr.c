@@ -61,6 +61,11 @@ static const struct doc_case telegrams_cases[] = {
 	  "1=123.45(kWh),1-0:31.7.0=3(A),1-0:99.97.0=['1','0-0:96.7.19','250101"
 	  "000000W',300(s)],0-1:24.2.1=12.345(m3),0-1:24.2.3=1.5,0-0:96.13.0=''"
 	  "}" },
+	{ P("/XYZ5METER\r\n\r\nF.F(00)\r\n1.8.0(17)\r\n!\r\n"), "{F.F=0,1.8.0=17}" },
+	{ P("/XYZ5METER\r\n\r\n\x02"
+	    "1-0:1.8.0*255(17)\r\n!\r\n"),
+	  "{1-0:1.8.0*255=17}" },
+	{ P("/XYZ5METER\r\n\r\n1-0:96.5.5*255(80)\r\n!\r\n"), "{1-0:96.5.5*255='80'}" },
 	{ P(""), "!does not begin with an identification" },
 	{ P("/\x3f!\r\n"), "!does not begin with an identification" },
 	{ P("/ABC5TEST\r\n\r\n1-3:0.2.8(50)\r\n0-0:1.0.0(250611121314S)\r\n0-0:96"

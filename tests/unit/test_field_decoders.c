@@ -71,6 +71,13 @@ static void test_ruuvi(void **state)
 			"\x07\x00\x09\x01\x02\x03\x04\x05\x06"),
 		  "{humidity_rh=50(%RH),pressure_pa=100000(Pa),temperature_c=20(Cel),"
 		  "battery_v=2.998(V),measurement_count=9,movement_count=7,tx_power=4(dBm)}" },
+		{ BYTES("\xe0\x0f\xa0\x4e\x20\xc3\x50\x00\x0a\x00\x14\x00\x1e\x00\x28"
+			"\x01\x90\x01\xff\x00\x02\x00\x64\x50\x60\x00\x07\x64\x00\xff\xff"
+			"\xff\xff\xff\x01\x02\x03\x04\x05\x06"),
+		  "{temperature_c=20(Cel),humidity_rh=50(%RH),pressure_pa=100000(Pa),"
+		  "pm1p0_ppm=1(ppm),pm2p5_ppm=2(ppm),pm4p0_ppm=3(ppm),pm10p0_ppm=4(ppm),"
+		  "co2=400(ppm),voc_index=nonfinite,nox_index=2,luminosity=100,"
+		  "sound_avg_dba=40,sound_peak_spl_db=48,measurement_count=7,voltage=3(V)}" },
 		{ BYTES(""), "!empty payload" },
 		{ BYTES("\x05\x00"), "!wrong length" },
 		{ BYTES("\x08\x00"), "!encrypted data format" },

@@ -43,6 +43,8 @@ static void json_packs_resolve(void **state)
 		  "{a=1}" },
 		{ P("[{\"bn\":\"/3303/0/\",\"n\":\"5700\",\"v\":1}]"), "{/3303/0/5700=1}" },
 		{ P("[{\"n\":\"urn:dev:ow:10e2_a.b-c\",\"v\":1}]"), "{urn:dev:ow:10e2_a.b-c=1}" },
+		{ P("[{\"bn\":\"d/\",\"bu\":\"Cel\"},{\"n\":\"t\",\"v\":1}]"), "{d/t=1(Cel)}" },
+		{ P("[{\"bn\":\"/65/0/\",\"n\":\"0\",\"vlo\":\"66:1\"}]"), "{/65/0/0='66:1'}" },
 	};
 
 	(void)state;
@@ -52,6 +54,11 @@ static void json_packs_resolve(void **state)
 static void invalid_packs_are_rejected(void **state)
 {
 	static const struct doc_case cases[] = {
+		{ P("[{\"bn\":\"d/\"}]"), "!SenML record without a value" },
+		{ P("[{\"bn\":\"d/\",\"u\":\"m\"},{\"n\":\"t\",\"v\":1}]"),
+		  "!SenML record without a value" },
+		{ P("[{},{\"n\":\"t\",\"v\":1}]"), "!SenML record without a name" },
+		{ P("[{\"n\":\"a\",\"vlo\":\"66:1\",\"v\":1}]"), "!SenML record with two values" },
 		{ P(""), "!empty payload" },
 		{ P("{\"n\":\"a\",\"v\":1}"), "!SenML pack is not an array" },
 		{ P("[1]"), "!SenML record is not an object" },
@@ -115,6 +122,12 @@ static void cbor_packs_resolve(void **state)
 		{ P("\x81\xa2\x00\x61"
 		    "a\x08\x62hi"),
 		  "!wrong type of a SenML field" },
+		{ P("\x81\xa2\x00\x63/1/\x63vlo\x63"
+		    "3:0"),
+		  "{/1/='3:0'}" },
+		{ P("\x9f\xa2\x00\x61"
+		    "a\x02\x01\xff"),
+		  "!SenML pack without a length" },
 	};
 
 	(void)state;
