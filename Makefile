@@ -35,6 +35,9 @@ proof: deps ## power cuts, damage, kills and faults in full figures (PROOF_SCALE
 fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=)
 	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" tests/fuzz/run
 
+coverage: deps ## lines of what reads foreign bytes that tests reach (LEAST=90 percent)
+	@tests/coverage/run
+
 bench: deps ## the measurements
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
@@ -62,4 +65,4 @@ install: ## the program and its modules, stripped (DESTDIR, PREFIX)
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof fuzz bench lint format menuconfig defconfig install clean
+.PHONY: help deps all demo test proof fuzz coverage bench lint format menuconfig defconfig install clean

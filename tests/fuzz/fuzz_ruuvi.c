@@ -1,0 +1,12 @@
+/* Any bytes as a Ruuvi advertisement, raw or in hex. */
+#include "doc_check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct fg_decode_context ctx = { .content_format = -1 };
+
+	doc_check(&fg_decoder_ruuvi, &ctx, fg_str((const char *)data, len));
+	return 0;
+}
