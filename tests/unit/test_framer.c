@@ -92,6 +92,9 @@ static void lines(void **state)
 		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
 		  B("ab\x03\nabc\naba\n"),
 		  "[ab] s6 o0 b2" },
+		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
+		  B("al\r\nal\r\r\nab\x03\r\nam\r\n"),
+		  "[al][al][ab] s3 o0 b1" },
 	};
 
 	(void)state;
