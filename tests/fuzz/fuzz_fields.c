@@ -12,9 +12,7 @@ enum { FIELDS = 4, BYTES = 6 };
 static size_t fields_make(struct fg_named_field *named, bool registers, const uint8_t *p)
 {
 	static const char *const tables[] = { "coil:", "discrete:", "holding:", "input:" };
-	static const struct fg_str names[FIELDS] = {
-		{ "a", 1 }, { "b", 1 }, { "c", 1 }, { "d", 1 }
-	};
+	static const char *const names[FIELDS] = { "a", "b", "c", "d" };
 	size_t count = 0;
 
 	for (size_t i = 0; i < FIELDS; i++, p += BYTES) {
@@ -35,7 +33,7 @@ static size_t fields_make(struct fg_named_field *named, bool registers, const ui
 			snprintf(at, sizeof(at), "%s%u", tables[p[1] >> 6], p[5]);
 		else
 			snprintf(at, sizeof(at), "%d", p[5] - 20);
-		named[count].name = names[i];
+		named[count].name = fg_str_c(names[i]);
 		count += fg_field_compile(&conf, registers, &named[count].field, &member, why,
 					  sizeof(why)) == 0;
 	}

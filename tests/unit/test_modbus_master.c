@@ -248,9 +248,10 @@ static void rtu_streams(void **state)
 
 static void urls(void **state)
 {
-	static const char *const bad[] = { "tcp://",	"tcp://:502",	 "udp://h",    "tcp://h:",
-					   "tcp://h:0", "tcp://h:65536", "tcp://h:1x", "tcp://[::1",
-					   "tcp://h/p", "tcp://[]:1",	 "h:502" };
+	static const char *const bad[] = {
+		"tcp://", "tcp://:502", "udp://h", "tcp://h:", "tcp://h:0", "tcp://h:65536",
+		"tcp://h:1x", "tcp://[::1", "tcp://h/p", "tcp://[]:1", "h:502",
+	};
 	char host[MODBUS_HOST_MAX], service[MODBUS_SERVICE_MAX];
 
 	(void)state;
