@@ -237,6 +237,13 @@ int fg_mqtt_check_topic(const char *text, char *why, size_t cap)
 	return check_placeholders(text, why, cap);
 }
 
+bool fg_mqtt_topic_good(const char *topic)
+{
+	char why[160];
+
+	return *topic && check_string(topic, why, sizeof(why)) == 0 && !strpbrk(topic, "+#");
+}
+
 int fg_mqtt_check_filter(const char *text, char *why, size_t cap)
 {
 	int r = check_string(text, why, cap);
