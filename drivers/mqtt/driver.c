@@ -67,5 +67,6 @@ const struct fg_driver fg_driver_mqtt = {
 		.pause = mqtt_source_pause,
 		.resume = mqtt_source_resume,
 		.kept = mqtt_source_kept,
+		.command = mqtt_source_command,
 	},
 };
