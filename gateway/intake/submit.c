@@ -127,6 +127,8 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 			fg_device_reported(intake->conf.devices, device, &reading->records[i],
 					   clock->boot_ns);
 	}
+	if (intake->watches)
+		watches_note(intake, entry.device, *ret_pos);
 	if (intake->tap.reading)
 		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
 				    entry.wall_ns);

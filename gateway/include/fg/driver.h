@@ -133,3 +133,18 @@ int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
 /* Calls `each` with every device's id (for a listing); stops when it returns false. */
 void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device),
 		       void *arg);
+
+/* Somebody looks at a path, {device} or {device}/{point...} as in fg_source_last(). */
+struct fg_watch {
+	struct fg_str path;		/* must stay */
+	/* New values of it have been kept: at most once a turn. Only takes a note: watches are
+	 * neither begun nor ended in here. */
+	void (*changed)(struct fg_watch *);
+	/* private */
+	struct fg_watch *next;
+	uint64_t first, last;		/* positions that were not told yet */
+};
+
+/* Of any source's devices. The watch is borrowed until it is ended, before the source is closed. */
+void fg_source_watch(struct fg_source *, struct fg_watch *);
+void fg_source_unwatch(struct fg_source *, struct fg_watch *);
