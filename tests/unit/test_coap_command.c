@@ -233,8 +233,12 @@ static void a_peer_asks(void **state)
 	bed->conf.commands = true;
 	bed->in.source.commands = some_commands();
 	command_fake.at_once = true;
-	msg_send(bed, &(struct msg){ .type = CON, .code = PUT, .mid = 71, .token = "tok",
-				     .path = asks.path, .payload = "7" });
+	msg_send(bed, &(struct msg){ .type = CON,
+				     .code = PUT,
+				     .mid = 71,
+				     .token = "tok",
+				     .path = asks.path,
+				     .payload = "7" });
 	bed_turns(bed, 2);
 	assert_reply(bed, ACK, 403, 71, "tok");
 	assert_string_equal(command_fake.path, "dev/a");
