@@ -102,8 +102,7 @@ static void print_reading(struct normaliser *n, struct fg_str device)
 		time_ns = reading->time_ns;
 	fg_pack_begin(&pack, &n->pack_text, FG_PACK_JSON, fg_str_c(n->config->gateway.id));
 	for (uint32_t i = 0; i < reading->count; i++)
-		fg_pack_add(&pack, device, &reading->records[i], time_ns,
-			    unsynced && reading->records[i].time_ns == FG_TIME_NONE);
+		fg_pack_add(&pack, device, &reading->records[i], time_ns, unsynced);
 	text = fg_pack_end(&pack, NULL);
 	printf("%.*s\n", (int)text.len, text.ptr);
 }
@@ -129,6 +128,7 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	rest = escaped(&n->name, rest);
 	fg_doc_reset(&n->doc, 0);
 	n->doc.now_ns = n->clock.wall_ns;
+	n->doc.now_right = n->clock.synced;
 	r = fg_profile_read(n->book.profiles, profile, &ctx, payload, rest, &n->doc, &n->reading);
 	if (r < 0) {
 		fprintf(stderr, "rejected: %s at byte %zu\n",
