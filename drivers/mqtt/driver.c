@@ -61,6 +61,7 @@ const struct fg_driver fg_driver_mqtt = {
 	.state_size = sizeof(struct mqtt_source),
 	.options = options,
 	.check = check,
+	.address_check = fg_mqtt_check_name,
 	.ops = {
 		.open = mqtt_source_open,
 		.close = mqtt_source_close,

@@ -78,6 +78,7 @@ extern const struct fg_option fg_mqtt_tls_options[];
 /* Checks of one option, as struct fg_option asks for. */
 int fg_mqtt_check_url(const char *text, char *why, size_t cap);
 int fg_mqtt_check_client_id(const char *text, char *why, size_t cap);
+int fg_mqtt_check_name(const char *text, char *why, size_t cap);	/* of a message */
 int fg_mqtt_check_topic(const char *text, char *why, size_t cap);	/* to publish to */
 int fg_mqtt_check_filter(const char *text, char *why, size_t cap);	/* to subscribe to */
 /* Checks that need several options. */

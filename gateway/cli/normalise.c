@@ -107,6 +107,19 @@ static void print_reading(struct normaliser *n, struct fg_str device)
 	printf("%.*s\n", (int)text.len, text.ptr);
 }
 
+/* The live driver's library never lets another topic through. */
+static bool address_is_good(const struct normaliser *n)
+{
+	const struct fg_driver *driver = n->instance->driver;
+	char why[128];
+
+	if (!driver->address_check || !*n->address ||
+	    driver->address_check(n->address, why, sizeof(why)) == 0)
+		return true;
+	fprintf(stderr, "rejected: the address: %s\n", why);
+	return false;
+}
+
 /* 0, or -EBADMSG after saying why on stderr. */
 static int normalise(struct normaliser *n, struct fg_str payload)
 {
@@ -118,6 +131,8 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	const struct fg_profile *profile = route(n, &device, &rest);
 	int r;
 
+	if (!address_is_good(n))
+		return -EBADMSG;
 	if (payload.len > n->config->limits.payload) {
 		fprintf(stderr, "rejected: larger than limits.payload (%llu bytes)\n",
 			(unsigned long long)n->config->limits.payload);
@@ -269,6 +284,9 @@ static int work(struct normaliser *n, const char *driver, const char *profile, b
 
 	if (status != FG_EXIT_OK)
 		return status;
+	/* of a path, the first '/' is not part; "/a" and "a" are two topics */
+	if (n->instance->driver->address == FG_ADDRESS_PATH && *n->address == '/')
+		n->address++;
 	r = read_input(&input);
 	if (r < 0)
 		status = fg_cli_failed("normalise", "stdin: %s", strerror(-r));
@@ -341,7 +359,7 @@ int fg_cli_normalise(int argc, char **argv)
 	if (status != FG_EXIT_OK)
 		return status;
 	n.config = config;
-	n.address = address + (*address == '/');
+	n.address = address;
 	status = work(&n, driver, profile, frames);
 	tear_down(&n);
 	fg_config_free(config);

@@ -334,7 +334,8 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 	w.reading = reading;
 	w.prefix = prefix;
 	w.depth = 0;
-	w.scalar_only = profile && profile->has_pattern && profile->pattern.point.first >= 0;
+	w.scalar_only = profile && profile->has_pattern && profile->pattern.point.first >= 0 &&
+			!profile->source->conf.below;
 	reading->duplicate_keys = doc->duplicate_keys;
 	reading->device = doc->device;
 	reading->time_ns = doc->time_ns;
