@@ -35,7 +35,6 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.name = "mqtt",
 	.summary = "Publishes packs to a broker.",
 	.acknowledges = true,
-	.commands = true,
 	.conf_size = sizeof(struct mqtt_sink_conf),
 	.state_size = sizeof(struct mqtt_sink),
 	.options = options,
@@ -48,6 +47,5 @@ const struct fg_bridge fg_bridge_mqtt = {
 		.send = mqtt_sink_send,
 		.flush = mqtt_sink_flush,
 		.status = mqtt_sink_status,
-		.fini = mqtt_sink_fini,
 	},
 };

@@ -232,6 +232,8 @@ int fg_cli_load(const char *name, const char *path, struct fg_config **ret_confi
 	r = fg_config_load(path, fg_cli_shipped_profiles(), &faults, ret_config);
 	if (r == -EINVAL && faults.faults)
 		fg_cli_print_faults(&faults);
+	if (r == -EINVAL && faults.count == 0)
+		r = -ENOMEM; /* there is a fault, and no room to say which */
 	fg_faults_fini(&faults);
 	if (r == 0)
 		return FG_EXIT_OK;

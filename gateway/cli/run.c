@@ -82,6 +82,13 @@ static int start_and_run(struct running *running, struct fg_log *log, struct fg_
 			     &running->gateway);
 	fg_cli_print_faults(&faults);
 	fg_faults_fini(&faults);
+	if (r < 0 && running->gateway) {
+		(void)fg_cli_failed("run", "%s", failure.text);
+		fg_gateway_stop(running->gateway, on_stopped, running);
+		(void)fg_loop_run(running->loop);
+		fg_gateway_free(running->gateway);
+		return FG_EXIT_FAILED;
+	}
 	if (r < 0) {
 		close_signals(running);
 		return r == -EINVAL ? FG_EXIT_NO : fg_cli_failed("run", "%s", failure.text);

@@ -123,7 +123,7 @@ static void tail_one(void *arg, struct fg_control_client *client, void *user)
 }
 
 static void on_reading(void *arg, struct fg_str device, const struct fg_record *records,
-		       uint32_t count, int64_t time_ns, bool unsynced)
+		       uint32_t count, int64_t time_ns)
 {
 	struct fg_gateway *gateway = arg;
 	struct reading reading = {
@@ -131,7 +131,7 @@ static void on_reading(void *arg, struct fg_str device, const struct fg_record *
 		.records = records,
 		.count = count,
 		.time_ns = time_ns,
-		.unsynced = unsynced,
+		.unsynced = !gateway->clock.synced,
 		.id = fg_str_c(gateway->id),
 	};
 
@@ -250,8 +250,10 @@ int run_control_open(struct fg_gateway *gateway)
 	char quoted[256];
 	int r = fg_control_open(gateway->loop, &logger, path, calls, gateway, &gateway->control);
 
-	if (r < 0)
+	/* tried again now and then, but said once */
+	if (r < 0 && !gateway->control_missed)
 		fg_log(&logger, FG_WARN, "no control socket, ignoring", "path=%s error=\"%s\"",
 		       fg_log_quote(path, strlen(path), quoted, sizeof(quoted)), strerror(-r));
+	gateway->control_missed = r < 0;
 	return r;
 }

@@ -21,7 +21,8 @@ struct fg_gateway_failure {
 /*
  * Opens the spool and begins to open every source and sink. Takes the configuration (also on
  * failure). -EBUSY (the spool is in use), -EINVAL (secrets, profiles: in the faults), -errno of
- * the spool.
+ * the spool. If something that the configuration names cannot be made (a cursor, memory), nothing
+ * is taken in, *ret_gateway is set all the same, and the caller stops it and runs the loop.
  */
 int fg_gateway_start(struct fg_loop *, struct fg_log *, struct fg_config *, const char *config_path,
 		     struct fg_faults *, struct fg_gateway_failure *ret_failure,

@@ -9,19 +9,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Which configuration an instance was made from: it lives in that one's memory. */
-struct run_instance {
-	struct run_instance *next;
-	struct run_config *config;
-	const void *conf;	/* its struct fg_driver_conf or fg_bridge_conf */
-};
-
 /* An instance that is closing. Both configurations stay until it is gone. */
 struct leaving {
 	struct fg_gateway *gateway;
 	struct run_config *before, *after;
 	const struct fg_driver_conf *driver;	/* to be added when it is gone, or NULL */
 	const struct fg_bridge_conf *bridge;
+};
+
+/* Which configuration an instance was made from: it lives in that one's memory. What its end needs
+ * is there from its beginning, so that a gateway without memory can still stop. */
+struct run_instance {
+	struct leaving leaving;	/* first: its address is that of the whole */
+	struct run_instance *next;
+	struct run_config *config;
+	const void *conf;	/* its struct fg_driver_conf or fg_bridge_conf */
 };
 
 enum fg_level run_level(const struct fg_gateway *gateway, const char *component)
@@ -56,20 +58,26 @@ static int note_instance(struct fg_gateway *gateway, struct run_config *config, 
 	return 0;
 }
 
-/* The configuration an instance was made from; its use is the caller's now. */
-static struct run_config *take_instance(struct fg_gateway *gateway, const char *name, bool driver)
+/* Its use of the configuration is the caller's now, and so is its memory. */
+static struct run_instance *take_instance(struct fg_gateway *gateway, const char *name, bool driver)
 {
 	for (struct run_instance **at = &gateway->instances; *at; at = &(*at)->next) {
 		struct run_instance *instance = *at;
-		struct run_config *config = instance->config;
 
 		if (instance_is(instance, name, driver)) {
 			*at = instance->next;
-			free(instance);
-			return config;
+			return instance;
 		}
 	}
 	return NULL;
+}
+
+static void forget_instance(struct fg_gateway *gateway, const char *name, bool driver)
+{
+	struct run_instance *instance = take_instance(gateway, name, driver);
+
+	run_config_unuse(instance->config);
+	free(instance);
 }
 
 static int add_driver(struct fg_gateway *gateway, struct run_config *config,
@@ -80,7 +88,7 @@ static int add_driver(struct fg_gateway *gateway, struct run_config *config,
 	if (r == 0) {
 		r = fg_intake_add(gateway->intake, conf, run_level(gateway, conf->type), NULL);
 		if (r < 0)
-			run_config_unuse(take_instance(gateway, conf->name, true));
+			forget_instance(gateway, conf->name, true);
 	}
 	if (r < 0)
 		fg_log(&gateway->logger, FG_ERROR, "driver not started", "name=%s error=\"%s\"",
@@ -96,7 +104,7 @@ static int add_bridge(struct fg_gateway *gateway, struct run_config *config,
 	if (r == 0) {
 		r = fg_forward_add(gateway->forward, conf, run_level(gateway, conf->type), NULL);
 		if (r < 0)
-			run_config_unuse(take_instance(gateway, conf->name, false));
+			forget_instance(gateway, conf->name, false);
 	}
 	if (r < 0)
 		fg_log(&gateway->logger, FG_ERROR, "bridge not started", "name=%s error=\"%s\"",
@@ -143,13 +151,16 @@ static void on_left(void *arg)
 static struct leaving *leave(struct fg_gateway *gateway, const char *name, bool driver,
 			     struct run_config *after)
 {
-	struct leaving *leaving = calloc(1, sizeof(*leaving));
+	struct run_instance *instance = take_instance(gateway, name, driver);
+	struct leaving *leaving = instance ? &instance->leaving : NULL;
 
 	if (!leaving)
 		return NULL;
-	leaving->gateway = gateway;
-	leaving->before = take_instance(gateway, name, driver);
-	leaving->after = after;
+	*leaving = (struct leaving){
+		.gateway = gateway,
+		.before = instance->config,
+		.after = after,
+	};
 	if (after)
 		after->uses++;
 	gateway->changing++;

@@ -3,6 +3,7 @@
 
 #include "base/crc32c.h"
 #include "spool/format.h"
+#include "spool/walk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@ struct fg_cursor {
 	int fd, folder_fd;
 	uint64_t sequence;
 	atomic_bool written; /* since the last sync */
+	atomic_bool behind; /* the last write failed: the file does not say what is so */
 	bool fresh; /* its name has not been synced */
 	struct fg_cursor_state state, on_disk;
 };
@@ -79,22 +81,26 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->tiled = fg_get64(p + 112);
 }
 
-/* Returns the sequence of the newer sound slot, 0: there is none. */
-static uint64_t slots_read(int fd, struct fg_cursor_state *ret_state)
+/* The sequence of the newer sound slot, 0: there is none. -errno: that could not be seen. */
+static int slots_read(int fd, uint64_t *ret_sequence, struct fg_cursor_state *ret_state)
 {
 	char slot[FG_CURSOR_SLOT];
 	uint64_t newest = 0;
 
 	for (int i = 0; i < 2; i++) {
-		if (pread(fd, slot, sizeof(slot), (off_t)i * FG_CURSOR_STEP) != sizeof(slot) ||
-		    memcmp(slot, FG_CURSOR_MAGIC, 8) != 0 ||
+		ssize_t n = fg_read_at(fd, slot, sizeof(slot), (uint64_t)i * FG_CURSOR_STEP);
+
+		if (n < 0)
+			return (int)n;
+		if (n != sizeof(slot) || memcmp(slot, FG_CURSOR_MAGIC, 8) != 0 ||
 		    fg_get32(slot + FG_CURSOR_SLOT - 4) != fg_crc32c(0, slot, FG_CURSOR_SLOT - 4) ||
 		    fg_get64(slot + 8) <= newest)
 			continue;
 		newest = fg_get64(slot + 8);
 		slot_decode(slot, ret_state);
 	}
-	return newest;
+	*ret_sequence = newest;
+	return 0;
 }
 
 /* -- the folder -- */
@@ -162,11 +168,28 @@ void fg_cursor_clamp(struct fg_cursor_state *s, uint64_t accepted)
 	take(&s->dead, &excess);
 }
 
+static int slot_write(int fd, const char slot[FG_CURSOR_SLOT], off_t at)
+{
+	size_t done = 0;
+
+	while (done < FG_CURSOR_SLOT) {
+		ssize_t n = pwrite(fd, slot + done, FG_CURSOR_SLOT - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 /* Both slots get their blocks, so that a full disk cannot keep a cursor from moving. */
 static int file_prepare(int fd)
 {
 	char empty[FG_CURSOR_SLOT] = { 0 };
 	struct stat st;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -177,9 +200,11 @@ static int file_prepare(int fd)
 	for (int i = 0; i < 2; i++) {
 		off_t at = (off_t)i * FG_CURSOR_STEP;
 
-		if (st.st_size < at + FG_CURSOR_SLOT &&
-		    pwrite(fd, empty, sizeof(empty), at) != sizeof(empty))
-			return errno ? -errno : -EIO;
+		if (st.st_size >= at + FG_CURSOR_SLOT)
+			continue;
+		r = slot_write(fd, empty, at);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -213,11 +238,13 @@ int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
 		return -ENOMEM;
 	cursor->fd = cursor->folder_fd = -1;
 	atomic_init(&cursor->written, false);
+	atomic_init(&cursor->behind, false);
 	r = file_open(cursor, spool_dir, bridge);
 	if (r == 0) {
 		/* reading comes first: a short file may still have one sound slot */
-		cursor->sequence = slots_read(cursor->fd, &cursor->on_disk);
-		r = file_prepare(cursor->fd);
+		r = slots_read(cursor->fd, &cursor->sequence, &cursor->on_disk);
+		if (r == 0)
+			r = file_prepare(cursor->fd);
 	}
 	if (r < 0) {
 		fg_cursor_free(cursor);
@@ -251,14 +278,15 @@ int fg_cursor_write(struct fg_cursor *cursor)
 {
 	char slot[FG_CURSOR_SLOT];
 	uint64_t sequence = cursor->sequence + 1;
-	ssize_t n;
+	int r;
 
 	if (cursor->sequence && state_same(&cursor->state, &cursor->on_disk))
 		return 0;
 	slot_encode(&cursor->state, sequence, slot);
-	n = pwrite(cursor->fd, slot, sizeof(slot), (off_t)(sequence & 1) * FG_CURSOR_STEP);
-	if (n != sizeof(slot))
-		return n < 0 ? -errno : -EIO;
+	r = slot_write(cursor->fd, slot, (off_t)(sequence & 1) * FG_CURSOR_STEP);
+	atomic_store(&cursor->behind, r < 0);
+	if (r < 0)
+		return r;
 	cursor->sequence = sequence;
 	cursor->on_disk = cursor->state;
 	atomic_store(&cursor->written, true);
@@ -269,6 +297,8 @@ int fg_cursor_sync(struct fg_cursor *cursor)
 {
 	int r = 0;
 
+	if (atomic_load(&cursor->behind))
+		return -EIO;
 	/* taken back first: what is written during the sync needs another */
 	if (!atomic_exchange(&cursor->written, false))
 		return 0;
@@ -313,6 +343,7 @@ int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_s
 {
 	int folder = name_ok(bridge) ? folder_open(spool_dir, false) : -EINVAL, fd, r;
 	struct fg_cursor_state state = { 0 };
+	uint64_t sequence;
 
 	if (folder < 0)
 		return folder;
@@ -321,7 +352,8 @@ int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_s
 	close(folder);
 	if (r < 0)
 		return r;
-	if (!slots_read(fd, &state))
+	r = slots_read(fd, &sequence, &state);
+	if (r == 0 && !sequence)
 		r = -EBADMSG;
 	close(fd);
 	if (r == 0)

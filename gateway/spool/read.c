@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define READ_AGAIN_NS FG_MS(900)
+#define READ_FAILURES 5
+
 struct fg_spool_reader {
 	struct fg_spool *spool; /* NULL: it was closed before */
 	struct fg_spool_reader *next;
@@ -17,6 +20,8 @@ struct fg_spool_reader {
 	uint64_t gap_from, gap_to;
 	enum fg_spool_gap why;
 	struct fg_spool_mark mark;
+	unsigned failures; /* in a row */
+	uint64_t failed_ns; /* when the last was counted */
 };
 
 int fg_spool_reader_new(struct fg_spool *spool, uint64_t position,
@@ -195,8 +200,31 @@ static bool view_make(const struct fg_spool_reader *reader, const struct fg_walk
 		return false;
 	view->epoch = reader->segment->epoch;
 	view->this_boot = reader->segment->this_boot;
-	view->boot = reader->segment->boot;
 	return true;
+}
+
+/* What cannot be read is tried again a second later, and after some of that it is damage. Memory
+ * that is missing never is. True: not now. */
+static bool read_later(struct fg_spool_reader *reader)
+{
+	struct fg_spool *spool = reader->spool;
+	uint64_t now = spool->loop ? fg_loop_now(spool->loop) : 0;
+
+	if (!reader->walk.error) {
+		reader->failures = 0;
+		return false;
+	}
+	if (reader->walk.error != -ENOMEM &&
+	    (!spool->loop || !reader->failures || now - reader->failed_ns >= READ_AGAIN_NS)) {
+		reader->failures++;
+		reader->failed_ns = now;
+	}
+	if (reader->failures > READ_FAILURES) {
+		reader->failures = 0;
+		return false;
+	}
+	fg_sync_retry_later(spool);
+	return spool->loop || reader->walk.error == -ENOMEM;
 }
 
 /* 1: an entry, 2: a gap, 0: nothing, -1: go on. */
@@ -221,6 +249,8 @@ static int reader_step(struct fg_spool_reader *reader, struct fg_spool_view *vie
 	case FG_WALK_END:
 		break;
 	}
+	if (read_later(reader))
+		return 0;
 	r = segment_behind(reader);
 	return r == 1 ? 2 : r == 2 ? -1 : 0;
 }

@@ -167,7 +167,6 @@ static int segment_load(struct fg_spool *spool, struct found *found, uint64_t nu
 	if (!segment)
 		return -ENOMEM;
 	head.this_boot = memcmp(boot, spool->boot, 16) == 0;
-	head.boot = fg_boots_find(spool, boot);
 	memcpy(found->boot, boot, 16);
 	found->each = each;
 	*segment = head;
@@ -309,16 +308,18 @@ static int last_open(const struct fg_spool *spool)
 	return fd < 0 && !spool->readonly ? fg_segment_open(spool, spool->last, O_RDONLY) : fd;
 }
 
-static void last_scan(struct fg_spool *spool, struct found *found)
+/* -ENOMEM: it is not known how far the entries reach. */
+static int last_scan(struct fg_spool *spool, struct found *found)
 {
 	struct fg_segment *segment = spool->last;
 	int fd = last_open(spool);
 	struct fg_walked walked;
 	struct fg_walk walk;
+	int r;
 
 	if (fd < 0) {
 		found->damaged = true;
-		return;
+		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : 0;
 	}
 	fg_walk_init(&walk);
 	fg_walk_start(&walk, fd, segment->seed, FG_SEGMENT_HEAD, segment->base + 1);
@@ -327,12 +328,14 @@ static void last_scan(struct fg_spool *spool, struct found *found)
 	while (fg_walk_next(&walk, &walked) != FG_WALK_END)
 		;
 	segment->last = walk.next - 1;
-	if (!walk.failed)
+	if (!walk.error)
 		tail_cut(spool, found, segment, &walk);
 	else
 		found->damaged = true;
+	r = walk.error == -ENOMEM ? -ENOMEM : 0;
 	fg_walk_fini(&walk);
 	close(fd);
+	return r;
 }
 
 /* A segment without an entry would pile up with every start. */
@@ -476,7 +479,6 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 	int r;
 
 	fg_state_read(spool->lock_fd, run, &spool->tally);
-	fg_boots_read(spool);
 	memcpy(spool->counters, spool->tally.counters, sizeof(spool->counters));
 	r = epochs_load(spool, run);
 	if (r == 0)
@@ -488,7 +490,9 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 	bad_prune(spool, found);
 	seen = spool->tally.floor;
 	if (spool->last) {
-		last_scan(spool, found);
+		r = last_scan(spool, found);
+		if (r < 0)
+			return r;
 		seen = max_u64(seen, spool->last->last);
 		last_drop_empty(spool);
 	}

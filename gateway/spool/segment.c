@@ -15,7 +15,12 @@
 /* A file system without fallocate gets its blocks written, so that a full disk still shows here. */
 static int file_allocate(int fd, off_t len)
 {
-	if (fallocate(fd, 0, 0, len) == 0)
+	int r;
+
+	do
+		r = fallocate(fd, 0, 0, len);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != ENOSYS)
 		return -errno;
@@ -58,7 +63,9 @@ int fg_segment_open(const struct fg_spool *spool, const struct fg_segment *segme
 	int fd;
 
 	fg_segment_name(segment->number, name);
-	fd = openat(spool->dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
+	do
+		fd = openat(spool->dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
+	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -110,12 +117,14 @@ int fg_segment_read_head(int fd, uint64_t number, struct fg_segment *ret_segment
 {
 	char head[FG_SEGMENT_HEAD];
 	struct stat st;
+	ssize_t n;
 	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || pread(fd, head, sizeof(head), 0) != sizeof(head))
-		return -EBADMSG;
+	n = S_ISREG(st.st_mode) ? fg_read_at(fd, head, sizeof(head), 0) : -EBADMSG;
+	if (n != sizeof(head))
+		return n < 0 ? (int)n : -EBADMSG;
 	r = head_check(head, number);
 	if (r < 0)
 		return r;
@@ -192,7 +201,6 @@ int fg_segment_birth(struct fg_spool *spool, uint64_t size)
 		.epoch = spool->epoch,
 		.fd = -1,
 		.this_boot = true,
-		.boot = &spool->this_boot->known,
 		.dirty = true,
 	};
 	r = file_birth(spool, segment);

@@ -80,7 +80,7 @@ static void slot_seal(char *slot, size_t size)
 
 static bool slot_read(int fd, char *slot, size_t size, uint64_t at, const char *magic)
 {
-	return pread(fd, slot, size, (off_t)at) == (ssize_t)size && memcmp(slot, magic, 8) == 0 &&
+	return fg_read_at(fd, slot, size, at) == (ssize_t)size && memcmp(slot, magic, 8) == 0 &&
 	       fg_get32(slot + size - 4) == fg_crc32c(0, slot, size - 4);
 }
 

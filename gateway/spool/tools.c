@@ -56,7 +56,7 @@ static int64_t segment_verify(const struct fg_segment *s, int fd, struct verify 
 	/* zeros behind the last record are what was preallocated and never written */
 	if (walk.next <= s->last)
 		verify_bad(v, walk.at, s->end > walk.at ? s->end - walk.at : 0,
-			   walk.failed ? "unreadable" : "damaged");
+			   walk.error ? "unreadable" : "damaged");
 	fg_walk_fini(&walk);
 	return entries;
 }

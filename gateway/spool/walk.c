@@ -8,6 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
+ssize_t fg_read_at(int fd, void *bytes, size_t len, uint64_t at)
+{
+	size_t have = 0;
+	int tries = 3;
+
+	while (have < len) {
+		ssize_t n = pread(fd, (char *)bytes + have, len - have, (off_t)(at + have));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR && --tries == 0)
+			return -errno;
+		if (n > 0)
+			have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
 void fg_walk_init(struct fg_walk *w)
 {
 	*w = (struct fg_walk){ .fd = -1 };
@@ -16,7 +34,7 @@ void fg_walk_init(struct fg_walk *w)
 void fg_walk_start(struct fg_walk *w, int fd, uint32_t seed, uint64_t at, uint64_t next)
 {
 	w->fd = fd;
-	w->failed = false;
+	w->error = 0;
 	w->seed = seed;
 	w->at = at;
 	w->next = next;
@@ -49,6 +67,8 @@ static bool buffer_fit(struct fg_walk *w, size_t need)
 	if (w->cap == cap || (w->cap > cap && walk_have(w) > cap))
 		return true;
 	buf = malloc(cap);
+	if (!buf && w->cap < need)
+		w->error = -ENOMEM;
 	if (!buf)
 		return w->cap >= need;
 	if (walk_have(w))
@@ -59,6 +79,21 @@ static bool buffer_fit(struct fg_walk *w, size_t need)
 	w->buf = buf;
 	w->cap = cap;
 	return true;
+}
+
+/* A file that is shorter than it should be is damage; one that is not there (fd -1) as well. */
+static bool walk_read(struct fg_walk *w, size_t need)
+{
+	uint64_t left = w->end - w->buf_at - w->filled;
+	size_t want = w->cap - w->filled;
+	ssize_t n = fg_read_at(w->fd, w->buf + w->filled, left < want ? (size_t)left : want,
+			       w->buf_at + w->filled);
+
+	if (n < 0 && n != -EBADF)
+		w->error = n == -ENOMEM ? -ENOMEM : -EIO;
+	if (n > 0)
+		w->filled += (size_t)n;
+	return w->filled >= need;
 }
 
 static bool walk_fill(struct fg_walk *w, size_t need)
@@ -73,19 +108,7 @@ static bool walk_fill(struct fg_walk *w, size_t need)
 		w->filled = have;
 		w->buf_at = w->at;
 	}
-	while (w->filled < need) {
-		uint64_t left = w->end - w->buf_at - w->filled;
-		size_t want = w->cap - w->filled;
-		ssize_t n = pread(w->fd, w->buf + w->filled, left < want ? (size_t)left : want,
-				  (off_t)(w->buf_at + w->filled));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		w->filled += (size_t)n;
-	}
-	return true;
+	return w->filled >= need || walk_read(w, need);
 }
 
 /* At least `need` bytes from `at` on; they lie before `end`. */
@@ -143,13 +166,12 @@ static bool walk_resync(struct fg_walk *w)
 {
 	size_t len;
 
-	while (head_due(w)) {
+	while (!w->error && head_due(w)) {
 		if (entry_sound(w, &len))
 			return true;
 		if (walk_have(w) != FG_ENTRY_HEAD || !hole_skip(w))
 			w->at++;
 	}
-	w->failed = w->end > w->at && w->end - w->at > FG_ENTRY_HEAD;
 	return false;
 }
 
@@ -175,10 +197,11 @@ enum fg_walk_result fg_walk_next(struct fg_walk *w, struct fg_walked *ret)
 {
 	size_t len;
 
+	w->error = 0;
 	if (!head_due(w))
 		return FG_WALK_END;
 	if (fg_get64(walk_bytes(w) + FG_ENTRY_FIRST) != w->next || !entry_sound(w, &len))
-		return walk_damage(w, ret);
+		return w->error ? FG_WALK_END : walk_damage(w, ret);
 	ret->bytes = walk_bytes(w);
 	ret->len = len;
 	ret->offset = w->at;

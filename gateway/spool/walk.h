@@ -7,12 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define FG_WALK_BUFFER ((size_t)64 << 10)
 
+/* All that is there of `len` bytes, or -errno: a read that fails is tried twice more, since a disk
+ * can do better the next time, and what only could not be read now must not pass for damage. */
+ssize_t fg_read_at(int fd, void *bytes, size_t len, uint64_t at);
+
 struct fg_walk {
 	int fd;
-	bool failed; /* the end is that of reading, not of the entries */
+	int error; /* -errno: the end is that of reading, not of the entries; -ENOMEM or -EIO */
 	uint32_t seed;
 	uint64_t at; /* where in the file the next entry is due */
 	uint64_t end; /* bytes of the file that may be looked at; may grow between calls */
@@ -39,7 +44,8 @@ void fg_walk_init(struct fg_walk *);
 void fg_walk_start(struct fg_walk *, int fd, uint32_t seed, uint64_t at, uint64_t next);
 void fg_walk_fini(struct fg_walk *);
 
-/* FG_WALK_END: nothing valid stands between `at` and `end`. */
+/* FG_WALK_END: nothing valid stands between `at` and `end`; or `error` is set, and the same call
+ * may do better later. */
 enum fg_walk_result fg_walk_next(struct fg_walk *, struct fg_walked *ret_walked);
 /* The position that the entry header at `at` claims, 0: there is none. Not checked by its CRC. */
 uint64_t fg_walk_peek(struct fg_walk *);

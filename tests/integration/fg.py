@@ -667,6 +667,9 @@ class Coap:
     def __init__(self, port):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.connect(("127.0.0.1", port))
+        while self.sock.getsockname() == self.sock.getpeername():    # it would talk to itself
+            self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sock.connect(("127.0.0.1", port))
         self.mid = struct.unpack(">H", os.urandom(2))[0]
 
     def request(self, path, payload, content_format=None, method=2):

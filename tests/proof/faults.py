@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""The n-th call of a kind fails (faulty.c), for every n that a small load reaches: the program does not
+crash; nothing is acknowledged that is not kept; work goes on when the fault is over; and where it
+cannot even start, it says so. FAULTY is the library to be preloaded. FG_FAULTS: how many calls of each
+kind are tried at most, spread over all (default 12; 0: every one), FG_SEED where they begin. The
+arguments name scenarios."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.environ["SOURCE_DIR"], "tests/integration"))
+import fg  # noqa: E402  pylint: disable=wrong-import-position
+
+FAULTY = os.environ["FAULTY"]
+MOST = int(os.environ.get("FG_FAULTS", "12"))
+SEED = int(os.environ.get("FG_SEED", "1"))
+WORKERS = int(os.environ.get("FG_WORKERS", str(min(2, os.cpu_count()))))
+EIO, EINTR, ENOMEM, EAGAIN, EMFILE, ENOSPC, PART = 5, 4, 12, 11, 24, 28, 0
+COUNT = 12
+
+# name: kind, error, how many in a row, whose calls
+SCENARIOS = {
+    "alloc": ("alloc", ENOMEM, 1, "own"),
+    "alloc-stretch": ("alloc", ENOMEM, 20, "own"),
+    "alloc-library": ("alloc", ENOMEM, 1, "lib"),
+    "write-full": ("write", ENOSPC, 1, "own"),
+    "write-full-stretch": ("write", ENOSPC, 6, "own"),
+    "write-error": ("write", EIO, 1, "own"),
+    "write-interrupted": ("write", EINTR, 1, "own"),
+    "write-short": ("write", PART, 1, "own"),
+    "read-error": ("read", EIO, 1, "own"),
+    "read-interrupted": ("read", EINTR, 1, "own"),
+    "read-short": ("read", PART, 1, "own"),
+    "sync-error": ("sync", EIO, 1, "own"),
+    "sync-stretch": ("sync", EIO, 4, "own"),
+    "sync-full": ("sync", ENOSPC, 1, "own"),
+    "room-full": ("room", ENOSPC, 1, "own"),
+    "room-interrupted": ("room", EINTR, 1, "own"),
+    "name-error": ("name", EIO, 1, "own"),
+    "name-full": ("name", ENOSPC, 3, "own"),
+    "fd": ("fd", EMFILE, 1, "own"),
+    "fd-stretch": ("fd", EMFILE, 10, "own"),
+    "fd-library": ("fd", EMFILE, 1, "lib"),
+    "fd-interrupted": ("fd", EINTR, 1, "own"),
+    "send-interrupted": ("send", EINTR, 1, "any"),
+    "send-short": ("send", PART, 1, "any"),
+    "send-again": ("send", EAGAIN, 3, "any"),
+    "recv-interrupted": ("recv", EINTR, 1, "any"),
+    "recv-short": ("recv", PART, 1, "any"),
+    "other-interrupted": ("other", EINTR, 1, "any"),
+    "wait-interrupted": ("wait", EINTR, 1, "own"),
+    "thread": ("thread", EAGAIN, 1, "any"),
+}
+
+
+def config(folder, field, upstream, port, commit):
+    return {
+        "gateway": {"id": "gw"}, "run": {"socket": f"{folder}/sock"},
+        "clock": {"trust": "always"},
+        "spool": {"dir": f"{folder}/spool", "limit": "1MiB", "segment": "64KiB", "commit": commit},
+        "drivers": {
+            "field": {"type": "mqtt", "url": field.url, "subscribe": ["d/+"]},
+            "things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}"},
+        },
+        "bridges": {
+            "up": {"type": "mqtt", "url": upstream.url, "window": 2,
+                   "batch": {"records": 4, "linger": "5ms"}},
+            "local": {"type": "file", "path": f"{folder}/records.jsonl",
+                      "batch": {"records": 4, "linger": "5ms"}},
+        },
+    }
+
+
+class Run:
+    """One life of the gateway with a fault, and one without."""
+
+    def __init__(self, folder, fault, number):
+        self.folder, self.fault, self.number = folder, fault, number
+        os.makedirs(folder)
+        self.field, self.upstream = fg.Script(), fg.Script()
+        self.port = fg.free_port(2)
+        self.commit = ("20ms", "each")[number & 1]
+        self.conf = f"{folder}/gateway.json"
+        with open(self.conf, "w", encoding="utf-8") as file:
+            json.dump(config(folder, self.field, self.upstream, self.port, self.commit), file)
+        self.taken, self.process = 0, None
+
+    def log(self):
+        return fg.read(f"{self.folder}/log")
+
+    def begin(self, **env):
+        with open(f"{self.folder}/log", "ab") as log:
+            self.process = subprocess.Popen(
+                [fg.FIELDGATE, "run", "-c", self.conf], stdin=subprocess.DEVNULL, stderr=log,
+                env=dict(os.environ, **env))
+
+    def wait_for(self, what, condition, seconds=15):
+        """False: the program has ended."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if self.process.poll() is not None:
+                return False
+            if time.monotonic() > end:
+                raise fg.Failed(f"{what}: not within {seconds} s")
+            time.sleep(0.003)
+        return True
+
+    def load(self):
+        """Payloads from both sides, some of them at once; True if all were acknowledged."""
+        thing = fg.Coap(self.port)
+        for n in range(COUNT):
+            self.field.give("d/a", f'{{"seq":{n},"pad":"{"x" * 300}"}}')
+        end = time.monotonic() + 15
+        while self.taken < COUNT // 3:
+            code, _ = thing.post("t", f'{{"seq":{self.taken}}}', 50, tries=1, timeout=0.1)
+            if code == "2.04":
+                self.taken += 1
+            elif self.process.poll() is not None:
+                return False
+            elif code is None:
+                time.sleep(0.005)
+            fg.check(time.monotonic() < end, f"CoAP: {code}, not within 15 s")
+        return self.wait_for("all to be acknowledged", lambda: len(self.field.kept) == COUNT)
+
+    def ledger(self):
+        try:
+            return json.loads(fg.fieldgate("ledger", "-c", self.conf, want=None).out)
+        except ValueError:
+            return None
+
+    def drained(self):
+        ledger = self.ledger()
+        return ledger and ledger["accepted"] >= self.taken + len(self.field.kept) and \
+            all(b["waiting"] == 0 for b in ledger["bridges"].values())
+
+    def stop(self, signo=signal.SIGTERM, want=(0,)):
+        self.process.send_signal(signo)
+        status = self.process.wait(timeout=15)
+        fg.check(status in want, f"exit status {status} after signal {signo}")
+
+    def ended_well(self):
+        """It could not start: it has to say so, and with the right status."""
+        status = self.process.poll()
+        lines = [line for line in self.log().splitlines() if not line.startswith("faulty: ")]
+        fg.check(status in (1, 3) and lines and "ready" not in self.log(),
+                 f"ended with status {status}")
+
+    def faulty_life(self):
+        self.begin(LD_PRELOAD=FAULTY, FAULT=self.fault, FAULT_REPORT=f"{self.folder}/report")
+        if not self.load():
+            self.ended_well()
+            return False
+        if self.number % 3 == 0:
+            self.stop(signal.SIGKILL, (-9,))
+            return True
+        if "no control socket" in self.log():
+            self.stop()
+            return True
+        self.wait_for("everything upstream", self.drained, 40)
+        fg.check(self.process.poll() is None, f"ended with status {self.process.poll()}")
+        fg.check_ledger(self.ledger())
+        self.stop()
+        return True
+
+    def good_life(self):
+        kept = set(self.field.kept)
+        self.begin()
+        if len(self.field.given) < COUNT:
+            self.taken = 0
+        fg.check(self.wait_for("ready", lambda: self.log().count(' msg="ready"') >= 1 and
+                               self.ledger()), "ended without a fault")
+        fg.check(self.wait_for("the rest to be acknowledged",
+                               lambda: len(self.field.kept) == len(self.field.given)), "ended")
+        self.wait_for("everything upstream", self.drained)
+        ledger = fg.check_ledger(self.ledger())
+        self.stop()
+        after = json.loads(fg.fieldgate("ledger", "--spool", f"{self.folder}/spool").out)
+        fg.equal(fg.check_ledger(after)["accepted"], ledger["accepted"], "after the stop")
+        return kept, ledger
+
+    def arrived(self, lines, kept, ledger, where):
+        answer = fg.audit(lines, fg.until(ledger), want=(0, 1))
+        gaps = [e["gaps"] for e in answer["gateways"]["gw"]["epochs"].values() if e["gaps"]]
+        fg.equal((gaps, fg.lost(answer)), ([], {}), f"lost on the way to {where}")
+        values = fg.series(lines)
+        first = fg.first_times(values.get("d/a", []))
+        missing = [n for n in kept if n not in first]
+        fg.equal(missing, [], f"acknowledged by MQTT, not in {where}")
+        fg.equal([n for n in first if n < COUNT], list(range(len(self.field.given))),
+                 f"the order in {where}")
+        first = fg.first_times(values.get("t", []))
+        fg.equal(first[:self.taken], list(range(self.taken)), f"what CoAP sent, in {where}")
+
+    def go(self):
+        self.faulty_life()
+        kept, ledger = self.good_life()
+        lines = [m["payload"].decode() for m in self.upstream.packs()]
+        self.arrived(lines, kept, ledger, "the broker")
+        self.arrived(fg.file_lines(f"{self.folder}/records.jsonl"), kept, ledger, "the file")
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.field.close()
+        self.upstream.close()
+
+
+def count_calls():
+    """How many calls of each kind the load makes: {kind: (own, lib)}."""
+    run = Run(os.path.abspath("count"), "", 1)
+    try:
+        run.go()
+        return {kind: (int(own), int(lib)) for kind, own, lib in
+                (line.split() for line in fg.read(f"{run.folder}/report").splitlines())}
+    finally:
+        run.close()
+
+
+def one(job):
+    name, n = job
+    kind, error, count, whose = SCENARIOS[name]
+    fault = f"{kind}:{error}:{n}:{count}" + ("" if whose == "any" else f":{whose}")
+    folder = os.path.abspath(f"{name}-{n}")
+    run = Run(folder, fault, n)
+    try:
+        run.go()
+        subprocess.run(["rm", "-rf", folder], check=True)
+        return None
+    except (fg.Failed, subprocess.TimeoutExpired) as failure:
+        said = [line for line in run.log().splitlines() if line.startswith("faulty: ")]
+        return (f"FAILED  {name} {n} ({fault}): {failure}\n  {said[:1]}\n  "
+                + "\n  ".join(run.log().splitlines()[-12:]))
+    finally:
+        run.close()
+
+
+def jobs_of(names, calls):
+    rng = random.Random(SEED)
+    jobs = []
+    for name in names:
+        kind, _, _, whose = SCENARIOS[name]
+        own, lib = calls[kind]
+        total = own if whose == "own" else lib if whose == "lib" else own + lib
+        numbers = range(1, total + 1)
+        # most of what libraries allocate is OpenSSL's start
+        most = MOST or (1000 if name == "alloc-library" else 0)
+        if most and total > most:
+            numbers = sorted(rng.sample(numbers, most))
+        jobs += [(name, n) for n in numbers]
+    return jobs
+
+
+def main():
+    left_out = os.environ.get("FG_LEAVE_OUT", "").split()
+    names = sys.argv[1:] or [name for name in SCENARIOS if name not in left_out]
+    calls = count_calls()
+    print("calls of the program and of its libraries: " +
+          ", ".join(f"{k} {a}+{b}" for k, (a, b) in calls.items()), flush=True)
+    jobs, lock, bad = jobs_of(names, calls), threading.Lock(), []
+    total = len(jobs)
+    jobs.reverse()
+
+    def work():
+        while True:
+            with lock:
+                if not jobs:
+                    return
+                job = jobs.pop()
+            failure = one(job)
+            if failure:
+                with lock:
+                    bad.append(failure)
+                    print(failure, flush=True)
+    threads = [threading.Thread(target=work) for _ in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"{total} faults of {len(names)} kinds, {len(bad)} of them not borne, seed {SEED}")
+    sys.exit(1 if bad else 0)
+
+
+main()
