@@ -186,7 +186,7 @@ static size_t quote_piece(const char *p, const char *end, char out[8])
 
 const char *fg_log_quote(const void *bytes, size_t len, char *out, size_t cap)
 {
-	const char *p = bytes, *end = p + len;
+	const char *p = bytes ? bytes : "", *end = p + len;	/* NULL has no bytes */
 	size_t n = 0, piece_len;
 	char piece[8];
 
