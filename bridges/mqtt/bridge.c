@@ -35,6 +35,7 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.name = "mqtt",
 	.summary = "Publishes packs to a broker.",
 	.acknowledges = true,
+	.commands = true,
 	.conf_size = sizeof(struct mqtt_sink_conf),
 	.state_size = sizeof(struct mqtt_sink),
 	.options = options,
@@ -47,5 +48,6 @@ const struct fg_bridge fg_bridge_mqtt = {
 		.send = mqtt_sink_send,
 		.flush = mqtt_sink_flush,
 		.status = mqtt_sink_status,
+		.fini = mqtt_sink_fini,
 	},
 };

@@ -5,6 +5,8 @@
 
 #include "adapt/mosquitto.h"
 
+#include "command.h"
+
 struct mqtt_sink_conf {
 	struct fg_mqtt_conf mqtt;
 	const char *topic;
@@ -27,6 +29,7 @@ struct mqtt_sink {
 	uint32_t ndone, in_flight;
 	uint32_t expected;		/* slot that is likely to be acknowledged next */
 	bool up, blocked;
+	struct mqtt_commands commands;
 };
 
 int mqtt_sink_open(struct fg_sink *);

@@ -2,10 +2,10 @@
  * One upstream broker. Packs are published; PUBACK (QoS 1) or the written socket (QoS 0) says
  * that one is done.
  *
- * The spool is the queue, so the session is clean and a connection that was lost is forgotten
- * with everything that the library still held: what was in flight is the outbox's again. Never
- * more is handed to the library than the broker takes unacknowledged, or it would begin a queue
- * of its own.
+ * The spool is the queue, so the session is clean (unless commands are to wait in it), and a
+ * connection that was lost is forgotten with everything that the library still held: what was in
+ * flight is the outbox's again. Never more is handed to the library than the broker takes
+ * unacknowledged, or it would begin a queue of its own.
  *
  * fg_sink_done() may lead to the next send: so it is called behind the library's callbacks, in
  * their order.
@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define RECEIVE_MAX 16
+#define SEND_EXTRA (1 + MQTT_OUTCOMES_ON_THE_WAY)	/* the status, outcomes */
+#define SEND_MAX (UINT16_MAX - SEND_EXTRA)
 
 static struct mqtt_sink *of_conn(struct fg_mqtt *conn)
 {
@@ -60,6 +62,8 @@ static void on_published(struct fg_mqtt *conn, int mid, int reason)
 	struct mqtt_sink *s = of_conn(conn);
 	uint32_t window = s->sink->window;
 
+	if (mqtt_commands_published(s, mid, reason))
+		return;
 	for (uint32_t i = 0; i < window; i++) {
 		uint32_t at = (s->expected + i) % window;
 
@@ -84,11 +88,28 @@ static void report(struct mqtt_sink *s, uint32_t at)
 	fg_sink_done(s->sink, batch, error, error ? fg_mqtt_reason(slot->reason) : NULL);
 }
 
+static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
+{
+	mqtt_commands_message(of_conn(conn), m);
+}
+
+/* Without it the bridge still forwards; who commands has to be told by the log. */
+static void on_subscribed(struct fg_mqtt *conn, const int *granted, int count)
+{
+	struct mqtt_sink *s = of_conn(conn);
+
+	if (count < 1 || granted[0] >= 0x80)
+		fg_log(&s->sink->logger, FG_ERROR, "subscription to commands refused",
+		       "filter=\"%s\" reason=\"%s\"", s->commands.filter,
+		       count < 1 ? "" : fg_mqtt_reason(granted[0]));
+}
+
 static void on_turn(struct fg_mqtt *conn)
 {
 	struct mqtt_sink *s = of_conn(conn);
 	uint32_t n = s->ndone;
 
+	mqtt_commands_turn(s);
 	if (!n)
 		return;
 	for (uint32_t i = 0; i < n && s->up; i++)
@@ -105,9 +126,11 @@ static uint32_t limit(const struct mqtt_sink *s)
 {
 	uint32_t peer = s->conn.peer_receive_max;
 
-	/* one place is for the status */
+	/* one place is for the status, some are for outcomes */
 	if (peer > 1)
 		peer--;
+	if (s->commands.prefix && peer > MQTT_OUTCOMES_ON_THE_WAY)
+		peer -= MQTT_OUTCOMES_ON_THE_WAY;
 	return conf_of(s)->qos > 0 && peer < s->sink->window ? peer : s->sink->window;
 }
 
@@ -121,8 +144,14 @@ int mqtt_sink_send(struct fg_sink *sink, struct fg_batch *batch)
 		s->blocked = true;
 		return -EAGAIN;
 	}
-	r = fg_mqtt_publish(&s->conn, s->topic, batch->payload, (int)conf_of(s)->qos, false,
-			    batch->content_type, &mid);
+	r = fg_mqtt_publish(&s->conn,
+			    &(struct fg_mqtt_publication){
+				    .topic = s->topic,
+				    .payload = batch->payload,
+				    .qos = (int)conf_of(s)->qos,
+				    .content_type = batch->content_type,
+			    },
+			    &mid);
 	if (r == -EMSGSIZE)
 		return r;
 	if (r < 0) {
@@ -147,12 +176,16 @@ void mqtt_sink_flush(struct fg_sink *sink)
 void mqtt_sink_status(struct fg_sink *sink, struct fg_str json)
 {
 	struct mqtt_sink *s = sink->state;
+	const struct fg_mqtt_publication status = {
+		.topic = s->status_topic,
+		.payload = json,
+		.qos = (int)conf_of(s)->qos,
+		.retain = true,
+		.content_type = "application/json",
+	};
 	int mid = 0;
 
-	if (!s->up)
-		return;
-	if (fg_mqtt_publish(&s->conn, s->status_topic, json, (int)conf_of(s)->qos, true,
-			    "application/json", &mid) == 0)
+	if (s->up && fg_mqtt_publish(&s->conn, &status, &mid) == 0)
 		fg_mqtt_flush(&s->conn);
 }
 
@@ -167,10 +200,12 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 	fg_log(&s->sink->logger, FG_INFO, "connected", "url=%s window=%u", conf_of(s)->mqtt.url,
 	       limit(s));
 	fg_sink_up(s->sink);
+	mqtt_commands_up(s);
 }
 
 static void forget(struct mqtt_sink *s)
 {
+	mqtt_commands_down(s);
 	s->up = s->blocked = false;
 	s->ndone = s->in_flight = s->expected = 0;
 	if (s->slots)
@@ -195,11 +230,14 @@ static void on_closed(struct fg_mqtt *conn)
 	free(s->will);
 	free(s->slots);
 	free(s->done);
+	mqtt_commands_close(s);
 	fg_sink_closed(s->sink);
 }
 
 static const struct fg_mqtt_ops conn_ops = {
+	.message = on_message,
 	.published = on_published,
+	.subscribed = on_subscribed,
 	.up = on_up,
 	.turn = on_turn,
 	.down = on_down,
@@ -225,9 +263,11 @@ static int make_tables(struct mqtt_sink *s)
 		memcpy(s->will, will.ptr, will.len);
 	s->conn.setup = (struct fg_mqtt_setup){
 		.client_id = s->client_id,
-		.clean = true,
+		/* commands wait for a gateway that is away */
+		.clean = !sink->commands,
 		.receive_max = RECEIVE_MAX,
-		.send_max = (uint16_t)(sink->window < UINT16_MAX ? sink->window + 1 : UINT16_MAX),
+		.send_max = (uint16_t)(sink->window < SEND_MAX ? sink->window + SEND_EXTRA :
+								 UINT16_MAX),
 		.will_topic = will.len ? s->status_topic : NULL,
 		.will = { s->will, will.len },
 	};
@@ -243,6 +283,8 @@ int mqtt_sink_open(struct fg_sink *sink)
 	s->sink = sink;
 	fg_mqtt_init(&s->conn, sink->loop, &conf->mqtt, &conn_ops);
 	r = make_tables(s);
+	if (r == 0)
+		r = mqtt_commands_open(s);
 	return r < 0 ? r : fg_mqtt_open(&s->conn);
 }
 

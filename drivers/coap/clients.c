@@ -37,6 +37,7 @@ static bool clients_grow(struct fg_coap_clients *clients)
 	chunk->next = clients->chunks;
 	clients->chunks = chunk;
 	for (size_t i = CHUNK_CLIENTS; i-- > 0;) {
+		chunk->clients[i].peer = 0;
 		chunk->clients[i].next_free = clients->free;
 		clients->free = &chunk->clients[i];
 	}
@@ -56,10 +57,21 @@ struct fg_coap_client *fg_coap_clients_add(struct fg_coap_clients *clients)
 	return client;
 }
 
+struct fg_coap_client *fg_coap_clients_find(struct fg_coap_clients *clients, uint64_t peer)
+{
+	for (struct fg_coap_chunk *chunk = clients->chunks; chunk && peer; chunk = chunk->next)
+		for (size_t i = 0; i < CHUNK_CLIENTS; i++)
+			if (chunk->clients[i].peer == peer)
+				return &chunk->clients[i];
+	return NULL;
+}
+
 void fg_coap_clients_remove(struct fg_coap_clients *clients, struct fg_coap_client *client)
 {
 	if (!client)
 		return;
+	client->session = NULL;
+	client->peer = 0;
 	client->next_free = clients->free;
 	clients->free = client;
 	clients->count--;

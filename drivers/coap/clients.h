@@ -30,6 +30,8 @@ struct fg_coap_seen {
 
 struct fg_coap_client {
 	struct fg_coap_client *next_free;
+	void *session;		/* the owner's */
+	uint64_t peer;		/* the owner's name for it, 0: none */
 	uint8_t next;		/* slot that is written next */
 	struct fg_coap_seen seen[FG_COAP_SEEN];
 };
@@ -46,6 +48,8 @@ void fg_coap_clients_init(struct fg_coap_clients *clients, size_t limit);
 void fg_coap_clients_fini(struct fg_coap_clients *clients);
 /* A client that nothing is known of, or NULL: beyond the limit or out of memory. */
 struct fg_coap_client *fg_coap_clients_add(struct fg_coap_clients *clients);
+/* The one of that name, or NULL. Looks at all of them: not for every datagram. */
+struct fg_coap_client *fg_coap_clients_find(struct fg_coap_clients *clients, uint64_t peer);
 /* NULL is allowed. */
 void fg_coap_clients_remove(struct fg_coap_clients *clients, struct fg_coap_client *client);
 

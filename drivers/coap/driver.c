@@ -33,6 +33,12 @@ static const struct fg_option coap_options[] = {
 	{ .name = "clients", .type = FG_OPT_INT, .offset = offsetof(struct fg_coap_conf, clients),
 	  .def = "10000", .min = 1, .max = 1000000,
 	  .help = "clients remembered at a time; beyond, the one silent longest is forgotten" },
+	{ .name = "observers", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_coap_conf, observers), .def = "256", .min = 0, .max = 4096,
+	  .help = "clients that may observe a last value at a time (RFC 7641)" },
+	{ .name = "commands", .type = FG_OPT_BOOL,
+	  .offset = offsetof(struct fg_coap_conf, commands), .def = "false",
+	  .help = "takes commands to devices: PUT or POST to /fieldgate/command/DEVICE/POINT" },
 	{ 0 },
 };
 
@@ -51,6 +57,9 @@ static void coap_check(const void *conf, struct fg_faults *faults)
 		fg_doubt(faults, "/psk", "has no effect with coap://");
 	if (listen.secure || fg_coap_listen_is_loopback(&listen))
 		return;
+	if (coap->open && coap->commands)
+		fg_doubt(faults, "/commands", "anyone who reaches %s can command devices",
+			 coap->listen);
 	if (coap->open)
 		fg_doubt(faults, "/open", "anyone who reaches %s can write to this gateway",
 			 coap->listen);
@@ -90,5 +99,6 @@ const struct fg_driver fg_driver_coap = {
 		.pause = coap_pause,
 		.resume = coap_resume,
 		.kept = fg_coap_kept,
+		.command = fg_coap_command,
 	},
 };

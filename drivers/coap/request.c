@@ -69,8 +69,19 @@ static struct fg_coap_client *session_client(struct fg_coap_server *server, coap
 	if (!client) {
 		client = fg_coap_clients_add(&server->clients);
 		coap_session_set_app_data(session, client);
+		if (client) {
+			client->session = session;
+			client->peer = ++server->last_peer;
+		}
 	}
 	return client;
+}
+
+coap_session_t *fg_coap_peer_session(struct fg_coap_server *server, uint64_t peer)
+{
+	struct fg_coap_client *client = fg_coap_clients_find(&server->clients, peer);
+
+	return client ? client->session : NULL;
 }
 
 /* The same message id again: true if it has been dealt with. */
@@ -234,6 +245,7 @@ static void take_submit(struct take *t)
 		.address = t->path,
 		.payload = t->payload,
 		.content_format = t->content_format,
+		.peer = t->client->peer,
 	};
 	uint64_t pos = 0;
 	int r = fg_source_submit(server->source, &input, &pos);
@@ -256,6 +268,26 @@ static bool take_body(struct take *t)
 	return t->block1 == FG_COAP_NO_BLOCK || take_block(t);
 }
 
+/* The outcome is the answer, now or separately. */
+static void take_ask(struct take *t)
+{
+	if (!t->server->conf->commands || !t->server->source->commands) {
+		take_answer(t, COAP_RESPONSE_CODE_FORBIDDEN, "no commands are taken here");
+		return;
+	}
+	if (!fg_coap_ask(t->server, t->session, t->request, t->response, t->path, t->payload)) {
+		take_answer(t, COAP_RESPONSE_CODE_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (coap_pdu_get_code(t->response) != COAP_EMPTY_CODE)
+		return;
+	/* libcoap sends the empty ACK */
+	if (coap_pdu_get_type(t->request) != COAP_MESSAGE_CON)
+		request_silence(t->response);
+	else if (t->seen)
+		t->seen->state = FG_COAP_HELD;
+}
+
 static void request_take(struct take *t)
 {
 	struct fg_coap_server *server = t->server;
@@ -275,8 +307,12 @@ static void request_take(struct take *t)
 	/* a block that is not the last one may come as often as it likes */
 	if (t->block1 == FG_COAP_NO_BLOCK || !(t->block1 & 8))
 		t->seen = fg_coap_client_note(t->client, mid, server->now_s);
-	if (take_body(t))
-		take_submit(t);
+	if (take_body(t)) {
+		if (fg_coap_is_ask(t->path))
+			take_ask(t);
+		else
+			take_submit(t);
+	}
 	if (t->body)
 		fg_coap_body_done(&server->bodies, t->body);
 }
@@ -320,9 +356,7 @@ void fg_coap_handle(coap_resource_t *resource, coap_session_t *session, const co
 	}
 }
 
-/* A separate response is confirmable, and libcoap holds it until it is acknowledged, without
- * telling. Beyond a bound of them the rest go out unconfirmed. */
-static bool separate_allowed(struct fg_coap_server *server)
+bool fg_coap_separate_allowed(struct fg_coap_server *server)
 {
 	if (server->now_s - server->separate_since_s > SEPARATE_LIFE_S) {
 		server->separate_since_s = server->now_s;
@@ -341,7 +375,8 @@ static coap_pdu_t *pending_pdu(struct fg_coap_server *server, const struct fg_co
 		return coap_pdu_init(COAP_MESSAGE_ACK, code, item->mid, 32);
 	if (item->quiet)
 		return NULL;
-	return coap_pdu_init(held && separate_allowed(server) ? COAP_MESSAGE_CON : COAP_MESSAGE_NON,
+	return coap_pdu_init(held && fg_coap_separate_allowed(server) ? COAP_MESSAGE_CON :
+									COAP_MESSAGE_NON,
 			     code, coap_new_message_id(session), 32);
 }
 

@@ -26,6 +26,7 @@
 #define REPEAT_MAX 64
 #define EVENTS_MAX 8
 #define HANDSHAKES_MAX 128
+#define SESSION_LIFE_S 3600	/* a device that was silent for longer cannot be commanded */
 #define SWEEP_S 30
 #define VIEW_LIFE_S 60
 #define KEY_MAX 256		/* OpenSSL's bound; libcoap cuts longer keys without a word */
@@ -233,6 +234,7 @@ static int server_context(struct fg_coap_server *server)
 		return -ENOMEM;
 	coap_set_app_data(server->context, server);
 	coap_register_event_handler(server->context, server_event);
+	coap_context_set_session_timeout(server->context, SESSION_LIFE_S);
 	coap_context_set_max_idle_sessions(server->context, (unsigned)server->conf->clients);
 	coap_context_set_max_handshake_sessions(server->context, HANDSHAKES_MAX);
 	return server_resources(server);
@@ -247,6 +249,10 @@ static void server_init(struct fg_coap_server *server, struct fg_source *source)
 	fg_coap_bodies_init(&server->bodies, (size_t)server->conf->body);
 	fg_io_init(source->loop, &server->io, server_readable);
 	fg_timer_init(source->loop, &server->sweep, server_sweep);
+	fg_timer_init(source->loop, &server->exchanges.patience, NULL);
+	fg_coap_watches_init(server);
+	/* names from before this opening are nobody's now */
+	server->last_peer = fg_loop_now(source->loop);
 }
 
 int fg_coap_open(struct fg_source *source)
@@ -260,6 +266,8 @@ int fg_coap_open(struct fg_source *source)
 	r = fg_coap_listen_parse(server->conf->listen, &listen, &why);
 	if (r == 0)
 		r = server_context(server);
+	if (r == 0)
+		fg_coap_exchanges_init(server);
 	if (r == 0 && listen.secure)
 		r = server_keys(server);
 	if (r == 0)
@@ -280,6 +288,9 @@ static void server_free(struct fg_coap_server *server)
 {
 	/* references first: a context is not freed with sessions in use */
 	fg_coap_drop_pending(server);
+	fg_coap_asks_fini(server);
+	fg_coap_watches_fini(server);
+	fg_coap_exchanges_fini(server);
 	coap_free_context(server->context);
 	fg_coap_clients_fini(&server->clients);
 	fg_coap_bodies_fini(&server->bodies);
@@ -306,7 +317,9 @@ void fg_coap_close(struct fg_source *source)
 {
 	struct fg_coap_server *server = source->state;
 
-	/* one after the other: memory goes when both are closed. Nothing comes in from now on. */
+	/* one after the other: memory goes when all are closed. Nothing comes in from now on. */
 	fg_io_stop(&server->io);
+	fg_handle_close(&server->exchanges.patience.handle, NULL);
+	fg_handle_close(&server->watches.timer.handle, NULL);
 	fg_handle_close(&server->sweep.handle, server_timer_closed);
 }

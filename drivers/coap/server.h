@@ -5,7 +5,9 @@
 
 #include "body.h"
 #include "clients.h"
+#include "exchange.h"
 #include "pending.h"
+#include "watch.h"
 
 #include <coap3/coap.h>
 
@@ -19,7 +21,21 @@ struct fg_coap_conf {
 	struct fg_secrets psk;
 	bool open;
 	uint64_t body;
-	int64_t clients;
+	int64_t clients, observers;
+	bool commands;
+};
+
+#define FG_COAP_ASKS 64		/* commands of CoAP peers that wait for their outcome */
+
+/* A peer that waits for the outcome of a command. */
+struct fg_coap_asked {
+	coap_session_t *session;	/* a reference is held; NULL: unused */
+	coap_pdu_t *response;		/* while its handler runs, else NULL */
+	uint64_t id;
+	uint16_t mid;
+	bool confirmable;
+	uint8_t token_len;
+	uint8_t token[FG_COAP_TOKEN_MAX];
 };
 
 /* A representation that takes more than one block: kept for the client that fetches it, so that
@@ -50,6 +66,11 @@ struct fg_coap_server {
 	struct fg_coap_queue pending;
 	struct fg_coap_bodies bodies;
 	struct fg_coap_view views[FG_COAP_VIEWS];
+	struct fg_coap_exchanges exchanges;
+	struct fg_coap_watches watches;
+	struct fg_coap_asked asks[FG_COAP_ASKS];
+	uint64_t ask_id;
+	uint64_t last_peer;		/* given out as fg_input.peer */
 	struct fg_log_limit unknown_identity;
 	char address[FG_COAP_ADDRESS_MAX];
 };
@@ -68,12 +89,30 @@ void fg_coap_drop_pending(struct fg_coap_server *server);
 /* Sets a code and a text for people. */
 void fg_coap_say(coap_pdu_t *response, coap_pdu_code_t code, const char *text);
 
+/* A separate response is confirmable, and libcoap holds it until it is acknowledged, without
+ * telling. Beyond a bound of them the rest go out unconfirmed. */
+bool fg_coap_separate_allowed(struct fg_coap_server *server);
+/* Where a device was last heard from, or NULL: not known any more. */
+coap_session_t *fg_coap_peer_session(struct fg_coap_server *server, uint64_t peer);
+
+/* -- command.c -- */
+int fg_coap_command(struct fg_source *source, struct fg_command *command);
+
+/* -- ask.c: commands that a peer asks for -- */
+bool fg_coap_is_ask(struct fg_str path);
+/* Answers, or will. False: too many wait. */
+bool fg_coap_ask(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,
+		 coap_pdu_t *response, struct fg_str path, struct fg_str payload);
+void fg_coap_asks_fini(struct fg_coap_server *server);
+
 /* -- view.c: GET -- */
 void fg_coap_get(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,
 		 struct fg_str path, coap_pdu_t *response);
 void fg_coap_handle_core(coap_resource_t *resource, coap_session_t *session,
 			 const coap_pdu_t *request, const coap_string_t *query,
 			 coap_pdu_t *response);
+/* What an observer is told: all behind the token, and the code (4.04: no longer there). */
+void fg_coap_notify(struct fg_coap_watch *watch, coap_pdu_t *pdu);
 void fg_coap_view_done(struct fg_coap_view *view);
 
 /* -- paths.c: options of a request -- */

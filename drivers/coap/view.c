@@ -26,7 +26,10 @@ struct look {
 	uint32_t num;
 	unsigned szx;
 	bool blockwise;		/* Block2 was asked for */
+	bool observed;		/* it is a notification, or the answer to who wants them */
 };
+
+#define OBSERVE_REGISTER 0 /* RFC 7641 section 2 */
 
 void fg_coap_view_done(struct fg_coap_view *view)
 {
@@ -111,8 +114,12 @@ static void look_answer(struct look *l, const char *text, size_t len)
 	more = offset + here < len;
 	coap_pdu_set_code(l->response, COAP_RESPONSE_CODE_CONTENT);
 	fg_coap_add_number(l->response, COAP_OPTION_ETAG, (uint32_t)(tag ^ (tag >> 32)));
+	if (l->observed)
+		fg_coap_add_number(l->response, COAP_OPTION_OBSERVE,
+				   fg_coap_watch_sequence(l->server));
 	fg_coap_add_number(l->response, COAP_OPTION_CONTENT_FORMAT, l->format);
-	fg_coap_add_number(l->response, COAP_OPTION_MAXAGE, 0);
+	fg_coap_add_number(l->response, COAP_OPTION_MAXAGE,
+			   l->observed ? FG_COAP_WATCH_MAX_AGE_S : 0);
 	if (l->blockwise || more)
 		fg_coap_add_number(l->response, COAP_OPTION_BLOCK2,
 				   l->num << 4 | (more ? 8u : 0u) | l->szx);
@@ -143,6 +150,20 @@ static bool look_continue(struct look *l)
 	return view;
 }
 
+/* Begins or ends an observation, as the request wants. */
+static void look_observe(struct look *l, struct fg_str path)
+{
+	coap_bin_const_t token = coap_pdu_get_token(l->request);
+	uint32_t value;
+
+	if (fg_coap_option_number(l->request, COAP_OPTION_OBSERVE, &value) < 0)
+		return;
+	if (value == OBSERVE_REGISTER)
+		l->observed = fg_coap_watch_add(l->server, l->session, token, path, l->szx);
+	else
+		fg_coap_watch_remove(l->server, l->session, token);
+}
+
 void fg_coap_get(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,
 		 struct fg_str path, coap_pdu_t *response)
 {
@@ -159,8 +180,31 @@ void fg_coap_get(struct fg_coap_server *server, coap_session_t *session, const c
 	if (!look_read(&l) || look_continue(&l))
 		return;
 	fg_buf_init(&buf, FG_COAP_VIEW_MAX);
-	if (fg_source_last(server->source, path, &buf) < 0)
+	if (fg_source_last(server->source, path, &buf) < 0) {
 		fg_coap_say(response, COAP_RESPONSE_CODE_NOT_FOUND, NULL);
+	} else {
+		look_observe(&l, path);
+		look_answer_new(&l, &buf);
+	}
+	fg_buf_fini(&buf);
+}
+
+void fg_coap_notify(struct fg_coap_watch *watch, coap_pdu_t *pdu)
+{
+	struct look l = {
+		.server = watch->server,
+		.session = watch->session,
+		.response = pdu,
+		.key = fg_coap_key(FG_COAP_KEY, watch->watch.path),
+		.format = FORMAT_SENML_JSON,
+		.szx = watch->szx,
+		.observed = true,
+	};
+	struct fg_buf buf;
+
+	fg_buf_init(&buf, FG_COAP_VIEW_MAX);
+	if (fg_source_last(watch->server->source, watch->watch.path, &buf) < 0)
+		fg_coap_say(pdu, COAP_RESPONSE_CODE_NOT_FOUND, NULL);
 	else
 		look_answer_new(&l, &buf);
 	fg_buf_fini(&buf);
@@ -171,13 +215,13 @@ static bool core_add(void *arg, struct fg_str device)
 {
 	struct fg_buf *buf = arg;
 
-	if (buf->max - buf->len < device.len + 16)
+	if (buf->max - buf->len < device.len + 20)
 		return false;
 	if (buf->len)
 		fg_buf_char(buf, ',');
 	fg_buf_text(buf, "</");
 	fg_buf_str(buf, device);
-	fg_buf_text(buf, ">;ct=110");
+	fg_buf_text(buf, ">;ct=110;obs");
 	return !buf->failed;
 }
 

@@ -61,11 +61,13 @@ const struct fg_driver fg_driver_mqtt = {
 	.state_size = sizeof(struct mqtt_source),
 	.options = options,
 	.check = check,
+	.address_check = fg_mqtt_check_name,
 	.ops = {
 		.open = mqtt_source_open,
 		.close = mqtt_source_close,
 		.pause = mqtt_source_pause,
 		.resume = mqtt_source_resume,
 		.kept = mqtt_source_kept,
+		.command = mqtt_source_command,
 	},
 };

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #define RECEIVE_MAX 1024
+#define SEND_MAX 16
 #define AWAY_NS FG_S(1)		/* a spool at its limit shall not mean connecting all day */
 
 #define MEMO_MIXED 1u
@@ -98,8 +99,14 @@ static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
 	}
 }
 
+static void on_published(struct fg_mqtt *conn, int mid, int reason)
+{
+	mqtt_sent_note(of_conn(conn), mid, reason);
+}
+
 static void go_away(struct mqtt_source *s, bool politely)
 {
+	mqtt_sent_leave(s);
 	if (politely)
 		fg_mqtt_leave(&s->conn);
 	else
@@ -119,6 +126,7 @@ static void on_turn(struct fg_mqtt *conn)
 
 	if (conn->state != FG_MQTT_UP)
 		return;
+	mqtt_sent_tell(s);
 	if (s->refused)
 		go_away(s, false);
 	else if (s->paused && !s->awaits)
@@ -202,8 +210,10 @@ static void subscribe(struct mqtt_source *s)
 {
 	const struct mqtt_source_conf *conf = conf_of(s);
 	/* MQTT 5, 3.8.3.1: no-local on a shared subscription is a protocol error */
+	unsigned options = (conf->retained == MQTT_RETAINED_TAKE ? FG_MQTT_TAKE_RETAINED : 0) |
+			   (conf->share ? 0 : FG_MQTT_NO_LOCAL);
 	int r = fg_mqtt_subscribe(&s->conn, s->filters, conf->subscribe.count, (int)conf->qos,
-				  conf->retained == MQTT_RETAINED_TAKE, !conf->share);
+				  options);
 
 	if (r < 0)
 		fg_source_fault(s->source, r, "cannot subscribe");
@@ -259,6 +269,7 @@ static void on_down(struct fg_mqtt *conn, int error, const char *what)
 
 	s->awaits = 0;
 	s->refused = false;
+	mqtt_sent_forget(s);
 	fg_source_fault(s->source, error, what);
 }
 
@@ -280,6 +291,7 @@ static void on_all_closed(struct fg_handle *handle)
 					       offsetof(struct mqtt_source, back.handle));
 
 	free_texts(s);
+	mqtt_sent_forget(s);
 	fg_source_closed(s->source);
 }
 
@@ -290,6 +302,7 @@ static void on_closed(struct fg_mqtt *conn)
 
 static const struct fg_mqtt_ops conn_ops = {
 	.message = on_message,
+	.published = on_published,
 	.subscribed = on_subscribed,
 	.up = on_up,
 	.turn = on_turn,
@@ -336,13 +349,14 @@ int mqtt_source_open(struct fg_source *source)
 	s->source = source;
 	fg_mqtt_init(&s->conn, source->loop, &conf->mqtt, &conn_ops);
 	fg_timer_init(source->loop, &s->back, on_back);
+	s->flush.cb = mqtt_source_flush;
 	r = make_texts(s);
 	if (r < 0)
 		return r;
 	s->conn.setup = (struct fg_mqtt_setup){
 		.client_id = s->client_id,
 		.receive_max = RECEIVE_MAX,
-		.send_max = 1,
+		.send_max = SEND_MAX,
 	};
 	return fg_mqtt_open(&s->conn);
 }
@@ -352,5 +366,6 @@ void mqtt_source_close(struct fg_source *source)
 	struct mqtt_source *s = source->state;
 
 	fg_timer_stop(&s->back);
+	fg_loop_cancel(source->loop, &s->flush);
 	fg_mqtt_close(&s->conn, !s->awaits && !s->refused);
 }

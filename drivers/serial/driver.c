@@ -7,11 +7,7 @@
  * A port that vanishes is at fault at once; it is opened again by its path, which is the same
  * device when the path is one below /dev/serial/by-id.
  */
-#include <fg/driver.h>
-
-#include "held.h"
-#include "adapt/tty.h"
-#include "serial.h"
+#include "state.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,26 +24,12 @@ enum {
 /* Bytes that come so soon after the port was opened are of a frame that had begun before. */
 #define AMID_NS FG_MS(20)
 
-struct serial {
-	struct fg_source *source;
-	struct fg_io io;
-	struct fg_timer silence;
-	struct fg_tty port;
-	struct fg_framer framer;
-	struct serial_held held;
-	bool framing, paused, faulted;
-	bool begun;			/* a byte has come since the port was opened */
-	uint64_t opened_ns;
-	uint64_t looked_ns;		/* at the overruns */
-	uint64_t skipped_unsaid;
-	struct fg_log_limit skipped_limit;
-};
-
-static void serial_fault(struct serial *serial, int error, const char *what)
+void serial_fault(struct serial *serial, int error, const char *what)
 {
 	serial->faulted = true;
 	fg_io_stop(&serial->io);
 	fg_timer_stop(&serial->silence);
+	fg_timer_stop(&serial->out.look);
 	fg_source_fault(serial->source, error, what);
 }
 
@@ -202,6 +184,10 @@ static void port_ready(struct fg_io *io, unsigned events)
 {
 	struct serial *serial = (struct serial *)((char *)io - offsetof(struct serial, io));
 
+	if (events & FG_WRITE)
+		serial_out_pump(serial);
+	if (serial->faulted)
+		return;
 	/* behind a hang-up there may be bytes to be read, but no more will come */
 	if (!port_drain(serial) && events & FG_HANGUP && !serial->faulted)
 		serial_fault(serial, -EIO, "the port is gone");
@@ -221,6 +207,12 @@ static void silence_due(struct fg_timer *timer)
 
 /* -- the driver -- */
 
+void serial_watch(struct serial *serial)
+{
+	fg_io_sync(&serial->io, serial->port.fd,
+		   (serial->paused ? 0 : FG_READ) | (serial->out.blocked ? FG_WRITE : 0), false);
+}
+
 static void serial_pause(struct fg_source *source)
 {
 	struct serial *serial = source->state;
@@ -230,7 +222,7 @@ static void serial_pause(struct fg_source *source)
 		return;
 	/* no byte is read, so silence means nothing */
 	fg_timer_stop(&serial->silence);
-	fg_io_sync(&serial->io, serial->port.fd, 0, false);
+	serial_watch(serial);
 }
 
 static void serial_resume(struct fg_source *source)
@@ -243,7 +235,7 @@ static void serial_resume(struct fg_source *source)
 	serial->looked_ns = 0;
 	overruns_look(serial);
 	silence_begin(serial);
-	fg_io_sync(&serial->io, serial->port.fd, FG_READ, false);
+	serial_watch(serial);
 }
 
 static int port_begin(struct serial *serial, const struct serial_conf *conf)
@@ -279,6 +271,7 @@ static int serial_open(struct fg_source *source)
 	serial->port.fd = -1;
 	fg_io_init(source->loop, &serial->io, port_ready);
 	fg_timer_init(source->loop, &serial->silence, silence_due);
+	serial_out_init(serial);
 	err = serial_framing(conf, fg_source_framer(source), &framing);
 	if (err == 0)
 		err = fg_framer_init(&serial->framer, &framing.conf);
@@ -315,6 +308,7 @@ static void serial_closed(struct fg_handle *handle)
 	if (serial->framing)
 		fg_framer_fini(&serial->framer);
 	serial_held_fini(&serial->held);
+	serial_out_fini(serial);
 	fg_source_closed(serial->source);
 }
 
@@ -324,8 +318,9 @@ static void serial_close(struct fg_source *source)
 
 	serial->faulted = true;
 	remains_account(serial);
-	/* in this order: the second one's end is that of both */
+	/* in this order: the last one's end is that of all */
 	fg_handle_close(&serial->silence.handle, NULL);
+	fg_handle_close(&serial->out.look.handle, NULL);
 	fg_handle_close(&serial->io.handle, serial_closed);
 }
 
@@ -365,5 +360,6 @@ const struct fg_driver fg_driver_serial = {
 		.pause = serial_pause,
 		.resume = serial_resume,
 		.kept = serial_kept,
+		.command = serial_command,
 	},
 };

@@ -78,6 +78,7 @@ extern const struct fg_option fg_mqtt_tls_options[];
 /* Checks of one option, as struct fg_option asks for. */
 int fg_mqtt_check_url(const char *text, char *why, size_t cap);
 int fg_mqtt_check_client_id(const char *text, char *why, size_t cap);
+int fg_mqtt_check_name(const char *text, char *why, size_t cap);	/* of a message */
 int fg_mqtt_check_topic(const char *text, char *why, size_t cap);	/* to publish to */
 int fg_mqtt_check_filter(const char *text, char *why, size_t cap);	/* to subscribe to */
 /* Checks that need several options. */
@@ -85,6 +86,8 @@ void fg_mqtt_check(const struct fg_mqtt_conf *conf, struct fg_faults *faults);
 
 /* `{gateway}` and `{name}` replaced; the caller frees. NULL: no memory. */
 char *fg_mqtt_expand(const char *text, const char *gateway, const char *name);
+/* Whether a topic, as it is, can be published to. */
+bool fg_mqtt_topic_good(const char *topic);
 /* Whether a topic matches a filter. */
 bool fg_mqtt_matches(const char *filter, const char *topic);
 
@@ -106,6 +109,25 @@ struct fg_mqtt_message {
 	struct fg_str payload;
 	int qos;
 	bool retained;
+	/* MQTT 5, else empty; both are gone when the callback returns */
+	struct fg_str response_topic, correlation;
+};
+
+/* What goes out. */
+struct fg_mqtt_publication {
+	const char *topic;
+	struct fg_str payload;
+	int qos;
+	bool retain;
+	const char *content_type;	/* MQTT 5; may be NULL */
+	struct fg_str correlation;	/* MQTT 5; may be empty */
+};
+
+enum {
+	FG_MQTT_TAKE_RETAINED = 1,	/* where a subscription is new (3.1.1 always does) */
+	FG_MQTT_NO_LOCAL = 2,
+	/* what was published to be retained says so also when it comes live */
+	FG_MQTT_RETAIN_AS_PUBLISHED = 4,
 };
 
 struct fg_mqtt;
@@ -152,6 +174,7 @@ struct fg_mqtt {
 	struct fg_mqtt_setup setup;
 	enum fg_mqtt_state state;
 	uint16_t peer_receive_max;	/* what the broker takes unacknowledged; 65535: all */
+	bool wants_answers;		/* response topics and correlation data are of interest */
 
 	/* private from here on */
 	struct fg_mqtt_address address;
@@ -204,13 +227,12 @@ void fg_mqtt_read(struct fg_mqtt *, bool read);
 /* Writes what is queued, as few segments, unless held; ends in turn() or down(). */
 void fg_mqtt_flush(struct fg_mqtt *);
 
-/* Queues a publication; `content_type` (MQTT 5) may be NULL. 0, -ENOTCONN, -EMSGSIZE, -ENOTSUP
- * (the broker takes no QoS 1), -EINVAL, -ENOMEM. published() follows, with *ret_mid. */
-int fg_mqtt_publish(struct fg_mqtt *, const char *topic, struct fg_str payload, int qos,
-		    bool retain, const char *content_type, int *ret_mid);
-/* Queues one SUBSCRIBE; subscribed() follows, or the connection goes down. `retained`: take
- * retained messages, where a subscription is new (MQTT 5; 3.1.1 always sends them). */
-int fg_mqtt_subscribe(struct fg_mqtt *, char *const *filters, size_t count, int qos, bool retained,
-		      bool no_local);
+/* Queues a publication. 0, -ENOTCONN, -EMSGSIZE, -ENOTSUP (the broker takes no QoS 1), -EINVAL,
+ * -ENOMEM. published() follows, with *ret_mid. */
+int fg_mqtt_publish(struct fg_mqtt *, const struct fg_mqtt_publication *, int *ret_mid);
+/* Queues one SUBSCRIBE, `options` of FG_MQTT_...; subscribed() follows, or the connection goes
+ * down. */
+int fg_mqtt_subscribe(struct fg_mqtt *, char *const *filters, size_t count, int qos,
+		      unsigned options);
 /* What a reason code of the broker means, constant text. */
 const char *fg_mqtt_reason(int reason);

@@ -226,15 +226,27 @@ int fg_mqtt_check_client_id(const char *text, char *why, size_t cap)
 	return r < 0 ? r : check_placeholders(text, why, cap);
 }
 
-int fg_mqtt_check_topic(const char *text, char *why, size_t cap)
+int fg_mqtt_check_name(const char *text, char *why, size_t cap)
 {
 	int r = check_string(text, why, cap);
 
-	if (r < 0)
-		return r;
-	if (strpbrk(text, "+#"))
+	if (r == 0 && strpbrk(text, "+#"))
 		return refuse(why, cap, "a topic to publish to has no wildcards");
-	return check_placeholders(text, why, cap);
+	return r;
+}
+
+int fg_mqtt_check_topic(const char *text, char *why, size_t cap)
+{
+	int r = fg_mqtt_check_name(text, why, cap);
+
+	return r < 0 ? r : check_placeholders(text, why, cap);
+}
+
+bool fg_mqtt_topic_good(const char *topic)
+{
+	char why[160];
+
+	return *topic && check_string(topic, why, sizeof(why)) == 0 && !strpbrk(topic, "+#");
 }
 
 int fg_mqtt_check_filter(const char *text, char *why, size_t cap)

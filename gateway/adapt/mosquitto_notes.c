@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -47,22 +48,46 @@ static void note_disconnect(struct mosquitto *mosq, void *obj, int reason,
 	c->peer_said_why = true;
 }
 
+/* What the library copies out of the properties of a message. */
+struct answer {
+	char *topic;
+	void *correlation;
+};
+
+static void answer_read(const mosquitto_property *props, struct answer *answer,
+			struct fg_mqtt_message *message)
+{
+	uint16_t len = 0;
+
+	if (!mosquitto_property_read_string(props, MQTT_PROP_RESPONSE_TOPIC, &answer->topic, false))
+		return;
+	message->response_topic = fg_str_c(answer->topic);
+	if (mosquitto_property_read_binary(props, MQTT_PROP_CORRELATION_DATA, &answer->correlation,
+					   &len, false))
+		message->correlation = fg_str(answer->correlation, len);
+}
+
 static void note_message(struct mosquitto *mosq, void *obj, const struct mosquitto_message *m,
 			 const mosquitto_property *props)
 {
 	struct fg_mqtt *c = obj;
-	const struct fg_mqtt_message message = {
+	struct fg_mqtt_message message = {
 		.topic = m->topic,
 		.payload = { m->payload, (size_t)m->payloadlen },
 		.qos = m->qos,
 		.retained = m->retain,
 	};
+	struct answer answer = { 0 };
 
-	(void)mosq, (void)props;
+	(void)mosq;
 	c->packets++;
 	c->queued += m->qos > 0;
+	if (c->wants_answers && props)
+		answer_read(props, &answer, &message);
 	if (c->ops->message)
 		c->ops->message(c, &message);
+	free(answer.topic);
+	free(answer.correlation);
 	errno = EAGAIN;
 }
 

@@ -10,28 +10,35 @@
 /* As in conn_late(): SUBACK is as due as CONNACK. */
 #define SUBACK_NS FG_S(20)
 
-static int content_type_add(const struct fg_mqtt *c, const char *content_type,
-			    mosquitto_property **list)
+static int properties_add(const struct fg_mqtt *c, const struct fg_mqtt_publication *p,
+			  mosquitto_property **list)
 {
-	if (!content_type || c->conf->version != MQTT_PROTOCOL_V5)
-		return MOSQ_ERR_SUCCESS;
-	return mosquitto_property_add_string(list, MQTT_PROP_CONTENT_TYPE, content_type);
+	int rc = MOSQ_ERR_SUCCESS;
+
+	if (c->conf->version != MQTT_PROTOCOL_V5)
+		return rc;
+	if (p->content_type)
+		rc = mosquitto_property_add_string(list, MQTT_PROP_CONTENT_TYPE, p->content_type);
+	if (!rc && p->correlation.len)
+		rc = mosquitto_property_add_binary(list, MQTT_PROP_CORRELATION_DATA,
+						   p->correlation.ptr,
+						   (uint16_t)p->correlation.len);
+	return rc;
 }
 
-int fg_mqtt_publish(struct fg_mqtt *c, const char *topic, struct fg_str payload, int qos,
-		    bool retain, const char *content_type, int *ret_mid)
+int fg_mqtt_publish(struct fg_mqtt *c, const struct fg_mqtt_publication *p, int *ret_mid)
 {
 	mosquitto_property *list = NULL;
 	int rc;
 
 	if (c->state != FG_MQTT_UP)
 		return -ENOTCONN;
-	if (payload.len > INT_MAX)
+	if (p->payload.len > INT_MAX || p->correlation.len > UINT16_MAX)
 		return -EMSGSIZE;
-	rc = content_type_add(c, content_type, &list);
+	rc = properties_add(c, p, &list);
 	if (!rc)
-		rc = mosquitto_publish_v5(c->mosq, ret_mid, topic, (int)payload.len, payload.ptr,
-					  qos, retain, list);
+		rc = mosquitto_publish_v5(c->mosq, ret_mid, p->topic, (int)p->payload.len,
+					  p->payload.ptr, p->qos, p->retain, list);
 	mosquitto_property_free_all(&list);
 	if (rc)
 		return fg_mqtt_errno(rc, errno);
@@ -39,19 +46,29 @@ int fg_mqtt_publish(struct fg_mqtt *c, const char *topic, struct fg_str payload,
 	return 0;
 }
 
-int fg_mqtt_subscribe(struct fg_mqtt *c, char *const *filters, size_t count, int qos, bool retained,
-		      bool no_local)
+static int subscribe_options(unsigned options)
 {
-	int options = retained ? MQTT_SUB_OPT_SEND_RETAIN_NEW : MQTT_SUB_OPT_SEND_RETAIN_NEVER;
+	int flags = options & FG_MQTT_TAKE_RETAINED ? MQTT_SUB_OPT_SEND_RETAIN_NEW :
+						      MQTT_SUB_OPT_SEND_RETAIN_NEVER;
+
+	if (options & FG_MQTT_NO_LOCAL)
+		flags |= MQTT_SUB_OPT_NO_LOCAL;
+	if (options & FG_MQTT_RETAIN_AS_PUBLISHED)
+		flags |= MQTT_SUB_OPT_RETAIN_AS_PUBLISHED;
+	return flags;
+}
+
+int fg_mqtt_subscribe(struct fg_mqtt *c, char *const *filters, size_t count, int qos,
+		      unsigned options)
+{
 	int rc;
 
 	if (c->state != FG_MQTT_UP)
 		return -ENOTCONN;
 	if (count > INT_MAX)
 		return -EINVAL;
-	if (no_local)
-		options |= MQTT_SUB_OPT_NO_LOCAL;
-	rc = mosquitto_subscribe_multiple(c->mosq, NULL, (int)count, filters, qos, options, NULL);
+	rc = mosquitto_subscribe_multiple(c->mosq, NULL, (int)count, filters, qos,
+					  subscribe_options(options), NULL);
 	if (rc)
 		return fg_mqtt_errno(rc, errno);
 	c->queued++;

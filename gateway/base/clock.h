@@ -1,19 +1,34 @@
 /*
  * The clocks of a gateway. Records are stamped with the boot clock, which never jumps, and with the
- * wall clock as it was then known; the wall clock counts as right ("synced") when the kernel says
- * that something disciplines it, or when the configuration trusts it.
+ * time of day as it was then known; that counts as right ("synced") when the kernel says that
+ * something disciplines it, or when the configuration trusts it.
  *
- * Read once a turn: fg_clock_update() takes both times, the rest only looks.
+ * The time of day is the boot clock plus an offset. While the clock is right, the offset is the
+ * kernel's. When it was right in this boot and is not any more (somebody has set it), the last
+ * right offset goes on to count: better than what it was set to. Where it was never right, there is
+ * only the kernel's word.
+ *
+ * Read once a turn: fg_clock_update() takes both times and notices steps, the rest only looks.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 struct fg_clock {
 	int64_t wall_ns, boot_ns;	/* as of the last update */
 	bool trusted;			/* "trust": "always" */
 	bool synced;
+	bool known;			/* it has been right in this boot */
+	int64_t offset_ns;		/* wall - boot when it last was right */
+	int64_t kernel_ns;		/* wall - boot as the kernel has it */
+	uint32_t syncs;			/* times it has become right, or was set while it is */
+	uint32_t steps;			/* times it has jumped */
+	int64_t step_ns;		/* the last jump */
+	/* where it looks; tests have their own */
+	int64_t (*read)(clockid_t id);
+	bool (*disciplined)(void);
 };
 
 void fg_clock_init(struct fg_clock *, bool trusted);

@@ -102,6 +102,27 @@ bool fg_utf8_has_control(struct fg_str s)
 
 		if (c < 0x20 || c == 0x7f)
 			return true;
+		/* 0xc2 is never a second byte, so this is U+0080 to U+009F */
+		if (c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0)
+			return true;
+	}
+	return false;
+}
+
+/* By the bytes: EF B7 90 to EF B7 AF; EF BF BE; and F0 to F4, xF, BF, BE or BF. */
+bool fg_utf8_has_noncharacter(struct fg_str s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+
+	for (size_t i = 0; i + 2 < s.len; i++) {
+		bool last_two = p[i + 1] == 0xbf && p[i + 2] >= 0xbe;
+
+		if (p[i] == 0xef &&
+		    (last_two || (p[i + 1] == 0xb7 && p[i + 2] >= 0x90 && p[i + 2] <= 0xaf)))
+			return true;
+		if (p[i] >= 0xf0 && i + 3 < s.len && (p[i + 1] & 0x0f) == 0x0f &&
+		    p[i + 2] == 0xbf && p[i + 3] >= 0xbe)
+			return true;
 	}
 	return false;
 }

@@ -102,10 +102,22 @@ static void print_reading(struct normaliser *n, struct fg_str device)
 		time_ns = reading->time_ns;
 	fg_pack_begin(&pack, &n->pack_text, FG_PACK_JSON, fg_str_c(n->config->gateway.id));
 	for (uint32_t i = 0; i < reading->count; i++)
-		fg_pack_add(&pack, device, &reading->records[i], time_ns,
-			    unsynced && reading->records[i].time_ns == FG_TIME_NONE);
+		fg_pack_add(&pack, device, &reading->records[i], time_ns, unsynced);
 	text = fg_pack_end(&pack, NULL);
 	printf("%.*s\n", (int)text.len, text.ptr);
+}
+
+/* The live driver's library never lets another topic through. */
+static bool address_is_good(const struct normaliser *n)
+{
+	const struct fg_driver *driver = n->instance->driver;
+	char why[128];
+
+	if (!driver->address_check || !*n->address ||
+	    driver->address_check(n->address, why, sizeof(why)) == 0)
+		return true;
+	fprintf(stderr, "rejected: the address: %s\n", why);
+	return false;
 }
 
 /* 0, or -EBADMSG after saying why on stderr. */
@@ -119,6 +131,8 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	const struct fg_profile *profile = route(n, &device, &rest);
 	int r;
 
+	if (!address_is_good(n))
+		return -EBADMSG;
 	if (payload.len > n->config->limits.payload) {
 		fprintf(stderr, "rejected: larger than limits.payload (%llu bytes)\n",
 			(unsigned long long)n->config->limits.payload);
@@ -129,6 +143,7 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	rest = escaped(&n->name, rest);
 	fg_doc_reset(&n->doc, 0);
 	n->doc.now_ns = n->clock.wall_ns;
+	n->doc.now_right = n->clock.synced;
 	r = fg_profile_read(n->book.profiles, profile, &ctx, payload, rest, &n->doc, &n->reading);
 	if (r < 0) {
 		fprintf(stderr, "rejected: %s at byte %zu\n",
@@ -269,6 +284,9 @@ static int work(struct normaliser *n, const char *driver, const char *profile, b
 
 	if (status != FG_EXIT_OK)
 		return status;
+	/* of a path, the first '/' is not part; "/a" and "a" are two topics */
+	if (n->instance->driver->address == FG_ADDRESS_PATH && *n->address == '/')
+		n->address++;
 	r = read_input(&input);
 	if (r < 0)
 		status = fg_cli_failed("normalise", "stdin: %s", strerror(-r));
@@ -341,7 +359,7 @@ int fg_cli_normalise(int argc, char **argv)
 	if (status != FG_EXIT_OK)
 		return status;
 	n.config = config;
-	n.address = address + (*address == '/');
+	n.address = address;
 	status = work(&n, driver, profile, frames);
 	tear_down(&n);
 	fg_config_free(config);

@@ -59,13 +59,16 @@ static int print_entry(struct cat *cat, const struct fg_spool_view *view)
 	struct fg_pack_head head;
 	struct fg_record record;
 	struct fg_pack pack;
+	bool unsynced;
+	int64_t time_ns = fg_spool_time(view, &unsynced);
 	size_t at = 0;
 	int r;
 
 	fg_pack_begin(&pack, &cat->text, FG_PACK_JSON, cat->gateway);
-	while ((r = fg_spool_record(view, &at, &record)) == 1)
-		fg_pack_add(&pack, view->device, &record, view->wall_ns,
-			    view->flags & FG_ENTRY_UNSYNCED);
+	while ((r = fg_spool_record(view, &at, &record)) == 1) {
+		fg_spool_date(view, time_ns, &record);
+		fg_pack_add(&pack, view->device, &record, time_ns, unsynced);
+	}
 	if (r < 0)
 		return r;
 	head_of(cat, view->epoch, view->first, view->last, &head);

@@ -14,7 +14,7 @@
 #include "decode/field.h"
 
 enum fg_point_type { FG_POINT_AS_IS, FG_POINT_NUMBER, FG_POINT_STRING, FG_POINT_BOOLEAN };
-enum fg_time_form { FG_TIME_UNIX, FG_TIME_UNIX_MS, FG_TIME_ISO8601 };
+enum fg_time_form { FG_TIME_UNIX, FG_TIME_UNIX_MS, FG_TIME_ISO8601, FG_TIME_AUTO };
 enum fg_time_zone { FG_ZONE_NONE, FG_ZONE_UTC, FG_ZONE_LOCAL };
 
 struct fg_report_conf {
@@ -84,6 +84,7 @@ struct fg_profile_conf {
 	const char *format;		/* a decoder's name; NULL: taken as it is */
 	const char *device;		/* JSON Pointer into the payload; NULL: from the address */
 	struct fg_list device_parts;	/* JSON Pointers: what of them is there, joined by '/' */
+	bool below;			/* the address's {point} stands before every name */
 	struct fg_map points;		/* of struct fg_point_conf; "*" among them */
 	struct fg_map leaves;		/* of struct fg_leaf_conf; "*_C": all keys with that end */
 	struct fg_time_conf time;

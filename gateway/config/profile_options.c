@@ -22,6 +22,7 @@ static const struct fg_choice TIME_FORMS[] = {
 	{ "unix", FG_TIME_UNIX },
 	{ "unix-ms", FG_TIME_UNIX_MS },
 	{ "iso8601", FG_TIME_ISO8601 },
+	{ "auto", FG_TIME_AUTO },
 	{ 0 },
 };
 
@@ -227,6 +228,10 @@ const struct fg_option fg_options_profile[] = {
 	  .check = fg_pointer_check,
 	  .help = "JSON Pointers to the parts of the device's id, joined by '/'; parts that the "
 		  "payload does not have are left out." },
+	{ .name = "below", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_profile_conf, below),
+	  .def = "false",
+	  .help = "Whether the values of a payload that has several are named below the address's "
+		  "{point}, too." },
 	{ .name = "points", .type = FG_OPT_MAP, .offset = offsetof(struct fg_profile_conf, points),
 	  .group = POINT, .item_size = sizeof(struct fg_point_conf),
 	  .help = "Points by name; \"*\" keeps every other value." },

@@ -77,9 +77,20 @@ void fg_framer_collect(struct fg_framer *f, const char *p, size_t len)
 	f->len += len;
 }
 
+/* Whether there is a '\r' before the line's end that is not the last byte of a checksum. */
+static bool line_has_return(const struct fg_framer *f, struct fg_str line)
+{
+	struct fg_str rest;
+
+	if (line.len == 0 || line.ptr[line.len - 1] != '\r')
+		return false;
+	return f->conf.checksum == FG_CHECKSUM_NONE ||
+	       fg_checksum_strip(f->conf.checksum, line, &rest) != 0;
+}
+
 static void line_finish(struct fg_framer *f, struct fg_str line, struct fg_frame_sink sink)
 {
-	size_t ending = line.len && line.ptr[line.len - 1] == '\r';
+	size_t ending = line_has_return(f, line);
 	uint64_t skipped = f->skipped;
 
 	line.len -= ending;

@@ -30,6 +30,8 @@ static int homie_decode(const struct fg_decode_context *ctx, struct fg_str paylo
 		return fg_doc_bad(doc, "control character", 0);
 	if (!fg_utf8_valid(payload))
 		return fg_doc_bad(doc, "invalid UTF-8", 0);
+	if (fg_utf8_has_noncharacter(payload))
+		return fg_doc_bad(doc, "not a character", 0);
 	/* The convention names both words as floats that are not valid. */
 	if (fg_str_eq_c(payload, "NaN") || fg_str_eq_c(payload, "Infinity") ||
 	    fg_str_eq_c(payload, "-Infinity"))

@@ -239,9 +239,9 @@ static const char *name_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 }
 
 static const char *time_resolve(const struct fg_doc *doc, const struct fg_senml_base *base,
-				const struct fg_senml_fields *f, int64_t *ret_ns)
+				const struct fg_senml_fields *f, struct fg_node *node)
 {
-	int64_t t = 0;
+	int64_t t = 0, *ret_ns = &node->time_ns;
 	const char *bad = time_take(fg_senml_field(f, FG_SENML_T), &t);
 
 	if (bad)
@@ -254,6 +254,7 @@ static const char *time_resolve(const struct fg_doc *doc, const struct fg_senml_
 	else if (t != 0 && doc->now_ns != FG_TIME_NONE &&
 		 __builtin_add_overflow(doc->now_ns, t, ret_ns))
 		return "time out of range";
+	node->from_arrival = *ret_ns != FG_TIME_NONE && t < RELATIVE_END_NS;
 	return NULL;
 }
 
@@ -395,7 +396,7 @@ const char *fg_senml_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 	if (!bad)
 		bad = string_take(fg_senml_field(f, FG_SENML_U), &node.unit);
 	if (!bad)
-		bad = time_resolve(doc, base, f, &node.time_ns);
+		bad = time_resolve(doc, base, f, &node);
 	if (!bad)
 		bad = number_take(fg_senml_field(f, FG_SENML_UT), &update);
 	if (!bad)

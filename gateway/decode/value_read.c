@@ -42,6 +42,8 @@ int fg_value_parse(struct fg_str payload, struct fg_doc *doc)
 			return fg_doc_bad(doc, "control character", 0);
 		if (!fg_utf8_valid(payload))
 			return fg_doc_bad(doc, "invalid UTF-8", 0);
+		if (fg_utf8_has_noncharacter(payload))
+			return fg_doc_bad(doc, "not a character", 0);
 	}
 	return fg_doc_scalar(doc, v);
 }

@@ -91,6 +91,7 @@ void intake_not_kept(struct fg_intake *intake, int error)
 	fg_devices_forget_reports(intake->conf.devices);
 	if (intake->conf.liveness)
 		fg_liveness_not_kept(intake->conf.liveness);
+	watches_not_kept(intake);
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
 		if (i->unkept == 0)
 			continue;
@@ -116,6 +117,8 @@ static void report(struct fg_intake *intake, uint64_t upto)
 		if (!i->close_called)
 			i->source.driver->ops.kept(&i->source, upto);
 	}
+	if (intake->watches)
+		watches_kept(intake, upto);
 }
 
 void fg_intake_keep(struct fg_intake *intake)

@@ -72,7 +72,7 @@ struct fg_intake_stats {
 struct fg_intake_tap {
 	void *arg;
 	void (*reading)(void *arg, struct fg_str device, const struct fg_record *, uint32_t count,
-			int64_t time_ns);
+			int64_t time_ns, bool unsynced);
 };
 
 /* What commands have to know; all optional. */

@@ -64,6 +64,7 @@ struct fg_intake {
 	struct fg_intake_stats stats;
 	struct fg_intake_tap tap;
 	struct fg_intake_events events;
+	struct fg_watch *watches;
 	uint64_t turn;			/* of the clock's last update */
 	bool stopping;
 	bool look;			/* for silent devices, in this turn's check phase */
@@ -104,3 +105,8 @@ void way_note(struct fg_inlet *, const struct fg_profile *, struct fg_device *, 
 void way_forget_source(struct fg_inlet *);
 /* The devices' profiles, by name, in the set that takes the place of this one. */
 void way_rebind(struct fg_intake *, const struct fg_profiles *next);
+
+/* watch.c: new values of a device are in the spool up to `pos`; are kept; are not. */
+void watches_note(struct fg_intake *, struct fg_str device, uint64_t pos);
+void watches_kept(struct fg_intake *, uint64_t upto);
+void watches_not_kept(struct fg_intake *);

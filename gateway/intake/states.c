@@ -58,7 +58,8 @@ static int append_state(struct fg_intake *intake, const struct fg_device *device
 		return -ENOMEM;
 	r = fg_spool_append(intake->conf.spool, &entry, &pos);
 	if (r == 0 && intake->tap.reading)
-		intake->tap.reading(intake->tap.arg, entry.device, &record, 1, entry.wall_ns);
+		intake->tap.reading(intake->tap.arg, entry.device, &record, 1, entry.wall_ns,
+				    entry.flags & FG_ENTRY_UNSYNCED);
 	return r;
 }
 

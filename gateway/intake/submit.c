@@ -62,6 +62,7 @@ static int read_payload(struct fg_inlet *inlet, const struct route *route,
 
 	fg_doc_reset(&intake->doc, 64u << 10);
 	intake->doc.now_ns = clock->wall_ns;
+	intake->doc.now_right = clock->synced;
 	return fg_profile_read(intake->profiles, route->profile, &ctx, input->payload, prefix,
 			       &intake->doc, &intake->reading);
 }
@@ -127,9 +128,11 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 			fg_device_reported(intake->conf.devices, device, &reading->records[i],
 					   clock->boot_ns);
 	}
+	if (intake->watches)
+		watches_note(intake, entry.device, *ret_pos);
 	if (intake->tap.reading)
 		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
-				    entry.wall_ns);
+				    entry.wall_ns, entry.flags & FG_ENTRY_UNSYNCED);
 	return 0;
 }
 

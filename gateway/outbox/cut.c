@@ -14,24 +14,6 @@ static enum fg_pack_format pack_format(const struct fg_outbox *box)
 	return box->conf->format == FG_FORMAT_SENML_CBOR ? FG_PACK_CBOR : FG_PACK_JSON;
 }
 
-/* A stamp taken before the clock was right gets its true time if it is of this boot. */
-static int64_t entry_time(const struct fg_outbox *box, const struct fg_spool_view *view,
-			  bool *ret_unsynced)
-{
-	const struct fg_clock *clock = box->forward->conf.clock;
-
-	*ret_unsynced = false;
-	if (!(view->flags & FG_ENTRY_UNSYNCED))
-		return view->wall_ns;
-	if (clock->synced && view->this_boot) {
-		int64_t ns = fg_clock_wall_of(clock, view->boot_ns);
-
-		return ns - ns % 1000000;
-	}
-	*ret_unsynced = true;
-	return view->wall_ns;
-}
-
 static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg_str point)
 {
 	char path[2048];
@@ -52,15 +34,16 @@ static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg
 
 /* Appends records of a view, from its byte `at`, that stand below the limits of the flight's part.
  * Returns false when the pack is full; *at and *next then say where to go on. */
-static bool add_view(struct fg_outbox *box, const struct flight *flight, struct fg_pack *pack,
+static bool add_view(struct fg_outbox *box, struct flight *flight, struct fg_pack *pack,
 		     const struct fg_spool_view *view, size_t *at, uint64_t *next)
 {
 	uint64_t upto = flight->part_to;
 	bool unsynced;
-	int64_t time_ns = entry_time(box, view, &unsynced);
+	int64_t time_ns = fg_spool_time(view, &unsynced);
 	struct fg_record record;
 	size_t before = *at;
 
+	flight->unsynced |= unsynced;
 	while (*next <= view->last && *next <= upto && fg_spool_record(view, at, &record) == 1) {
 		struct fg_pack_mark mark = fg_pack_mark(pack);
 
@@ -69,6 +52,7 @@ static bool add_view(struct fg_outbox *box, const struct flight *flight, struct 
 				*at = before;
 				return false;
 			}
+			fg_spool_date(view, time_ns, &record);
 			fg_pack_add(pack, view->device, &record, time_ns, unsynced);
 			if (pack->out->failed ||
 			    (fg_pack_size(pack) > box->conf->batch.bytes && mark.records > 0)) {
@@ -179,6 +163,7 @@ static int render_lost(struct fg_outbox *box, struct flight *flight)
 	struct fg_pack pack;
 	struct fg_str text;
 
+	flight->unsynced = !clock->synced;
 	if (flight->unknown)
 		record.value = (struct fg_value){ .kind = FG_STRING, .s = FG_STR("unknown") };
 	head_of(box, flight, &head);
@@ -283,6 +268,7 @@ static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
 		.part_from = box->range_from,
 		.part_to = UINT64_MAX,
 		.part_max = (uint32_t)box->conf->batch.records,
+		.oldest_ns = FG_TIME_NONE,
 	};
 	return flight;
 }
@@ -378,7 +364,7 @@ static bool cut_pack(struct fg_outbox *box)
 	flight->mark = box->view_mark;
 	flight->mark.position = box->unread;
 	flight->epoch = epoch;
-	flight->oldest_ns = (uint64_t)box->view.wall_ns;
+	flight->oldest_ns = outbox_taken(box->forward, &box->view);
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
 	for (;;) {
 		bool room = add_view(box, flight, &pack, &box->view, &box->view_at, &box->unread);

@@ -5,6 +5,8 @@
 #include <time.h>
 
 #define DAY_S 86400
+#define JUMP_S 60			/* what is less is slewing */
+#define YEAR_2015_S 1420070400u
 
 int fg_forward_new(const struct fg_forward_conf *conf, struct fg_forward **ret_forward)
 {
@@ -244,18 +246,36 @@ struct fg_cursor *forward_take_cursor(struct fg_forward *forward, const char *na
 	return cursor;
 }
 
-/* A ghost lives a day by the wall clock; a clock that was not set yet when it was first seen makes
- * it no older than that. */
-static bool ghost_is_over(struct ghost *ghost)
+/* A ghost lives a day by the time of day, since it is to end while nothing runs, too. What that was
+ * set by meanwhile is no part of the day; a time from before it was set, or from the future, makes
+ * the day begin anew. */
+static bool ghost_is_over(const struct fg_forward *forward, struct ghost *ghost, int64_t jump_s)
 {
 	struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
-	uint64_t now_s = (uint64_t)time(NULL);
+	uint64_t now_s = (uint64_t)(forward->conf.clock->wall_ns / 1000000000);
+	uint64_t since_s = state->removed_at_s;
 
-	if (state->removed_at_s == 0 || state->removed_at_s > now_s) {
-		state->removed_at_s = now_s;
+	if (since_s)
+		since_s += (uint64_t)jump_s;
+	if (since_s == 0 || since_s > now_s || (since_s < YEAR_2015_S && now_s >= YEAR_2015_S))
+		since_s = now_s;
+	if (since_s != state->removed_at_s) {
+		state->removed_at_s = since_s;
 		(void)fg_cursor_write(ghost->cursor);
 	}
-	return now_s - state->removed_at_s >= DAY_S;
+	return now_s - since_s >= DAY_S;
+}
+
+/* By how much the time of day was set since the last sweep. */
+static int64_t swept_jump(struct fg_forward *forward)
+{
+	struct fg_clock *clock = forward->conf.clock;
+	int64_t before_ns = forward->swept_offset_ns, jump_s;
+
+	fg_clock_update(clock);
+	forward->swept_offset_ns = clock->wall_ns - clock->boot_ns;
+	jump_s = before_ns ? (forward->swept_offset_ns - before_ns) / 1000000000 : 0;
+	return jump_s > JUMP_S || jump_s < -JUMP_S ? jump_s : 0;
 }
 
 /* Its account goes with it; what it had not had is said a last time. */
@@ -278,13 +298,20 @@ static void ghost_give_up(struct fg_forward *forward, struct ghost *ghost)
 void fg_forward_sweep(struct fg_forward *forward)
 {
 	struct ghost *next;
+	int64_t jump_s = swept_jump(forward);
 
 	(void)fg_cursor_each(forward->conf.spool_dir, note_cursor, forward);
 	for (struct ghost *ghost = forward->ghosts; ghost; ghost = next) {
 		next = ghost->next;
-		if (ghost_is_over(ghost))
+		if (ghost_is_over(forward, ghost, jump_s))
 			ghost_give_up(forward, ghost);
 	}
+}
+
+void fg_forward_date_again(struct fg_forward *forward)
+{
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		outbox_date_again(box);
 }
 
 void fg_forward_each(const struct fg_forward *forward,

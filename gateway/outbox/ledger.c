@@ -37,23 +37,32 @@ void fg_account_of(const struct fg_cursor_state *state, uint64_t accepted, uint6
 	account_gone(ret_account, state->position, oldest);
 }
 
-/* When the first record behind a position that can still be read was taken; 0: there is none. */
-static int64_t oldest_wall_ns(struct fg_spool *spool, uint64_t position)
+/* The time of day may have jumped since: only for what another boot has taken it has to do. */
+int64_t outbox_taken(const struct fg_forward *forward, const struct fg_spool_view *view)
+{
+	const struct fg_clock *clock = forward->conf.clock;
+
+	return view->this_boot ? view->boot_ns : clock->boot_ns - (clock->wall_ns - view->wall_ns);
+}
+
+/* When the first record behind a position that can still be read was taken, by the boot clock;
+ * FG_TIME_NONE: there is none. */
+static int64_t oldest_taken(const struct fg_forward *forward, uint64_t position)
 {
 	struct fg_spool_reader *reader;
 	struct fg_spool_view view;
-	int64_t wall_ns = 0;
+	int64_t taken_ns = FG_TIME_NONE;
 	int r;
 
-	if (fg_spool_reader_new(spool, position + 1, &reader) < 0)
-		return 0;
+	if (fg_spool_reader_new(forward->conf.spool, position + 1, &reader) < 0)
+		return FG_TIME_NONE;
 	do {
 		r = fg_spool_read(reader, &view);
 	} while (r == 2);
 	if (r == 1)
-		wall_ns = view.wall_ns;
+		taken_ns = outbox_taken(forward, &view);
 	fg_spool_reader_free(reader);
-	return wall_ns;
+	return taken_ns;
 }
 
 static void account_age(struct fg_account *account, const struct fg_forward *forward,
@@ -61,10 +70,10 @@ static void account_age(struct fg_account *account, const struct fg_forward *for
 {
 	if (!account->waiting)
 		return;
-	if (!oldest_ns)
-		oldest_ns = oldest_wall_ns(forward->conf.spool, position);
-	if (oldest_ns)
-		account->oldest_s = (double)(forward->conf.clock->wall_ns - oldest_ns) / 1e9;
+	if (oldest_ns == FG_TIME_NONE)
+		oldest_ns = oldest_taken(forward, position);
+	if (oldest_ns != FG_TIME_NONE)
+		account->oldest_s = (double)(forward->conf.clock->boot_ns - oldest_ns) / 1e9;
 }
 
 /* Packs in flight hold their records in memory: what the spool has dropped of those is not lost. */
@@ -72,7 +81,7 @@ void outbox_account(const struct fg_outbox *box, struct fg_account *ret_account)
 {
 	const struct fg_cursor_state *state = fg_cursor_state(box->cursor);
 	struct fg_spool *spool = box->forward->conf.spool;
-	int64_t oldest_ns = 0;
+	int64_t oldest_ns = FG_TIME_NONE;
 
 	account_fill(state, fg_spool_accepted(spool), ret_account);
 	ret_account->name = box->name;
@@ -84,8 +93,8 @@ void outbox_account(const struct fg_outbox *box, struct fg_account *ret_account)
 		ret_account->waiting -= flight->dropped + flight->dead;
 		ret_account->dropped[flight->drop_why] += flight->dropped;
 		ret_account->dead += flight->dead;
-		if (!oldest_ns)
-			oldest_ns = (int64_t)flight->oldest_ns;
+		if (oldest_ns == FG_TIME_NONE)
+			oldest_ns = flight->oldest_ns;
 	}
 	account_gone(ret_account, box->unread - 1, fg_spool_oldest(spool));
 	account_age(ret_account, box->forward, state->position, oldest_ns);
@@ -105,7 +114,8 @@ void fg_forward_accounts(struct fg_forward *forward,
 			      fg_spool_accepted(forward->conf.spool),
 			      fg_spool_oldest(forward->conf.spool), &account);
 		account.name = ghost->name;
-		account_age(&account, forward, fg_cursor_state(ghost->cursor)->position, 0);
+		account_age(&account, forward, fg_cursor_state(ghost->cursor)->position,
+			    FG_TIME_NONE);
 		each(arg, &account);
 	}
 }

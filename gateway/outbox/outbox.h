@@ -47,6 +47,8 @@ void fg_forward_sweep(struct fg_forward *);
 
 /* Once a turn, in the check phase behind fg_intake_keep: cuts, sends, moves cursors. */
 void fg_forward_pump(struct fg_forward *);
+/* The clock has become right: packs that are cut and not on their way get their true times. */
+void fg_forward_date_again(struct fg_forward *);
 /* From the spool's events. sync_cursors runs on a worker. */
 int fg_forward_sync_cursors(struct fg_forward *);
 /* Sends what lingers, then no new packs; waits for nothing. Used when the gateway stops. */

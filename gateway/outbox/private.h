@@ -27,6 +27,7 @@ struct flight {
 	enum flight_kind kind;		/* of the part at hand */
 	enum fg_why why;		/* of FLIGHT_LOST */
 	bool begin, unknown;
+	bool unsynced;			/* has times that may become true ones */
 	uint64_t lost;			/* of FLIGHT_LOST: records */
 	uint64_t from, to;		/* positions */
 	uint64_t part_from, part_to;
@@ -35,7 +36,7 @@ struct flight {
 	const struct fg_spool_epoch *epoch;
 	uint64_t dead, dropped;		/* of this range, so far; dropped for `drop_why` */
 	enum fg_why drop_why;
-	uint64_t oldest_ns;		/* wall clock of its first record */
+	int64_t oldest_ns;		/* boot clock when its first record was taken */
 };
 
 enum sink_state { SINK_OPENING, SINK_UP, SINK_RETRYING, SINK_CLOSING };
@@ -105,6 +106,7 @@ struct fg_forward {
 	void (*on_up)(void *arg);
 	void *on_up_arg;
 	uint64_t released;
+	int64_t swept_offset_ns;	/* of the clock at the last sweep, 0: there was none */
 	bool stopping;
 };
 
@@ -131,6 +133,9 @@ void dead_again_done(struct fg_outbox *, const struct flight *);
 /* window.c */
 void outbox_pump(struct fg_outbox *);
 void outbox_forget_sends(struct fg_outbox *);
+void outbox_date_again(struct fg_outbox *);
+/* When an entry was taken, by the boot clock. */
+int64_t outbox_taken(const struct fg_forward *, const struct fg_spool_view *);
 
 /* sink.c */
 void sink_open(struct fg_outbox *);

@@ -70,6 +70,8 @@ static void outbox_free(struct fg_handle *handle)
 	void (*removed)(void *) = box->removed;
 	void *arg = box->removed_arg;
 
+	if (box->sink.bridge->ops.fini)
+		box->sink.bridge->ops.fini(&box->sink);
 	for (uint32_t i = 0; i < box->window; i++)
 		fg_buf_fini(&box->flights[i].text);
 	if (box->again)

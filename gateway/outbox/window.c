@@ -147,11 +147,26 @@ void fg_sink_ready(struct fg_sink *sink)
 	fg_loop_hurry(sink->loop);
 }
 
+void outbox_date_again(struct fg_outbox *box)
+{
+	for (uint64_t n = box->head; n < box->tail; n++) {
+		struct flight *flight = flight_at(box, n);
+
+		if (flight->state != FLIGHT_READY || flight->kind == FLIGHT_AGAIN ||
+		    !flight->unsynced)
+			continue;
+		flight->unsynced = false;
+		part_ready(box, flight);
+	}
+}
+
 void outbox_forget_sends(struct fg_outbox *box)
 {
 	for (uint64_t n = box->head; n < box->tail; n++)
 		if (flight_at(box, n)->state == FLIGHT_SENT)
 			flight_at(box, n)->state = FLIGHT_READY;
+	if (box->forward->conf.clock->synced)
+		outbox_date_again(box);
 	box->unsent = true;
 	box->blocked = false;
 	fg_timer_stop(&box->pause);

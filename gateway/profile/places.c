@@ -71,11 +71,11 @@ static void note_time(const struct fg_profile *profile, const struct fg_doc *doc
 	for (size_t i = 0; i < profile->time.count; i++) {
 		const struct fg_node *node = scalar_at(doc, &profile->time.items[i]);
 
-		if (node) {
+		if (node)
 			reading->time_ns =
 				fg_profile_time(&profile->source->conf.time, &node->value);
+		if (reading->time_ns != FG_TIME_NONE)
 			return;
-		}
 	}
 }
 

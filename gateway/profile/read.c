@@ -13,9 +13,6 @@
 #define MAX_DEPTH 64
 #define KEEP (64u << 10)		/* memory that is kept from one reading to the next */
 #define RECORDS_KEPT 1024
-#define SECOND_NS INT64_C(1000000000)
-#define TIME_2015_NS (INT64_C(1420070400) * SECOND_NS)
-#define DAY_NS (86400 * SECOND_NS)
 
 void fg_reading_init(struct fg_reading *reading, uint32_t max_records, size_t max_payload)
 {
@@ -176,6 +173,7 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 		.unit = unit_of(w, node, point, name, &value),
 		.value = value,
 		.time_ns = node->time_ns,
+		.from_arrival = node->from_arrival,
 		.update_s = node->update_s,
 		.sum = node->sum,
 		.report = point && point->reports ? &point->report : NULL,
@@ -318,12 +316,6 @@ static int decode(const struct fg_profiles *set, const struct fg_profile *profil
 	return decoder->decode(&own, payload, doc);
 }
 
-/* Devices whose clock was never set say 1970; those whose clock is wrong say anything. */
-static bool believable(int64_t time_ns, int64_t now_ns)
-{
-	return time_ns >= TIME_2015_NS && time_ns <= now_ns + DAY_NS;
-}
-
 int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *profile,
 		    const struct fg_decode_context *ctx, struct fg_str payload,
 		    struct fg_str prefix, struct fg_doc *doc, struct fg_reading *reading)
@@ -342,16 +334,18 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 	w.reading = reading;
 	w.prefix = prefix;
 	w.depth = 0;
-	w.scalar_only = profile && profile->has_pattern && profile->pattern.point.first >= 0;
+	w.scalar_only = profile && profile->has_pattern && profile->pattern.point.first >= 0 &&
+			!profile->source->conf.below;
 	reading->duplicate_keys = doc->duplicate_keys;
 	reading->device = doc->device;
 	reading->time_ns = doc->time_ns;
+	reading->absurd_time = doc->absurd_time;
 	r = walk(&w);
 	if (r < 0)
 		return r;
 	if (profile)
 		profile_note_places(profile, doc, reading);
-	if (reading->time_ns != FG_TIME_NONE && !believable(reading->time_ns, doc->now_ns)) {
+	if (reading->time_ns != FG_TIME_NONE && !fg_doc_believes(doc, reading->time_ns)) {
 		reading->time_ns = FG_TIME_NONE;
 		reading->absurd_time = true;
 	}

@@ -127,6 +127,21 @@ static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 	return fabs(us) < 9e15 ? (int64_t)us * 1000 : FG_TIME_NONE;
 }
 
+/* Devices that let their owner choose: a text of ISO 8601, or a number whose size says what it
+ * counts. The bound is 5138 in seconds, and 1973 in milliseconds. */
+static int64_t any_time(const struct fg_time_conf *conf, const struct fg_value *value)
+{
+	const double least_ms = 1e11;
+	struct fg_value number = *value;
+
+	if (value->kind == FG_STRING && fg_value_parse_number(value->s, &number) < 0)
+		return iso8601(value->s, (enum fg_time_zone)conf->zone);
+	if (!fg_value_is_number(&number))
+		return FG_TIME_NONE;
+	return unix_time(&number,
+			 fg_value_double(&number) < least_ms ? SECOND_NS : SECOND_NS / 1000);
+}
+
 int64_t fg_profile_time(const struct fg_time_conf *conf, const struct fg_value *value)
 {
 	switch (conf->as) {
@@ -134,6 +149,8 @@ int64_t fg_profile_time(const struct fg_time_conf *conf, const struct fg_value *
 		return unix_time(value, SECOND_NS);
 	case FG_TIME_UNIX_MS:
 		return unix_time(value, SECOND_NS / 1000);
+	case FG_TIME_AUTO:
+		return any_time(conf, value);
 	default:
 		return value->kind == FG_STRING ? iso8601(value->s, (enum fg_time_zone)conf->zone) :
 						  FG_TIME_NONE;

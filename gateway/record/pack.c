@@ -41,7 +41,8 @@ void fg_pack_add(struct fg_pack *pack, struct fg_str device, const struct fg_rec
 
 	if (pack->out->failed)
 		return;
-	item.unsynced = unsynced;
+	/* a time of the device's own is none of our clock */
+	item.unsynced = unsynced && (record->time_ns == FG_TIME_NONE || record->from_arrival);
 	item.time_ns = record->time_ns != FG_TIME_NONE ? record->time_ns : time_ns;
 	if (item.time_ns < ABSOLUTE_NS)
 		item.time_ns = FG_TIME_NONE;

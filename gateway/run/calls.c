@@ -123,7 +123,7 @@ static void tail_one(void *arg, struct fg_control_client *client, void *user)
 }
 
 static void on_reading(void *arg, struct fg_str device, const struct fg_record *records,
-		       uint32_t count, int64_t time_ns)
+		       uint32_t count, int64_t time_ns, bool unsynced)
 {
 	struct fg_gateway *gateway = arg;
 	struct reading reading = {
@@ -131,7 +131,7 @@ static void on_reading(void *arg, struct fg_str device, const struct fg_record *
 		.records = records,
 		.count = count,
 		.time_ns = time_ns,
-		.unsynced = !gateway->clock.synced,
+		.unsynced = unsynced,
 		.id = fg_str_c(gateway->id),
 	};
 

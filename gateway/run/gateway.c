@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CLOCK_EVERY FG_S(10)
 #define STATUS_EVERY FG_S(30)
 #define SWEEP_EVERY FG_S(3600)
 #define READY_LATEST FG_S(1)	/* what is still opening by then counts as being tried */
@@ -79,6 +78,7 @@ static void on_forward(struct fg_hook *hook)
 {
 	struct fg_gateway *gateway = of(forward_hook, hook);
 
+	run_clock_follow(gateway);
 	fg_forward_pump(gateway->forward);
 	if (!gateway->ready_said && !gateway->stopping &&
 	    (gateway->ready_due ||
@@ -117,6 +117,8 @@ static void publish_status(struct fg_gateway *gateway)
 static void on_status(struct fg_timer *timer)
 {
 	publish_status(of(status_timer, timer));
+	if (!of(status_timer, timer)->control && !of(status_timer, timer)->stopping)
+		(void)run_control_open(of(status_timer, timer));
 	(void)fg_timer_start(timer, STATUS_EVERY);
 }
 
@@ -124,17 +126,6 @@ static void on_bridge_up(void *arg)
 {
 	/* Soon, not from within the bridge's own callback. */
 	(void)fg_timer_start(&((struct fg_gateway *)arg)->status_timer, 0);
-}
-
-static void on_clock(struct fg_timer *timer)
-{
-	struct fg_gateway *gateway = of(clock_timer, timer);
-
-	if (fg_clock_check(&gateway->clock))
-		fg_log(&gateway->logger, FG_INFO, "clock is synchronised", "%s", "");
-	if (!gateway->control && !gateway->stopping)
-		(void)run_control_open(gateway);
-	(void)fg_timer_start(timer, CLOCK_EVERY);
 }
 
 static void on_sweep(struct fg_timer *timer)
@@ -239,7 +230,7 @@ static void start_timers(struct fg_gateway *gateway)
 
 	fg_hook_init(loop, &gateway->keep, FG_PHASE_CHECK, on_keep);
 	fg_hook_init(loop, &gateway->forward_hook, FG_PHASE_CHECK, on_forward);
-	fg_timer_init(loop, &gateway->clock_timer, on_clock);
+	fg_timer_init(loop, &gateway->clock_timer, run_clock_ask);
 	fg_timer_init(loop, &gateway->status_timer, on_status);
 	fg_timer_init(loop, &gateway->sweep_timer, on_sweep);
 	fg_timer_init(loop, &gateway->ready_timer, on_ready_latest);
@@ -248,7 +239,8 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->look_timer, on_look);
 	fg_hook_start(&gateway->keep);
 	fg_hook_start(&gateway->forward_hook);
-	(void)fg_timer_start(&gateway->clock_timer, CLOCK_EVERY);
+	run_clock_ask(&gateway->clock_timer);
+	run_clock_open(gateway);
 	(void)fg_timer_start(&gateway->status_timer, STATUS_EVERY);
 	(void)fg_timer_start(&gateway->sweep_timer, SWEEP_EVERY);
 	(void)fg_timer_start(&gateway->ready_timer, READY_LATEST);
@@ -261,10 +253,10 @@ static void start_timers(struct fg_gateway *gateway)
 static void make_will(struct fg_gateway *gateway)
 {
 	char text[256];
-	int n = snprintf(text, sizeof(text),
-			 "{\"state\":\"offline\",\"config\":\"%s\",\"since\":%lld}",
-			 gateway->now->config->sha256,
-			 (long long)(gateway->started_ns / 1000000000));
+	int n = snprintf(
+		text, sizeof(text), "{\"state\":\"offline\",\"config\":\"%s\",\"since\":%lld}",
+		gateway->now->config->sha256,
+		(long long)(fg_clock_wall_of(&gateway->clock, gateway->started_ns) / 1000000000));
 
 	fg_forward_set_will(gateway->forward, fg_str(text, (size_t)n));
 }
@@ -299,6 +291,7 @@ int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config 
 
 	failure->text[0] = '\0';
 	if (gateway) {
+		gateway->clock_fd = -1;
 		gateway->loop = loop;
 		gateway->log = log;
 		gateway->config_path = config_path;
@@ -319,7 +312,7 @@ int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config 
 					      .component = "gateway",
 					      .level = run_level(gateway, "gateway") };
 	fg_clock_init(&gateway->clock, config->clock.trust == FG_TRUST_ALWAYS);
-	gateway->started_ns = gateway->clock.wall_ns;
+	gateway->started_ns = gateway->clock.boot_ns;
 	r = start_parts(gateway, failure);
 	if (r < 0) {
 		fg_gateway_free(gateway);

@@ -36,11 +36,16 @@ struct fg_gateway {
 	struct fg_control *control;
 	bool control_missed;
 	struct fg_hook keep, forward_hook;
+	struct fg_io clock_watch;
+	int clock_fd;
+	bool synced_seen;
+	uint32_t steps_seen, syncs_seen;	/* of the clock, as last followed */
+	struct fg_log_limit step_limit;
 	struct fg_timer clock_timer, status_timer, sweep_timer, ready_timer, stop_timer, watchdog;
 	struct fg_timer look_timer;	/* for devices that have fallen silent */
 	int64_t look_ns;		/* when it is due, by the boot clock */
 	uint64_t watchdog_ns;
-	int64_t started_ns;
+	int64_t started_ns;		/* boot clock */
 	uint64_t generation;
 	int step;			/* of stopping */
 	/* instances that are still closing after a reload or a stop */
@@ -69,6 +74,12 @@ void run_stop_step(struct fg_gateway *);
 /* notify.c: systemd's notification socket; nothing without one. */
 void run_notify(const char *state);
 uint64_t run_watchdog_ns(void);
+
+/* clock.c */
+void run_clock_open(struct fg_gateway *);
+void run_clock_close(struct fg_gateway *);
+void run_clock_ask(struct fg_timer *);	/* whether it is right; begins the timer anew */
+void run_clock_follow(struct fg_gateway *);	/* once a turn, before anything is cut */
 
 /* devices.c */
 void run_call_devices(void *arg, struct fg_control_client *, const struct fg_doc *request);

@@ -97,8 +97,9 @@ void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *ou
 		      ",\"config\":\"%s\",\"since\":%" PRId64 ",\"epoch\":\"%016" PRIx64
 		      "\",\"last\":%" PRIu64 ",\"ledger\":",
 		      online ? "online" : "offline", FG_VERSION, gateway->generation,
-		      gateway->now->config->sha256, gateway->started_ns / 1000000000, epoch->id,
-		      fg_spool_accepted(gateway->spool) - epoch->base);
+		      gateway->now->config->sha256,
+		      fg_clock_wall_of(&gateway->clock, gateway->started_ns) / 1000000000,
+		      epoch->id, fg_spool_accepted(gateway->spool) - epoch->base);
 	fg_gateway_ledger(gateway, out);
 	fg_buf_char(out, '}');
 }
@@ -162,14 +163,15 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 	fg_buf_printf(out,
 		      ",\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64 ",\"nonfinite\":%" PRIu64
 		      ",\"unconverted\":%" PRIu64 ",\"duplicate_keys\":%" PRIu64
-		      ",\"absurd_times\":%" PRIu64 ",\"clock\":\"%s\",\"loop\":{\"turns\":%" PRIu64
+		      ",\"absurd_times\":%" PRIu64
+		      ",\"clock\":\"%s\",\"clock_steps\":%u,\"loop\":{\"turns\":%" PRIu64
 		      ",\"longest_turn_ms\":%.3f},"
 		      "\"memory_kib\":%ld,\"spool\":{\"bytes\":%" PRIu64 ",\"segments\":%u,"
 		      "\"committed\":%" PRIu64 ",\"oldest\":%" PRIu64 "}",
 		      intake.payloads, intake.nulls, intake.nonfinite, intake.unconverted,
 		      intake.duplicate_keys, intake.absurd_times,
-		      gateway->clock.synced ? "synced" : "unsynced", loop.turns,
-		      (double)loop.longest_turn_ns / 1e6, usage.ru_maxrss,
+		      gateway->clock.synced ? "synced" : "unsynced", gateway->clock.steps,
+		      loop.turns, (double)loop.longest_turn_ns / 1e6, usage.ru_maxrss,
 		      fg_spool_bytes(gateway->spool), fg_spool_segments(gateway->spool),
 		      fg_spool_committed(gateway->spool), fg_spool_oldest(gateway->spool));
 }

@@ -136,6 +136,7 @@ static char *options_put(char *p, const struct fg_record *r, unsigned parts)
 static inline char *record_put(char *p, const struct fg_record *r)
 {
 	unsigned parts = (r->unit.len ? FG_RECORD_UNIT : 0) |
+			 (r->from_arrival ? FG_RECORD_ARRIVAL : 0) |
 			 (r->time_ns != FG_TIME_NONE ? FG_RECORD_TIME : 0) |
 			 (r->update_s != 0 ? FG_RECORD_UPDATE : 0) |
 			 (r->sum.kind != FG_NONE ? FG_RECORD_SUM : 0);
@@ -145,7 +146,7 @@ static inline char *record_put(char *p, const struct fg_record *r)
 	if (parts & FG_RECORD_UNIT)
 		p = bytes_put(p, r->unit);
 	p = value_put(p, &r->value);
-	if (p && parts & ~(unsigned)FG_RECORD_UNIT)
+	if (p && parts >= FG_RECORD_TIME)
 		p = options_put(p, r, parts);
 	return p;
 }
@@ -352,6 +353,7 @@ static inline bool record_get(struct input *in, struct fg_record *ret)
 	if (parts & FG_RECORD_UNIT && !bytes_get(in, &ret->unit))
 		return false;
 	ret->time_ns = FG_TIME_NONE;
+	ret->from_arrival = parts & FG_RECORD_ARRIVAL;
 	ret->update_s = 0;
 	ret->sum.kind = FG_NONE;
 	if (!value_get(in, parts & FG_RECORD_KIND, &ret->value))

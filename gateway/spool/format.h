@@ -36,8 +36,9 @@
  *    40      the device's id, then the records
  *
  *   a record
- *     1      bits 0-3: kind of its value (enum fg_kind), and which of the optional parts it has:
- *            16 unit, 32 time, 64 update time, 128 sum
+ *     1      bits 0-2: kind of its value (enum fg_kind), and which of the optional parts it has:
+ *            16 unit, 32 time, 64 update time, 128 sum; 8: its time was counted from the arrival,
+ *            so it moves with wall_ns
  *     varint, bytes: point
  *     [varint, bytes: unit]
  *     value
@@ -65,6 +66,12 @@
  *    52      epochs, 8 bytes each: id, base, id of the one before, last number kept of that (bit
  *            63: the epoch follows a power cut)
  *  2044   4  CRC-32C of bytes 0 .. 2043
+ *     6144  16 boot slots of 40 bytes: what is known of the clock of the last boots
+ *     0  16  boot id
+ *    16   8  time of day less boot clock, in ns
+ *    24   8  the boot clock when that was known to be right, in ns; 0: it never was
+ *    32   4  sequence: the oldest place is given to a new boot
+ *    36   4  CRC-32C of bytes 0 .. 35
  *    12288, 16384 tally slots of 256 bytes, likewise
  *     0   8  magic "FGTALLY\n"
  *     8   8  sequence
@@ -103,7 +110,8 @@ enum {
 	FG_ENTRY_DEVICE = 38,
 	FG_ENTRY_MAX = 1 << 30,
 
-	FG_RECORD_KIND = 15,
+	FG_RECORD_KIND = 7,
+	FG_RECORD_ARRIVAL = 8,
 	FG_RECORD_UNIT = 16,
 	FG_RECORD_TIME = 32,
 	FG_RECORD_UPDATE = 64,
@@ -116,6 +124,9 @@ enum {
 	FG_RUN_EPOCHS = 48,
 	FG_RUN_OPEN = 1,
 	FG_RUN_CLEAN = 2,
+	FG_BOOTS_AT = 6144,
+	FG_BOOTS = 16,
+	FG_BOOT_SIZE = 40,
 	FG_TALLY_AT = 12288,
 	FG_TALLY_STEP = 4096,
 	FG_TALLY_SIZE = 256,

@@ -27,6 +27,7 @@ struct fg_segment {
 	uint64_t size; /* bytes of the file */
 	uint64_t filled; /* bytes written so far, the zeros in front of the next entries included */
 	const struct fg_spool_epoch *epoch;
+	const struct fg_spool_boot *boot; /* NULL: nothing is known of its clock */
 	uint32_t seed;
 	int fd; /* -1: not open; open while it is written or has to be synced */
 	bool sealed, this_boot;
@@ -54,6 +55,13 @@ struct fg_epochs {
 	uint32_t count;
 };
 
+/* What is known of one boot's clock. */
+struct fg_boot {
+	uint8_t id[16];
+	uint32_t sequence; /* 0: a free place */
+	struct fg_spool_boot known;
+};
+
 struct fg_sync_job;
 struct fg_spool_timers;
 
@@ -66,6 +74,7 @@ struct fg_spool {
 	int dir_fd, lock_fd;
 	bool readonly;
 	uint8_t boot[16];
+	struct fg_boot boots[FG_BOOTS], *this_boot; /* pointers into it stay good */
 
 	struct fg_segment *first, *last; /* the last takes records unless it is sealed */
 	uint32_t segments;
@@ -142,6 +151,10 @@ const struct fg_spool_epoch *fg_epochs_find(const struct fg_epochs *, uint64_t i
 const struct fg_spool_epoch *fg_epochs_add(struct fg_epochs *, const struct fg_spool_epoch *);
 void fg_epochs_pop(struct fg_epochs *); /* takes the latest away */
 void fg_epochs_fini(struct fg_epochs *);
+
+/* -- boots.c -- */
+void fg_boots_read(struct fg_spool *);
+const struct fg_spool_boot *fg_boots_find(struct fg_spool *, const uint8_t *id); /* or NULL */
 
 /* -- recover.c -- */
 int fg_spool_recover(struct fg_spool *);

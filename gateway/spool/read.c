@@ -200,6 +200,7 @@ static bool view_make(const struct fg_spool_reader *reader, const struct fg_walk
 		return false;
 	view->epoch = reader->segment->epoch;
 	view->this_boot = reader->segment->this_boot;
+	view->boot = reader->segment->boot;
 	return true;
 }
 

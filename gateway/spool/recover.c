@@ -167,6 +167,7 @@ static int segment_load(struct fg_spool *spool, struct found *found, uint64_t nu
 	if (!segment)
 		return -ENOMEM;
 	head.this_boot = memcmp(boot, spool->boot, 16) == 0;
+	head.boot = fg_boots_find(spool, boot);
 	memcpy(found->boot, boot, 16);
 	found->each = each;
 	*segment = head;
@@ -479,6 +480,7 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 	int r;
 
 	fg_state_read(spool->lock_fd, run, &spool->tally);
+	fg_boots_read(spool);
 	memcpy(spool->counters, spool->tally.counters, sizeof(spool->counters));
 	r = epochs_load(spool, run);
 	if (r == 0)

@@ -201,6 +201,7 @@ int fg_segment_birth(struct fg_spool *spool, uint64_t size)
 		.epoch = spool->epoch,
 		.fd = -1,
 		.this_boot = true,
+		.boot = &spool->this_boot->known,
 		.dirty = true,
 	};
 	r = file_birth(spool, segment);

@@ -144,6 +144,11 @@ uint64_t *fg_spool_counters(struct fg_spool *);
 void fg_spool_release(struct fg_spool *, uint64_t upto);
 
 /* -- reading: each bridge has its own reader; none moves another -- */
+struct fg_spool_boot {			/* what is known of a boot's clock */
+	int64_t offset_ns;		/* time of day less boot clock, when that was right */
+	int64_t upto_ns;		/* by the boot clock, when that was; 0: never */
+};
+
 struct fg_spool_view {			/* one entry, borrowed until the next read of this reader */
 	uint64_t first, last;		/* positions of its records */
 	const struct fg_spool_epoch *epoch;
@@ -151,6 +156,7 @@ struct fg_spool_view {			/* one entry, borrowed until the next read of this read
 	int64_t wall_ns, boot_ns;
 	unsigned flags;
 	bool this_boot;			/* boot_ns is comparable with now */
+	const struct fg_spool_boot *boot; /* stays good; NULL: nothing is known of its clock */
 	uint32_t count;
 	struct fg_str body;		/* records, for fg_spool_record() */
 };
@@ -183,6 +189,17 @@ void fg_spool_reader_seek(struct fg_spool_reader *, const struct fg_spool_mark *
 /* Walks the records of a view: *at starts as 0. 1: a record, 0: no more, -EBADMSG: malformed. The
  * record's strings point into the view. */
 int fg_spool_record(const struct fg_spool_view *, size_t *at, struct fg_record *ret_record);
+
+/* -- true times -- */
+/* The time of day of this boot is known to be right now: what was stamped FG_ENTRY_UNSYNCED up to
+ * boot_ns gets its true time from here on, also in later boots (of the last 16 that have had one).
+ * -errno: it was not written; it counts all the same as long as the spool is open. */
+int fg_spool_clock_right(struct fg_spool *, int64_t offset_ns, int64_t boot_ns);
+/* The time of an entry by what is known now; *ret_unsynced: that is what it was stamped with, by a
+ * clock that nobody knows to have been right. */
+int64_t fg_spool_time(const struct fg_spool_view *, bool *ret_unsynced);
+/* Moves a record's own time by as much as its entry's, if it was counted from the arrival. */
+void fg_spool_date(const struct fg_spool_view *, int64_t time_ns, struct fg_record *);
 
 /* -- looking on, for tools -- */
 struct fg_spool_segment_info {

@@ -4,6 +4,7 @@
  * that says what the gateway does with it.
  */
 #include <fg/buf.h>
+#include <fg/command.h>
 
 #include "../../drivers/coap/server.h"
 
@@ -70,6 +71,37 @@ void fg_source_devices(struct fg_source *source, bool (*each)(void *arg, struct 
 	for (int i = 0; i < 300; i++)
 		if (!each(arg, FG_STR("device")))
 			return;
+}
+
+void fg_source_watch(struct fg_source *source, struct fg_watch *watch)
+{
+	(void)source;
+	(void)watch;
+}
+
+void fg_source_unwatch(struct fg_source *source, struct fg_watch *watch)
+{
+	(void)source;
+	(void)watch;
+}
+
+void fg_command_request(struct fg_commands *commands, const struct fg_request *request)
+{
+	(void)commands;
+	(void)fg_coap_key(fg_coap_key(FG_COAP_KEY, request->path), request->payload);
+}
+
+void fg_command_forget(struct fg_commands *commands, void *arg)
+{
+	(void)commands;
+	(void)arg;
+}
+
+void fg_command_done(struct fg_command *command, enum fg_outcome outcome, const char *why)
+{
+	(void)command;
+	(void)outcome;
+	(void)why;
 }
 
 /* A session that goes nowhere: what is sent to it is lost. */

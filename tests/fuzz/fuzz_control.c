@@ -1,5 +1,5 @@
 /*
- * Any bytes as a request to the control socket, in two pieces: it is answered or refused by one line
+ * Any bytes as a request to the control socket, in two pieces: it is answered or refused by a line
  * that says how it ended, and the connection is closed. The first byte says where it is cut and
  * whether the client leaves early.
  */

@@ -77,8 +77,8 @@ def test_silence():
     fg.equal(states(fg.file_lines("states.jsonl")), told, "told to who wants only that")
     extra = sum(len(s) for s in told.values())
     fg.equal(ledger["accepted"], 3 + 20 + 1 + extra, "accepted")
-    for name in ("all.jsonl", "states.jsonl"):
-        fg.audit(fg.file_lines(name), fg.until(ledger))
+    fg.audit(fg.file_lines("all.jsonl"), fg.until(ledger))
+    fg.audit(fg.file_lines("states.jsonl"))    # behind its last record it has nothing to cover
     gateway.stop()
     fg.check_ledger(gateway.ledger())
     fg.fieldgate("spool", "--verify", gateway.spool)

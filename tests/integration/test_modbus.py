@@ -5,11 +5,14 @@ import json
 import os
 import pty
 import re
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import tty
 
-from fg import (Gateway, audit, check, check_ledger, equal, fieldgate, file_lines, free_port, main,
+from fg import (Gateway, Reader, audit, check, check_ledger, equal, fieldgate, file_lines, free_port, main,
                 records, total, until, wait_for)
 
 PEER = os.environ["BUILD_DIR"] + "/tests/integration/modbus_peer"
@@ -214,6 +217,73 @@ def test_normalise():
         conf["drivers"]["bus"] = dict(bus, **change)
         done = fieldgate("check", "-c", write(), want=(1,))
         check(said in done.err + done.out, f"{said}: {done.err}{done.out}")
+
+
+class Hostile:
+    """A server that answers each request as it is told: bytes to send back at once, given the
+    request's transaction, unit and PDU; None closes the connection."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            sock, _ = self.server.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with sock:
+                try:
+                    self.serve(Reader(sock), sock)
+                except (EOFError, OSError):
+                    pass
+
+    def serve(self, reader, sock):
+        while True:
+            number, _, size = struct.unpack(">HHH", reader.take(6))
+            body = reader.take(size)
+            self.asked.append(body)
+            answers = self.answer(len(self.asked), number, body[0], body[1:])
+            if answers is None:
+                return
+            for answer in answers:
+                sock.sendall(answer)
+
+
+def mbap(number, unit, pdu, protocol=0):
+    return struct.pack(">HHHB", number, protocol, len(pdu) + 1, unit) + pdu
+
+
+def test_hostile():
+    """Answers that are late, split, of others, damaged: none of them becomes a value."""
+    good = b"\x03\x12" + b"\0\x2a" * 9
+    bad = b"\x03\x12" + b"\xff\xff" * 9
+
+    def answer(n, number, unit, pdu):
+        whole = mbap(number, unit, good)
+        return {
+            # late ones before it, all in one piece; byte by byte; of another unit before it
+            2: [mbap(number - 1, unit, bad) + mbap(number - 1, unit, bad) + whole],
+            3: [whole[i:i + 1] for i in range(len(whole))],
+            4: [mbap(number, unit + 1, bad), whole],
+            # wrong function, wrong count, a refusal that is none: asked again
+            5: [mbap(number, unit, b"\x04" + bad[1:])], 7: [mbap(number, unit, bad[:-2])],
+            9: [mbap(number, unit, b"\x83")  + b""],
+            # not Modbus at all; too long; gone
+            11: [mbap(number, unit, good, 1)],
+            12: [struct.pack(">HHHB", number, 0, 300, unit) + bytes(299)], 13: None,
+        }.get(n, [whole])
+
+    server = Hostile(answer)
+    gw = gateway({"url": f"tcp://127.0.0.1:{server.port}", "interval": "20ms", "timeout": "300ms",
+                  "devices": {"d": {"profile": "small"}}}, "hostile")
+    gw.start()
+    wait_for("it to come through", lambda: len(server.asked) > 16 and len(values(gw, "d")["gone"]) > 8)
+    for point, got in values(gw, "d").items():
+        equal(set(got), {42}, point)
+    ledger = finish(gw)
+    equal(ledger["rejected"].get("frame", 0), 5, f"bad frames in {ledger['rejected']}")
 
 
 if __name__ == "__main__":

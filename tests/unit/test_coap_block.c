@@ -237,10 +237,10 @@ static void listing(void **state)
 
 	m.path = ".well-known/core";
 	bed->in.devices = 2;
-	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 25);
-	assert_memory_equal(out, "</d0>;ct=110,</d1>;ct=110", 25);
+	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 33);
+	assert_memory_equal(out, "</d0>;ct=110;obs,</d1>;ct=110;obs", 33);
 	bed->in.devices = 200;
-	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 10 * 12 + 90 * 13 + 100 * 14 + 199);
+	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 10 * 16 + 90 * 17 + 100 * 18 + 199);
 }
 
 /* -- what is claimed of libcoap -- */

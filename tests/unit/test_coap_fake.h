@@ -20,6 +20,7 @@
 #include "../../drivers/coap/server.h"
 #include "../../drivers/coap/listen.h"
 #include "base/buf.h"
+#include "test_command_fake.h"
 
 extern const struct fg_driver fg_driver_coap;
 
@@ -36,6 +37,8 @@ struct fake {
 	int content_format;
 	const char *last;		/* what GET finds; NULL: nothing */
 	unsigned devices;
+	uint64_t peer;			/* of the last input */
+	struct fg_watch *watches;
 };
 
 static inline struct fake *fake_of(struct fg_source *source)
@@ -56,6 +59,7 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 		memcpy(in->payload, input->payload.ptr, input->payload.len);
 	in->payload_len = input->payload.len;
 	in->content_format = input->content_format;
+	in->peer = input->peer;
 	if (in->result == 0)
 		*ret_pos = ++in->pos;
 	return in->result;
@@ -113,6 +117,21 @@ void fg_source_devices(struct fg_source *source, bool (*each)(void *arg, struct 
 	}
 }
 
+void fg_source_watch(struct fg_source *source, struct fg_watch *watch)
+{
+	watch->next = fake_of(source)->watches;
+	fake_of(source)->watches = watch;
+}
+
+void fg_source_unwatch(struct fg_source *source, struct fg_watch *watch)
+{
+	struct fg_watch **at = &fake_of(source)->watches;
+
+	while (*at != watch)
+		at = &(*at)->next;
+	*at = watch->next;
+}
+
 struct bed {
 	struct fg_loop *loop;
 	struct fg_coap_conf conf;
@@ -167,13 +186,16 @@ static inline int bed_setup(void **state)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
 
+	command_fake = (struct command_fake){ 0 };
 	bed->loop = fg_loop_new();
 	bed->address = (struct sockaddr_in){ .sin_family = AF_INET,
 					     .sin_port = free_port(),
 					     .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
 	snprintf(bed->listen, sizeof(bed->listen), "coap://127.0.0.1:%u",
 		 ntohs(bed->address.sin_port));
-	bed->conf = (struct fg_coap_conf){ .listen = bed->listen, .body = 8192, .clients = 4 };
+	bed->conf = (struct fg_coap_conf){
+		.listen = bed->listen, .body = 8192, .clients = 4, .observers = 3
+	};
 	bed->server = calloc(1, fg_driver_coap.state_size);
 	bed->in.source = (struct fg_source){
 		.name = "things",
@@ -236,6 +258,7 @@ struct msg {
 	uint32_t block1, block2;	/* plus one; 0: none */
 	uint32_t size1;
 	uint32_t no_response;
+	uint32_t observe;		/* plus one; 0: none */
 	const void *payload;
 	size_t len;			/* 0: strlen */
 };
@@ -301,6 +324,8 @@ static inline void packet_make(struct packet *p, const struct msg *m)
 	if (token)
 		memcpy(p->data + 4, m->token, token);
 	p->len += token;
+	if (m->observe)
+		packet_number(p, 6, m->observe - 1);
 	packet_path(p, m->path);
 	if (m->format)
 		packet_number(p, 12, (uint32_t)m->format - 1);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <fg/buf.h>
 #include <fg/framer.h>
 
 #include "base/buf.h"
@@ -92,6 +93,9 @@ static void lines(void **state)
 		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
 		  B("ab\x03\nabc\naba\n"),
 		  "[ab] s6 o0 b2" },
+		{ { .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
+		  B("al\r\nal\r\r\nab\x03\r\nam\r\n"),
+		  "[al][al][ab] s3 o0 b1" },
 	};
 
 	(void)state;
@@ -298,6 +302,72 @@ static void configurations_that_cannot_be_are_refused(void **state)
 		assert_int_equal(fg_framer_init(&framer, &cases[i]), -EINVAL);
 }
 
+static void frame_equals(void *arg, struct fg_str frame)
+{
+	struct fg_str *wanted = arg;
+
+	assert_int_equal(frame.len, wanted->len);
+	assert_memory_equal(frame.ptr, wanted->ptr, frame.len);
+	wanted->ptr = NULL;
+}
+
+/* What a framer encodes it takes apart again: payloads of every length up to two long COBS blocks,
+ * full of what is special. */
+static void encoded_frames_are_read_back(void **state)
+{
+	static const struct fg_framer_conf confs[] = {
+		{ .kind = FG_FRAMER_LINE },
+		{ .kind = FG_FRAMER_LINE, .checksum = FG_CHECKSUM_XOR8 },
+		{ .kind = FG_FRAMER_DELIMITER, .delimiter = { "\r\n\003", 3 } },
+		{ .kind = FG_FRAMER_SLIP, .checksum = FG_CHECKSUM_CRC16_MODBUS },
+		{ .kind = FG_FRAMER_COBS, .checksum = FG_CHECKSUM_CRC32 },
+		{ .kind = FG_FRAMER_COBS },
+		{ .kind = FG_FRAMER_COBSR },
+	};
+	static const uint8_t specials[] = { 0xc0, 0xdb, 0xdc, 0xdd, 0, 1, 0xff, 'a', 0, 0 };
+	char payload[520];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(confs) / sizeof(*confs) * 2; k++) {
+		const struct fg_framer_conf *conf = &confs[k / 2];
+		bool text = k % 2 || conf->kind <= FG_FRAMER_DELIMITER;
+
+		for (size_t len = 1; len <= sizeof(payload); len++) {
+			struct fg_str wanted = { payload, len };
+			struct fg_framer framer;
+			struct fg_buf out;
+
+			for (size_t i = 0; i < len; i++)
+				payload[i] = text ? (char)('A' + i % 26) :
+						    (char)specials[i % sizeof(specials)];
+			fg_buf_init(&out, 4096);
+			assert_int_equal(fg_framer_init(&framer, conf), 0);
+			assert_int_equal(fg_framer_encode(&framer, wanted, &out), 0);
+			fg_framer_feed(&framer, out.data, out.len, frame_equals, &wanted);
+			assert_null(wanted.ptr);
+			fg_framer_fini(&framer);
+			fg_buf_fini(&out);
+		}
+	}
+}
+
+static void what_cannot_be_a_frame_is_refused(void **state)
+{
+	const struct fg_framer_conf line = { .kind = FG_FRAMER_LINE, .max = 8 };
+	struct fg_framer framer;
+	struct fg_buf out;
+
+	(void)state;
+	fg_buf_init(&out, 64);
+	assert_int_equal(fg_framer_init(&framer, &line), 0);
+	assert_int_equal(fg_framer_encode(&framer, FG_STR("a\nb"), &out), -EINVAL);
+	assert_int_equal(fg_framer_encode(&framer, FG_STR("123456789"), &out), -EMSGSIZE);
+	assert_int_equal(fg_framer_encode(&framer, FG_STR("ended\n"), &out), 0);
+	assert_int_equal(out.len, 6);
+	fg_framer_fini(&framer);
+	fg_buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +379,8 @@ int main(void)
 		cmocka_unit_test(slip),
 		cmocka_unit_test(cobs),
 		cmocka_unit_test(long_cobs_blocks_have_no_zero_behind),
+		cmocka_unit_test(encoded_frames_are_read_back),
+		cmocka_unit_test(what_cannot_be_a_frame_is_refused),
 		cmocka_unit_test(configurations_that_cannot_be_are_refused),
 	};
 

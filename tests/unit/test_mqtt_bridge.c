@@ -1,5 +1,6 @@
 /* The MQTT bridge against a pretended outbox and a scripted broker. */
 #include "test_mqtt_peer.h"
+#include "test_command_fake.h"
 
 #include "../../bridges/mqtt/mqtt.h"
 

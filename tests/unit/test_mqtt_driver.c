@@ -1,5 +1,6 @@
 /* The MQTT driver against a pretended intake and a scripted broker: the acknowledgement gate. */
 #include "test_mqtt_peer.h"
+#include "test_command_fake.h"
 
 #include "../../drivers/mqtt/mqtt.h"
 

@@ -407,14 +407,16 @@ static void test_large_head(void **state)
 static void test_library_stops_where_it_shall(void **state)
 {
 	static const uint8_t head[] = { 0x30, 10, 0, 1, 'a', 6 };
+	static const struct fg_mqtt_publication one = {
+		.topic = "t", .payload = { "1", 1 }, .qos = 1,
+	};
 	struct bed *bed = *state;
 	struct packet packet;
 	int mid;
 
 	bed_up(bed);
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(
-			fg_mqtt_publish(&bed->conn, "t", FG_STR("1"), 1, false, NULL, &mid), 0);
+		assert_int_equal(fg_mqtt_publish(&bed->conn, &one, &mid), 0);
 	fg_mqtt_flush(&bed->conn);
 	for (int i = 0; i < 20; i++)
 		peer_expect(&bed->peer, 0x30, &packet);

@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "test_command_fake.h"
+
 #ifdef CONFIG_DRIVER_SERIAL
 
 extern const struct fg_driver fg_driver_serial;
@@ -143,14 +145,6 @@ void fg_source_devices(struct fg_source *source, bool (*each)(void *, struct fg_
 	(void)arg;
 }
 
-/* Of other drivers, which the table of what is built in brings along. */
-void fg_command_done(struct fg_command *command, enum fg_outcome outcome, const char *why)
-{
-	(void)command;
-	(void)outcome;
-	(void)why;
-}
-
 /* -- a line with both its ends -- */
 
 static void deadline_over(struct fg_timer *timer)
@@ -266,6 +260,27 @@ static void lines_become_payloads(void **state)
 	turns_until_payloads(line, 3);
 	assert_string_equal(line->taken, "one|two|three|");
 	assert_int_equal(line->fault, 0);
+}
+
+static void commands_are_framed(void **state)
+{
+	struct line *line = *state;
+	struct fg_command command = { .payload = FG_STR("RELAY=1"), .content_format = -1 };
+	char bytes[16];
+
+	command_fake = (struct command_fake){ 0 };
+	assert_int_equal(fg_driver_serial.ops.open(&line->source), 0);
+	assert_int_equal(fg_driver_serial.ops.command(&line->source, &command), 0);
+	for (int i = 0; i < 100 && !command_fake.done; i++)
+		fg_loop_turn(line->source.loop, true);
+	assert_int_equal(command_fake.done, 1);
+	assert_int_equal(command_fake.how, FG_OUTCOME_DONE);
+	assert_int_equal(read(line->master, bytes, sizeof(bytes)), 8);
+	assert_memory_equal(bytes, "RELAY=1\n", 8);
+	command.payload = FG_STR("1\nSELFTEST");
+	assert_int_equal(fg_driver_serial.ops.command(&line->source, &command), 0);
+	assert_int_equal(command_fake.done, 2);
+	assert_int_equal(command_fake.how, FG_OUTCOME_REFUSED);
 }
 
 /* Bytes a terminal would take for itself: ^C, ^D, ^Z, ^S, ^Q, ^V, CR, 0x7f, 0xff, NUL. */
@@ -582,6 +597,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_become_payloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_passes, setup, teardown),
+		cmocka_unit_test_setup_teardown(commands_are_framed, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_before_open_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_terminal_of_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(checksums_and_lengths, setup, teardown),

@@ -354,13 +354,16 @@ static struct fg_str name_of(struct fg_sparkplug *s, const Spb__Metric *metric)
 					     (unsigned long long)metric->alias));
 }
 
-int64_t fg_sparkplug_time(const struct fg_doc *doc, bool given, uint64_t ms)
+int64_t fg_sparkplug_time(struct fg_doc *doc, bool given, uint64_t ms)
 {
-	const int64_t ms_ns = 1000000, year_2015_ms = INT64_C(1420070400000), day_ms = 86400000;
+	const int64_t ms_ns = 1000000;
 
-	if (!given || ms < (uint64_t)year_2015_ms || ms > (uint64_t)(doc->now_ns / ms_ns + day_ms))
+	if (!given)
 		return FG_TIME_NONE;
-	return (int64_t)ms * ms_ns;
+	if (ms <= (uint64_t)(INT64_MAX / ms_ns) && fg_doc_believes(doc, (int64_t)ms * ms_ns))
+		return (int64_t)ms * ms_ns;
+	doc->absurd_time = true;
+	return FG_TIME_NONE;
 }
 
 static bool scalar_write(struct fg_sparkplug *s, const Spb__Metric *m, struct fg_str name,

@@ -19,4 +19,4 @@ struct fg_sparkplug {
 bool fg_sparkplug_metric(struct fg_sparkplug *, const struct Spb__Metric *, struct fg_str prefix,
 			 unsigned depth);
 /* Milliseconds since 1970 if they can be believed, else FG_TIME_NONE. */
-int64_t fg_sparkplug_time(const struct fg_doc *, bool given, uint64_t ms);
+int64_t fg_sparkplug_time(struct fg_doc *, bool given, uint64_t ms);

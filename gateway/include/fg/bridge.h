@@ -38,6 +38,9 @@ struct fg_sink {
 	const char *gateway;
 	uint32_t window;		/* packs that may be in flight */
 	struct fg_commands *commands;	/* fg/command.h; NULL: this sink may not command */
+	/* The bridge's own: NULL when the instance is new, kept from one open to the next, given
+	 * back by ops.fini. */
+	void *keep;
 	struct fg_outbox *outbox;	/* private to the other side */
 };
 
@@ -52,11 +55,14 @@ struct fg_bridge_ops {
 	/* Optional: publish the gateway's state (JSON, retained); `last` as the last thing before
 	 * close, so that "offline" is said. */
 	void (*status)(struct fg_sink *, struct fg_str json);
+	/* Optional: the instance, which is closed, is given up for good: gives back `keep`. */
+	void (*fini)(struct fg_sink *);
 };
 
 struct fg_bridge {
 	const char *name, *summary;
 	bool acknowledges;		/* false: what was sent counts as `sent` (see below) */
+	bool commands;			/* can take commands (fg/command.h) */
 	size_t conf_size, state_size;
 	const struct fg_option *options;
 	void (*check)(const void *conf, struct fg_faults *);

@@ -31,6 +31,7 @@ struct fg_node {
 	struct fg_str unit;	/* SenML unit stated by the format itself, else empty */
 	struct fg_value value;
 	int64_t time_ns;	/* stated by the format itself for this value, or FG_TIME_NONE */
+	bool from_arrival;	/* time_ns was counted from now_ns */
 	double update_s;	/* as in struct fg_record */
 	struct fg_value sum;
 };
@@ -49,11 +50,24 @@ struct fg_doc {
 	/* results beside the tree */
 	int64_t time_ns;	/* stated by the format for the whole payload, or FG_TIME_NONE */
 	int64_t now_ns;		/* wall clock, set by the caller: what times are relative to */
+	bool now_right;		/* and whether it is known to be right */
+	bool absurd_time;	/* a time that the format states was not believed */
 	struct fg_str device;	/* stated by the format itself (a meter's number), else empty */
 	uint32_t duplicate_keys;
 	const char *reason;	/* after -EBADMSG: a short constant word-group, "trailing bytes" */
 	size_t at;		/* and the byte offset it was found at */
 };
+
+/* Whether a device's own time is worth more than the time of arrival. Clocks that were never set
+ * say 1970; those that are wrong say anything, which only a clock that is right can tell. */
+static inline bool fg_doc_believes(const struct fg_doc *doc, int64_t time_ns)
+{
+	const int64_t second_ns = 1000000000, day_ns = 86400 * second_ns;
+	const int64_t year_2015_ns = 1420070400 * second_ns, year_2100_ns = 4102444800 * second_ns;
+
+	return time_ns >= year_2015_ns &&
+	       time_ns <= (doc->now_right ? doc->now_ns + day_ns : year_2100_ns);
+}
 
 /* Prepares an empty document; allocates nothing. */
 void fg_doc_init(struct fg_doc *doc, uint32_t max_depth, size_t max_payload);

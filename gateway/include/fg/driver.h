@@ -89,6 +89,9 @@ struct fg_driver {
 	/* Optional: checks that need several options at once. Faults and doubts go through
 	 * fg_fault() of <fg/fault.h>, with a pointer below the instance ("/tls/ca"). */
 	void (*check)(const void *conf, struct fg_faults *);
+	/* Optional: whether an address can be one of this protocol's, for those who name one by
+	 * hand; its library sees to it for what comes over the network. 0, or -EINVAL and why. */
+	int (*address_check)(const char *address, char *why, size_t cap);
 	/* Optional: how an instance finds frames in a stream of bytes; `profile` is what its
 	 * profile brings, or NULL. A delimiter's bytes are put into `room`
 	 * (FG_FRAMER_DELIMITER_MAX). 0, or -EINVAL. */
@@ -133,3 +136,18 @@ int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
 /* Calls `each` with every device's id (for a listing); stops when it returns false. */
 void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device),
 		       void *arg);
+
+/* Somebody looks at a path, {device} or {device}/{point...} as in fg_source_last(). */
+struct fg_watch {
+	struct fg_str path;		/* must stay */
+	/* New values of it have been kept: at most once a turn. Only takes a note: watches are
+	 * neither begun nor ended in here. */
+	void (*changed)(struct fg_watch *);
+	/* private */
+	struct fg_watch *next;
+	uint64_t first, last;		/* positions that were not told yet */
+};
+
+/* Of any source's devices. The watch is borrowed until it is ended, before the source is closed. */
+void fg_source_watch(struct fg_source *, struct fg_watch *);
+void fg_source_unwatch(struct fg_source *, struct fg_watch *);

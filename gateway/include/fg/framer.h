@@ -102,3 +102,11 @@ void fg_framer_end(struct fg_framer *framer, fg_frame_fn *frame, void *arg);
 /* COBS: decodes one packet without its delimiter, in place or not: `out` has room for len bytes.
  * Returns 0 or -EBADMSG (a zero byte inside; a block beyond the end, if not `reduced`). */
 int fg_cobs_decode(struct fg_str packet, bool reduced, char *out, size_t *ret_len);
+
+struct fg_buf;
+
+/* Makes a frame of a payload: its checksum behind it, stuffed, with its delimiter, so that the same
+ * framer would hand the payload on. A protocol's own framer adds nothing: its frames are written
+ * whole, and so are those of FG_FRAMER_LENGTH and FG_FRAMER_IDLE but for the checksum. Appends to
+ * `out`. 0, -EINVAL: what ends a frame is within, -EMSGSIZE: longer than max, -ENOMEM. */
+int fg_framer_encode(const struct fg_framer *framer, struct fg_str payload, struct fg_buf *out);

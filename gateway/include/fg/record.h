@@ -23,6 +23,7 @@ struct fg_record {
 	struct fg_str unit;	/* SenML unit (RFC 8428 section 12.1, RFC 8798), empty: none */
 	struct fg_value value;
 	int64_t time_ns;	/* Unix time, or FG_TIME_NONE */
+	bool from_arrival;	/* time_ns was counted from the time of arrival, right or not */
 	double update_s;	/* "ut" (RFC 8428), 0: none */
 	struct fg_value sum;	/* "s" (RFC 8428), FG_NONE: none */
 	const struct fg_report *report;	/* NULL: always */
