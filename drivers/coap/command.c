@@ -45,8 +45,14 @@ static enum fg_coap_answer command_answered(struct fg_coap_exchange *exchange,
 static bool command_write(coap_pdu_t *pdu, const struct fg_command *command)
 {
 	struct fg_str path = command->to.len ? command->to : command->point;
+	const char *query = memchr(path.ptr, '?', path.len);
+	struct fg_str rest = { NULL, 0 };
 	uint8_t format[4];
 
+	if (query) {
+		rest = fg_str(query + 1, (size_t)(path.ptr + path.len - query) - 1);
+		path.len = (size_t)(query - path.ptr);
+	}
 	if (!fg_coap_add_path(pdu, path))
 		return false;
 	if (command->content_format >= 0 &&
@@ -55,7 +61,7 @@ static bool command_write(coap_pdu_t *pdu, const struct fg_command *command)
 						  (unsigned)command->content_format),
 			     format))
 		return false;
-	if (!fg_coap_add_query(pdu, path))
+	if (!fg_coap_add_query(pdu, rest))
 		return false;
 	return command->payload.len == 0 ||
 	       coap_add_data(pdu, command->payload.len, (const uint8_t *)command->payload.ptr);

@@ -39,6 +39,12 @@ static const struct fg_option coap_options[] = {
 	{ .name = "commands", .type = FG_OPT_BOOL,
 	  .offset = offsetof(struct fg_coap_conf, commands), .def = "false",
 	  .help = "takes commands to devices: PUT or POST to /fieldgate/command/DEVICE/POINT" },
+	{ .name = "observe", .type = FG_OPT_MAP, .offset = offsetof(struct fg_coap_conf, observe),
+	  .group = fg_coap_observe_options, .item_size = sizeof(struct fg_coap_remote_conf),
+	  .max = 1000, .help = "resources of CoAP servers to be observed (RFC 7641)" },
+	{ .name = "poll", .type = FG_OPT_MAP, .offset = offsetof(struct fg_coap_conf, poll),
+	  .group = fg_coap_poll_options, .item_size = sizeof(struct fg_coap_remote_conf),
+	  .max = 1000, .help = "resources of CoAP servers to be asked now and then" },
 	{ 0 },
 };
 
@@ -48,6 +54,8 @@ static void coap_check(const void *conf, struct fg_faults *faults)
 	struct fg_coap_listen listen;
 	const char *why;
 
+	fg_coap_remotes_check(&coap->observe, "/observe", faults);
+	fg_coap_remotes_check(&coap->poll, "/poll", faults);
 	/* an address that cannot be read is a fault of its own already */
 	if (!coap->listen || fg_coap_listen_parse(coap->listen, &listen, &why) < 0)
 		return;

@@ -236,10 +236,6 @@ static bool options_add(coap_pdu_t *pdu, coap_option_num_t number, struct fg_str
 
 bool fg_coap_add_path(coap_pdu_t *pdu, struct fg_str text)
 {
-	const char *query = text.len ? memchr(text.ptr, '?', text.len) : NULL;
-
-	if (query)
-		text.len = (size_t)(query - text.ptr);
 	while (text.len && text.ptr[0] == '/')
 		text = fg_str(text.ptr + 1, text.len - 1);
 	return text.len == 0 || options_add(pdu, COAP_OPTION_URI_PATH, text);
@@ -247,10 +243,5 @@ bool fg_coap_add_path(coap_pdu_t *pdu, struct fg_str text)
 
 bool fg_coap_add_query(coap_pdu_t *pdu, struct fg_str text)
 {
-	const char *query = text.len ? memchr(text.ptr, '?', text.len) : NULL;
-
-	if (!query)
-		return true;
-	text = fg_str(query + 1, (size_t)(text.ptr + text.len - query) - 1);
 	return text.len == 0 || options_add(pdu, COAP_OPTION_URI_QUERY, text);
 }

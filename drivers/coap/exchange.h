@@ -63,6 +63,6 @@ void fg_coap_exchange_end(struct fg_coap_exchange *exchange);
 /* Waits until then from now on. */
 void fg_coap_exchange_wait(struct fg_coap_exchange *exchange, uint64_t due_ns);
 
-/* The options of PATH[?QUERY], `%xx` decoded. False: too long. */
+/* The options of a path, of a query without its '?'; `%xx` is decoded. False: too long. */
 bool fg_coap_add_path(coap_pdu_t *pdu, struct fg_str text);
 bool fg_coap_add_query(coap_pdu_t *pdu, struct fg_str text);

@@ -80,7 +80,10 @@ static struct fg_coap_client *session_client(struct fg_coap_server *server, coap
 coap_session_t *fg_coap_peer_session(struct fg_coap_server *server, uint64_t peer)
 {
 	struct fg_coap_client *client = fg_coap_clients_find(&server->clients, peer);
+	coap_session_t *remote = fg_coap_remote_session(server, peer);
 
+	if (remote)
+		return remote;
 	return client ? client->session : NULL;
 }
 

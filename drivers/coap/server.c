@@ -65,7 +65,6 @@ static size_t events_repeat(const struct epoll_event *found, int count, uint32_t
 	for (int i = 0; i < count; i++) {
 		uint32_t times = found[i].data.ptr && (found[i].events & EPOLLIN) ? repeat : 1;
 
-		/* one endpoint and one timer: there are no more than that */
 		for (uint32_t k = 0; k < times && len < REPEAT_MAX + EVENTS_MAX; k++)
 			out[len++] = found[i];
 	}
@@ -278,6 +277,8 @@ int fg_coap_open(struct fg_source *source)
 		r = fg_io_sync(&server->io, coap_context_get_coap_fd(server->context), FG_READ,
 			       true);
 	if (r == 0)
+		r = fg_coap_remotes_open(server);
+	if (r == 0)
 		fg_source_up(source);
 	return r;
 }
@@ -290,6 +291,7 @@ static void server_free(struct fg_coap_server *server)
 	fg_coap_drop_pending(server);
 	fg_coap_asks_fini(server);
 	fg_coap_watches_fini(server);
+	fg_coap_remotes_fini(server);
 	fg_coap_exchanges_fini(server);
 	coap_free_context(server->context);
 	fg_coap_clients_fini(&server->clients);
@@ -319,6 +321,7 @@ void fg_coap_close(struct fg_source *source)
 
 	/* one after the other: memory goes when all are closed. Nothing comes in from now on. */
 	fg_io_stop(&server->io);
+	fg_coap_remotes_close(server);
 	fg_handle_close(&server->exchanges.patience.handle, NULL);
 	fg_handle_close(&server->watches.timer.handle, NULL);
 	fg_handle_close(&server->sweep.handle, server_timer_closed);

@@ -7,6 +7,7 @@
 #include "clients.h"
 #include "exchange.h"
 #include "pending.h"
+#include "remote.h"
 #include "watch.h"
 
 #include <coap3/coap.h>
@@ -23,6 +24,7 @@ struct fg_coap_conf {
 	uint64_t body;
 	int64_t clients, observers;
 	bool commands;
+	struct fg_map observe, poll;	/* of struct fg_coap_remote_conf */
 };
 
 #define FG_COAP_ASKS 64		/* commands of CoAP peers that wait for their outcome */
@@ -67,6 +69,7 @@ struct fg_coap_server {
 	struct fg_coap_bodies bodies;
 	struct fg_coap_view views[FG_COAP_VIEWS];
 	struct fg_coap_exchanges exchanges;
+	struct fg_coap_remotes remotes;
 	struct fg_coap_watches watches;
 	struct fg_coap_asked asks[FG_COAP_ASKS];
 	uint64_t ask_id;
