@@ -10,6 +10,7 @@
 
 #include <fg/bridge.h>
 #include <fg/fault.h>
+#include <fg/lines.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,9 @@ static void on_sync_done(struct fg_work *work)
 	int error = st->sync_error;
 
 	st->sync_running = false;
+	if (st->opening && error == 0 && !st->closing)
+		fg_sink_up(st->sink);
+	st->opening = false;
 	if (error < 0) {
 		/* What the kernel could not write it may have thrown away: a later sync that
 		 * works says nothing about it. It is sent again. */
@@ -117,12 +121,25 @@ static void on_sync_done(struct fg_work *work)
 		fg_sink_ready(st->sink);
 }
 
+/* What was torn (by a crash in the middle of a write, or by a power cut) was never acknowledged: it
+ * comes again. Packs in CBOR are no lines: there a line feed means nothing, and nothing is cut. */
+static int cut_torn_line(struct file_state *st)
+{
+	char first = '[';
+
+	if (pread(st->fd, &first, 1, 0) == 1 && first != '[' && first != '\0')
+		return 0;
+	return fg_lines_mend(st->fd, 2 * st->sink->window, &st->size);
+}
+
 static void sync_work(struct fg_work *work)
 {
 	struct file_state *st =
 		(struct file_state *)((char *)work - offsetof(struct file_state, work));
 
-	st->sync_error = 0;
+	st->sync_error = st->opening ? cut_torn_line(st) : 0;
+	if (st->sync_error < 0)
+		return;
 	if (fdatasync(st->fd) < 0)
 		st->sync_error = -errno;
 	/* A new file's name is on the disk only after its folder was synced. */
@@ -137,7 +154,7 @@ static void start_sync(struct fg_sink *sink)
 	struct file_state *st = state_of(sink);
 	int r;
 
-	if (st->sync_running || st->nwritten == 0)
+	if (st->sync_running || (st->nwritten == 0 && !st->opening))
 		return;
 	fg_timer_stop(&st->timer);
 	st->syncing = st->nwritten;
@@ -160,36 +177,6 @@ static void on_timer(struct fg_timer *timer)
 	start_sync(st->sink);
 }
 
-/* A torn last line (a crash in the middle of a write) was never acknowledged: it comes again. Packs
- * in CBOR are no lines: there a line feed means nothing, and nothing is cut. */
-static int cut_torn_line(int fd, off_t *ret_size)
-{
-	char block[4096];
-	off_t end = lseek(fd, 0, SEEK_END);
-
-	*ret_size = end;
-	if (end > 0 && pread(fd, block, 1, 0) == 1 && block[0] != '[')
-		return 0;
-	while (end > 0) {
-		size_t n = end < (off_t)sizeof(block) ? (size_t)end : sizeof(block);
-		ssize_t got = pread(fd, block, n, end - (off_t)n);
-		const char *newline;
-
-		if (got != (ssize_t)n)
-			return -EIO;
-		newline = memrchr(block, '\n', n);
-		if (newline) {
-			end = end - (off_t)n + (newline - block) + 1;
-			break;
-		}
-		end -= (off_t)n;
-	}
-	if (end == *ret_size)
-		return 0;
-	*ret_size = end;
-	return ftruncate(fd, end) < 0 ? -errno : 0;
-}
-
 static int open_dir_of(const char *path)
 {
 	char dir[4096];
@@ -208,7 +195,6 @@ static int open_file(struct fg_sink *sink)
 	const struct file_conf *conf = sink->conf;
 	struct file_state *st = state_of(sink);
 	struct stat status;
-	int r = 0;
 
 	st->fd = open(conf->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
 	if (st->fd < 0 || fstat(st->fd, &status) < 0)
@@ -219,8 +205,8 @@ static int open_file(struct fg_sink *sink)
 		return 0;
 	st->dir_fd = open_dir_of(conf->path);
 	st->fresh = true;
-	r = cut_torn_line(st->fd, &st->size);
-	return r;
+	st->size = status.st_size;
+	return 0;
 }
 
 /* Its own open file where that is possible, so that not blocking is not forced upon others. */
@@ -399,9 +385,16 @@ static int file_open(struct fg_sink *sink)
 	if (!st->written)
 		return -ENOMEM;
 	r = strcmp(conf->path, "-") == 0 ? open_stdout(st) : open_file(sink);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	/* What an earlier run left may not be on the disk, and is mended and synced before anything
+	 * is added: so no more than one window of lines is ever in doubt. */
+	st->opening = st->regular && st->size > 0;
+	if (st->opening)
+		start_sync(sink);
+	else
 		fg_sink_up(sink);
-	return r;
+	return 0;
 }
 
 static void file_close(struct fg_sink *sink)

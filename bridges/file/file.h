@@ -29,4 +29,5 @@ struct file_state {
 	size_t offset;
 	int sync_error;
 	bool regular, fresh, sync_running, closing;
+	bool opening;	/* what an earlier run left is being mended and synced */
 };

@@ -315,6 +315,23 @@ static void cut_gap(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
 	flight_announce(box, flight);
 }
 
+/* Several cuts may have followed each other without a record that was kept: the first of those
+ * epochs whose beginning has not been told. */
+static const struct fg_spool_epoch *cut_unannounced(struct fg_outbox *box,
+						    const struct fg_spool_epoch *epoch)
+{
+	uint64_t told = box->announced ? box->announced :
+					 fg_cursor_state(box->cursor)->announced_epoch;
+	uint64_t base = epoch->base;
+	const struct fg_spool_epoch *first = NULL;
+
+	for (; epoch && epoch->base == base && epoch->id != told;
+	     epoch = fg_spool_epoch_before(box->forward->conf.spool, epoch))
+		if (epoch->power_cut && epoch->prev_id)
+			first = epoch;
+	return first;
+}
+
 /* The epoch before this one ended in a power cut that may have taken acknowledged records: say so
  * once, before the first pack of the new one. */
 static bool cut_power_cut(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
@@ -322,9 +339,10 @@ static bool cut_power_cut(struct fg_outbox *box, const struct fg_spool_epoch *ep
 	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
 	struct flight *flight;
 
-	if (!epoch->power_cut || !epoch->prev_id || box->range_from != epoch->base + 1 ||
-	    state->begin >= epoch->base || box->announced == epoch->id ||
-	    state->announced_epoch == epoch->id)
+	if (box->range_from != epoch->base + 1 || state->begin > epoch->base)
+		return false;
+	epoch = cut_unannounced(box, epoch);
+	if (!epoch)
 		return false;
 	box->announced = epoch->id;
 	flight = flight_new(box, FLIGHT_LOST);

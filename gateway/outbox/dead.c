@@ -1,4 +1,6 @@
 /* Dead letters: what an upstream refused for good, kept for a person to look at, bounded. */
+#include <fg/lines.h>
+
 #include "base/base64.h"
 #include "outbox/private.h"
 
@@ -46,23 +48,41 @@ static void write_letter(struct fg_buf *line, const struct fg_outbox *box,
 
 static int append_line(const char *path, const struct fg_buf *line, uint64_t limit)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640), r = 0;
-	struct stat st;
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640), r;
+	off_t size = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if ((uint64_t)st.st_size + line->len > limit)
+	/* the one before may have been torn by a power cut, and was not counted then */
+	r = fg_lines_mend(fd, 2, &size);
+	if (r == 0 && (uint64_t)size + line->len > limit)
 		r = -ENOSPC;
-	else if (write(fd, line->data, line->len) != (ssize_t)line->len) {
-		r = -EIO;
-		if (ftruncate(fd, st.st_size) < 0)
-			r = -errno;
-	} else if (fdatasync(fd) < 0) {
+	else if (r == 0 && write(fd, line->data, line->len) != (ssize_t)line->len)
+		r = ftruncate(fd, size) < 0 ? -errno : -EIO;
+	else if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
-	}
 	close(fd);
+	return r;
+}
+
+/* The letters' name in dead/, and that one's: an earlier run may have been killed before. */
+static int names_sync(const struct fg_outbox *box)
+{
+	static const char *const endings[] = { "dead", "." };
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < 2; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", box->forward->conf.spool_dir, endings[i]);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (fsync(fd) < 0 && errno != EINVAL)
+			r = -errno;
+		close(fd);
+	}
 	return r;
 }
 
@@ -81,31 +101,49 @@ int dead_write(struct fg_outbox *box, const struct flight *flight, const char *w
 	write_letter(&line, box, flight, why);
 	r = line.failed ? -ENOMEM : append_line(path, &line, box->conf->dead_limit);
 	fg_buf_fini(&line);
+	if (r == 0)
+		r = names_sync(box);
 	if (r < 0)
 		fg_log(&box->sink.logger, FG_ERROR, "dead letter not kept", "error=\"%s\"",
 		       strerror(-r));
 	return r;
 }
 
+static int letters_copy(int from, int to)
+{
+	char block[4096];
+	off_t size;
+	ssize_t n;
+	int r = fg_lines_mend(to, 2, &size);
+
+	if (r < 0)
+		return r;
+	while ((n = read(from, block, sizeof(block))) > 0)
+		if (write(to, block, (size_t)n) != n)
+			return -EIO;
+	return n < 0 || fdatasync(to) < 0 ? -errno : 0;
+}
+
 /* What was on its way again when the gateway ended is a dead letter as before. */
 void dead_open(struct fg_outbox *box)
 {
-	char again[PATH_MAX], path[PATH_MAX], line[4096];
-	FILE *from, *to;
-	size_t n;
+	char again[PATH_MAX], path[PATH_MAX];
+	int from, to, r = -EIO;
 
 	if (!dead_path(box, ".again", again) || !dead_path(box, ".jsonl", path))
 		return;
-	from = fopen(again, "re");
-	if (!from)
+	from = open(again, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
 		return;
-	to = fopen(path, "ae");
-	while (to && (n = fread(line, 1, sizeof(line), from)) > 0)
-		if (fwrite(line, 1, n, to) != n)
-			break;
-	if (to && fclose(to) == 0)
+	to = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (to >= 0) {
+		r = letters_copy(from, to);
+		close(to);
+	}
+	/* rather twice than never */
+	if (r == 0 && names_sync(box) == 0)
 		unlink(again);
-	fclose(from);
+	close(from);
 }
 
 static bool letter_records(const char *line, uint64_t *ret_records, char **ret_pack)

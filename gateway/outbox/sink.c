@@ -213,18 +213,25 @@ static int open_cursor(struct fg_outbox *box)
 		return r;
 	state = fg_cursor_state(box->cursor);
 	if (!found) {
-		uint64_t begin = box->conf->start == FG_START_OLDEST && oldest ? oldest - 1 :
-										 accepted;
+		/* one that is spoilt: rather all once more than something never */
+		bool all = box->conf->start == FG_START_OLDEST || fg_cursor_damaged(box->cursor);
+		uint64_t begin = all && oldest ? oldest - 1 : accepted;
 
 		*state = (struct fg_cursor_state){ .begin = begin,
 						   .position = begin,
 						   .tiled = begin };
+		if (begin >= fg_spool_epoch(spool)->base)
+			state->announced_epoch = fg_spool_epoch(spool)->id;
 	}
 	state->removed_at_s = 0;
 	state->optional = !box->conf->required;
 	box->range_from = state->tiled + 1;
 	box->unread = state->position + 1;
 	r = fg_cursor_write(box->cursor);
+	/* A new one at once: were it gone after a power cut, the bridge would begin anew, and
+	 * nobody would know what it was due before. */
+	if (r == 0 && !found)
+		r = fg_cursor_sync(box->cursor);
 	return r < 0 ? r : fg_spool_reader_new(spool, box->unread, &box->reader);
 }
 

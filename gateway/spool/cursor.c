@@ -18,11 +18,12 @@
 #define OPTIONAL 2
 
 struct fg_cursor {
-	int fd, folder_fd;
+	int fd, folder_fd, dir_fd;
 	uint64_t sequence;
+	bool damaged;
 	atomic_bool written; /* since the last sync */
 	atomic_bool behind; /* the last write failed: the file does not say what is so */
-	bool fresh; /* its name has not been synced */
+	bool fresh; /* no sync of its name by this run; the one before may have been killed */
 	struct fg_cursor_state state, on_disk;
 };
 
@@ -110,7 +111,7 @@ static bool name_ok(const char *bridge)
 	return bridge[0] && bridge[0] != '.' && !strchr(bridge, '/') && strlen(bridge) <= 255;
 }
 
-static int folder_open(const char *spool_dir, bool make)
+static int folder_open(const char *spool_dir, bool make, int *ret_dir)
 {
 	int dir = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, r;
 
@@ -123,7 +124,10 @@ static int folder_open(const char *spool_dir, bool make)
 	}
 	fd = openat(dir, "cursors", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	r = fd < 0 ? -errno : fd;
-	close(dir);
+	if (ret_dir && r >= 0)
+		*ret_dir = dir;
+	else
+		close(dir);
 	return r;
 }
 
@@ -215,51 +219,27 @@ static int file_open(struct fg_cursor *cursor, const char *spool_dir, const char
 
 	if (!name_ok(bridge))
 		return -EINVAL;
-	cursor->folder_fd = folder_open(spool_dir, true);
+	cursor->folder_fd = folder_open(spool_dir, true, &cursor->dir_fd);
 	if (cursor->folder_fd < 0)
 		return cursor->folder_fd;
 	cursor->fd = openat(cursor->folder_fd, bridge, flags);
-	if (cursor->fd < 0 && errno == ENOENT) {
+	cursor->damaged = cursor->fd >= 0; /* until a sound slot is found */
+	if (cursor->fd < 0 && errno == ENOENT)
 		cursor->fd = openat(cursor->folder_fd, bridge, flags | O_CREAT, 0640);
-		cursor->fresh = true;
-	}
+	cursor->fresh = true;
 	if (cursor->fd < 0)
 		return -errno;
-	return 0;
-}
-
-int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
-		   struct fg_cursor **ret_cursor, bool *ret_found)
-{
-	struct fg_cursor *cursor = calloc(1, sizeof(*cursor));
-	int r;
-
-	if (!cursor)
-		return -ENOMEM;
-	cursor->fd = cursor->folder_fd = -1;
-	atomic_init(&cursor->written, false);
-	atomic_init(&cursor->behind, false);
-	r = file_open(cursor, spool_dir, bridge);
-	if (r == 0) {
-		/* reading comes first: a short file may still have one sound slot */
-		r = slots_read(cursor->fd, &cursor->sequence, &cursor->on_disk);
-		if (r == 0)
-			r = file_prepare(cursor->fd);
-	}
-	if (r < 0) {
-		fg_cursor_free(cursor);
-		return r;
-	}
-	cursor->state = cursor->on_disk;
-	fg_cursor_clamp(&cursor->state, accepted);
-	*ret_cursor = cursor;
-	*ret_found = cursor->sequence > 0;
 	return 0;
 }
 
 struct fg_cursor_state *fg_cursor_state(struct fg_cursor *cursor)
 {
 	return &cursor->state;
+}
+
+bool fg_cursor_damaged(const struct fg_cursor *cursor)
+{
+	return cursor->damaged;
 }
 
 static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_state *b)
@@ -293,6 +273,14 @@ int fg_cursor_write(struct fg_cursor *cursor)
 	return 0;
 }
 
+/* Its own in the folder, and the folder's. */
+static int names_sync(const struct fg_cursor *cursor)
+{
+	if (fsync(cursor->folder_fd) < 0 && errno != EINVAL)
+		return -errno;
+	return fsync(cursor->dir_fd) < 0 && errno != EINVAL ? -errno : 0;
+}
+
 int fg_cursor_sync(struct fg_cursor *cursor)
 {
 	int r = 0;
@@ -304,13 +292,48 @@ int fg_cursor_sync(struct fg_cursor *cursor)
 		return 0;
 	if (fdatasync(cursor->fd) < 0)
 		r = -errno;
-	if (r == 0 && cursor->fresh && fsync(cursor->folder_fd) < 0 && errno != EINVAL)
-		r = -errno;
+	if (r == 0 && cursor->fresh)
+		r = names_sync(cursor);
 	if (r == 0)
 		cursor->fresh = false;
 	else
 		atomic_store(&cursor->written, true);
 	return r;
+}
+
+int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
+		   struct fg_cursor **ret_cursor, bool *ret_found)
+{
+	struct fg_cursor *cursor = calloc(1, sizeof(*cursor));
+	int r;
+
+	if (!cursor)
+		return -ENOMEM;
+	cursor->fd = cursor->folder_fd = cursor->dir_fd = -1;
+	/* the run before may have been killed between a write and its sync */
+	atomic_init(&cursor->written, true);
+	atomic_init(&cursor->behind, false);
+	r = file_open(cursor, spool_dir, bridge);
+	if (r == 0) {
+		/* reading comes first: a short file may still have one sound slot */
+		r = slots_read(cursor->fd, &cursor->sequence, &cursor->on_disk);
+		cursor->damaged = cursor->damaged && !cursor->sequence;
+		if (r == 0)
+			r = file_prepare(cursor->fd);
+	}
+	if (r < 0) {
+		fg_cursor_free(cursor);
+		return r;
+	}
+	cursor->state = cursor->on_disk;
+	fg_cursor_clamp(&cursor->state, accepted);
+	/* at once: the positions that it was ahead are given to others now, and after one more
+	 * power cut it must not have passed them */
+	if (cursor->state.position != cursor->on_disk.position && fg_cursor_write(cursor) == 0)
+		(void)fg_cursor_sync(cursor);
+	*ret_cursor = cursor;
+	*ret_found = cursor->sequence > 0;
+	return 0;
 }
 
 struct fg_cursor *fg_cursor_free(struct fg_cursor *cursor)
@@ -321,6 +344,8 @@ struct fg_cursor *fg_cursor_free(struct fg_cursor *cursor)
 		close(cursor->fd);
 	if (cursor->folder_fd >= 0)
 		close(cursor->folder_fd);
+	if (cursor->dir_fd >= 0)
+		close(cursor->dir_fd);
 	free(cursor);
 	return NULL;
 }
@@ -329,7 +354,7 @@ struct fg_cursor *fg_cursor_free(struct fg_cursor *cursor)
 
 int fg_cursor_remove(const char *spool_dir, const char *bridge)
 {
-	int folder = name_ok(bridge) ? folder_open(spool_dir, false) : -EINVAL, r = 0;
+	int folder = name_ok(bridge) ? folder_open(spool_dir, false, NULL) : -EINVAL, r = 0;
 
 	if (folder < 0)
 		return folder;
@@ -341,7 +366,7 @@ int fg_cursor_remove(const char *spool_dir, const char *bridge)
 
 int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_state *ret_state)
 {
-	int folder = name_ok(bridge) ? folder_open(spool_dir, false) : -EINVAL, fd, r;
+	int folder = name_ok(bridge) ? folder_open(spool_dir, false, NULL) : -EINVAL, fd, r;
 	struct fg_cursor_state state = { 0 };
 	uint64_t sequence;
 
@@ -363,7 +388,7 @@ int fg_cursor_read(const char *spool_dir, const char *bridge, struct fg_cursor_s
 
 int fg_cursor_each(const char *spool_dir, int (*each)(void *arg, const char *bridge), void *arg)
 {
-	int fd = folder_open(spool_dir, false), r = 0;
+	int fd = folder_open(spool_dir, false, NULL), r = 0;
 	struct dirent *entry;
 	DIR *dir;
 

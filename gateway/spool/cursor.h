@@ -37,6 +37,8 @@ struct fg_cursor;
 int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
 		   struct fg_cursor **ret_cursor, bool *ret_found);
 struct fg_cursor_state *fg_cursor_state(struct fg_cursor *);
+/* It was there and not sound: nobody knows how far it was. */
+bool fg_cursor_damaged(const struct fg_cursor *);
 int fg_cursor_write(struct fg_cursor *);	/* one pwrite, no sync; nothing if unchanged */
 int fg_cursor_sync(struct fg_cursor *);		/* if written since the last; any thread */
 struct fg_cursor *fg_cursor_free(struct fg_cursor *);

@@ -59,7 +59,8 @@
  *     0   8  magic "FGSTATE\n"
  *     8   8  sequence
  *    16   4  1 open, 2 clean end
- *    20   4  flags: 2 commit "each"
+ *    20   4  flags: 2 commit "each", 4 a sync has failed, what it should have covered is to be
+ *            written anew
  *    24   8  last position (clean end)
  *    32  16  boot id
  *    48   4  count of epochs, the oldest first, at most 48
@@ -124,6 +125,7 @@ enum {
 	FG_RUN_EPOCHS = 48,
 	FG_RUN_OPEN = 1,
 	FG_RUN_CLEAN = 2,
+	FG_RUN_FAILING = 4,
 	FG_BOOTS_AT = 6144,
 	FG_BOOTS = 16,
 	FG_BOOT_SIZE = 40,

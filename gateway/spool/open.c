@@ -13,6 +13,23 @@
 #define SEGMENT_LEAST ((uint64_t)64 << 10)
 #define RESERVE ((uint64_t)512 << 10)
 
+/* A new folder's name is sure only after a sync of the one it is in. That one may not be ours to
+ * read: then it was there before, and is somebody else's. */
+static void parent_sync(const char *path)
+{
+	char *up = strdup(path), *slash = up ? strrchr(up, '/') : NULL;
+	int fd;
+
+	if (slash)
+		slash[slash == up] = '\0';
+	fd = up ? open(slash ? up : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+	free(up);
+}
+
 static int folder_make(const char *dir)
 {
 	char *path = strdup(dir);
@@ -24,6 +41,10 @@ static int folder_make(const char *dir)
 			*p = '\0';
 		if (mkdir(path, 0750) < 0 && errno != EEXIST)
 			r = -errno;
+		/* also what a run made that was killed right then; the last one's name is synced
+		 * before the first record (recover.c) */
+		if (r == 0 && p)
+			parent_sync(path);
 		if (p)
 			*p = '/';
 	}
@@ -159,7 +180,9 @@ int fg_spool_open(struct fg_loop *loop, const struct fg_logger *logger,
 		fg_spool_destroy(spool);
 		return r;
 	}
-	if (spool->committed < spool->accepted)
+	if (spool->sync_failing)
+		fg_sync_start(spool, true, false);
+	else if (spool->committed < spool->accepted)
 		fg_sync_flushed(spool);
 	*ret_spool = spool;
 	return 0;

@@ -40,7 +40,7 @@ struct fg_segment {
 struct fg_run_state {
 	uint64_t sequence, last;
 	uint8_t boot[16];
-	bool found, clean, each;
+	bool found, clean, each, failing;
 	uint32_t epochs;
 	struct fg_spool_epoch epoch[FG_RUN_EPOCHS];
 };

@@ -22,6 +22,7 @@ struct names {
 };
 
 struct found { /* what the directory told */
+	const struct fg_run_state *run;
 	struct names segments, bad;
 	bool each; /* the last segment was written under commit "each" */
 	uint8_t boot[16]; /* and under this boot */
@@ -107,6 +108,7 @@ static void set_aside(struct fg_spool *spool, struct found *found, uint64_t numb
 {
 	char name[FG_SEGMENT_NAME], bad[FG_SEGMENT_NAME + 4];
 
+	found->damaged = true;
 	fg_segment_name(number, name);
 	fg_log(&spool->logger, FG_WARN, "segment set aside", "file=%s error=\"%s\"", name,
 	       strerror(-error));
@@ -147,6 +149,16 @@ static void bad_prune(struct fg_spool *spool, struct found *found)
 
 /* -- headers -- */
 
+/* Is it an epoch of this spool? The latest ones are all known, but for the last if its slot is
+ * damaged; that one names the one before. A sound segment of another spool is none of ours. */
+static bool epoch_ours(const struct fg_spool *spool, const struct fg_run_state *run,
+		       const struct fg_spool_epoch *epoch)
+{
+	return !run->found || fg_epochs_find(&spool->epochs, epoch->id) ||
+	       (epoch->prev_id && fg_epochs_find(&spool->epochs, epoch->prev_id)) ||
+	       (run->epochs == FG_RUN_EPOCHS && epoch->base < run->epoch[0].base);
+}
+
 static int segment_load(struct fg_spool *spool, struct found *found, uint64_t number,
 			struct fg_segment **ret_segment)
 {
@@ -162,6 +174,8 @@ static int segment_load(struct fg_spool *spool, struct found *found, uint64_t nu
 	close(fd);
 	if (r < 0)
 		return r;
+	if (!epoch_ours(spool, found->run, &epoch))
+		return -EBADMSG;
 	head.epoch = fg_epochs_add(&spool->epochs, &epoch);
 	segment = head.epoch ? malloc(sizeof(*segment)) : NULL;
 	if (!segment)
@@ -376,8 +390,12 @@ static void positions_settle(struct fg_spool *spool, const struct fg_run_state *
 	spool->floor = spool->released = spool->tally.floor;
 	if (spool->last)
 		spool->last->last = last;
-	for (struct fg_segment *s = spool->first; s; s = s->next)
+	for (struct fg_segment *s = spool->first; s; s = s->next) {
 		s->dirty = s->last > spool->committed && !spool->readonly;
+		/* its run ended before it could write anew what the kernel may have forgotten:
+		 * a sync that works now says nothing */
+		s->uncertain = s->dirty && run->failing && same_boot(spool, run);
+	}
 }
 
 static int epoch_random(struct fg_spool_epoch *epoch, const struct fg_epochs *known)
@@ -428,7 +446,8 @@ static int epoch_settle(struct fg_spool *spool, const struct fg_run_state *run,
 	bool each = run->found ? run->each : found->each, boot_differs, power_cut;
 	bool clean = run->found && run->clean;
 
-	if (spool->readonly || (clean && epochs->count && seen == run->last)) {
+	/* a "clean" may be an older one if the lock was spoilt together with what came after it */
+	if (spool->readonly || (clean && epochs->count && seen == run->last && !found->damaged)) {
 		spool->epoch = epochs->count ? epochs->all[epochs->count - 1] : NULL;
 		return 0;
 	}
@@ -459,17 +478,34 @@ static int epochs_extend(struct fg_spool *spool)
 	return fg_epochs_add(&spool->epochs, &before) ? 0 : -ENOMEM;
 }
 
+/* The spool's own. Those in it are synced with the first cursor and with each commit. */
+static int name_sync(struct fg_spool *spool)
+{
+	int up = openat(spool->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (up < 0) /* not ours to read, so not ours to make */
+		return 0;
+	if (fsync(up) < 0 && errno != EINVAL)
+		r = -errno;
+	close(up);
+	return r;
+}
+
 static int run_begin(struct fg_spool *spool, const struct fg_run_state *run)
 {
-	int r;
+	int r = 0;
 
 	spool->run_sequence = run->sequence;
+	/* a spool that has a sound slot has a name that is on the disk */
+	if (!run->found)
+		r = name_sync(spool);
+	if (r < 0)
+		return r;
 	/* must be on the disk before the first record: after a power cut a "clean" that is not
 	 * true any more would let numbers be used twice */
+	spool->sync_failing = run->failing && same_boot(spool, run);
 	r = fg_state_write_run(spool, false);
 	if (r == 0 && spool->io->fdatasync(spool->lock_fd) < 0)
-		r = -errno;
-	if (r == 0 && !run->found && fsync(spool->dir_fd) < 0 && errno != EINVAL)
 		r = -errno;
 	return r;
 }
@@ -508,7 +544,7 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 int fg_spool_recover(struct fg_spool *spool)
 {
 	struct fg_run_state *run = calloc(1, sizeof(*run));
-	struct found found = { 0 };
+	struct found found = { .run = run };
 	int r;
 
 	spool->next_number = 1;

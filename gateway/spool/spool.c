@@ -61,6 +61,12 @@ const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *spool, uin
 	return NULL;
 }
 
+const struct fg_spool_epoch *fg_spool_epoch_before(const struct fg_spool *spool,
+						   const struct fg_spool_epoch *epoch)
+{
+	return epoch->prev_id ? fg_epochs_find(&spool->epochs, epoch->prev_id) : NULL;
+}
+
 uint64_t *fg_spool_counters(struct fg_spool *spool)
 {
 	return spool->counters;

@@ -134,6 +134,9 @@ uint32_t fg_spool_segments(const struct fg_spool *);
 const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *); /* the present one */
 /* Also of positions that were dropped; NULL: that epoch is so long ago that nothing tells of it. */
 const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t position);
+/* The one that it names as the one before; NULL: nothing tells of it. */
+const struct fg_spool_epoch *fg_spool_epoch_before(const struct fg_spool *,
+						   const struct fg_spool_epoch *);
 
 /* Counters that live with the spool so that they survive any end: written with each flush, synced
  * with the commits. */

@@ -90,6 +90,7 @@ static void run_decode(const char *slot, struct fg_run_state *run)
 	run->sequence = fg_get64(slot + 8);
 	run->clean = fg_get32(slot + 16) == FG_RUN_CLEAN;
 	run->each = fg_get32(slot + 20) & FG_SEGMENT_EACH;
+	run->failing = fg_get32(slot + 20) & FG_RUN_FAILING;
 	run->last = fg_get64(slot + 24);
 	memcpy(run->boot, slot + 32, 16);
 	run->epochs = fg_get32(slot + 48);
@@ -177,7 +178,8 @@ int fg_state_write_run(struct fg_spool *spool, bool clean)
 	memcpy(slot, FG_RUN_MAGIC, 8);
 	fg_put64(slot + 8, sequence);
 	fg_put32(slot + 16, clean ? FG_RUN_CLEAN : FG_RUN_OPEN);
-	fg_put32(slot + 20, spool->conf.commit_ns == FG_COMMIT_EACH ? FG_SEGMENT_EACH : 0);
+	fg_put32(slot + 20, (spool->conf.commit_ns == FG_COMMIT_EACH ? FG_SEGMENT_EACH : 0) |
+				    (spool->sync_failing ? FG_RUN_FAILING : 0));
 	fg_put64(slot + 24, spool->accepted);
 	memcpy(slot + 32, spool->boot, 16);
 	epochs_encode(&spool->epochs, slot);

@@ -216,7 +216,11 @@ static void data_done(struct fg_spool *spool, const struct fg_sync_job *job)
 		if (!spool->sync_failing)
 			fg_log(&spool->logger, FG_ERROR, "cannot commit", "error=\"%s\"",
 			       strerror(-job->error));
-		spool->sync_failing = true;
+		if (!spool->sync_failing) {
+			/* for the next run, should this one not live to write it anew */
+			spool->sync_failing = true;
+			(void)fg_state_write_run(spool, false);
+		}
 		spool->dir_dirty = spool->dir_dirty || job->dir;
 		fg_sync_retry_later(spool);
 		return;
@@ -224,7 +228,10 @@ static void data_done(struct fg_spool *spool, const struct fg_sync_job *job)
 	if (spool->sync_failing)
 		fg_log(&spool->logger, FG_INFO, "can commit again", "committed=%" PRIu64,
 		       job->upto);
-	spool->sync_failing = false;
+	if (spool->sync_failing && !job->last) {
+		spool->sync_failing = false;
+		(void)fg_state_write_run(spool, false);
+	}
 	if (job->upto > spool->committed || job->last) {
 		spool->committed = job->upto;
 		(void)fg_state_write_tally(spool);

@@ -97,6 +97,7 @@ static void job_end(struct fg_sync_job *job)
 	if (job->error)
 		return;
 	spool->committed = job->upto;
+	spool->sync_failing = false;
 	job->error = fg_state_write_tally(spool);
 	if (!job->error)
 		job->error = fg_state_write_run(spool, true);

@@ -165,14 +165,20 @@ static void test_clamp(void **state)
 	fg_cursor_free(cursor);
 	for (uint64_t accepted = 0; accepted <= 110; accepted++) {
 		const struct fg_cursor_state *s;
+		struct fg_cursor_state found;
 
 		cursor = cursor_open(f, accepted, true);
 		s = fg_cursor_state(cursor);
+		/* and on the disk: what it was ahead goes to other records now */
+		assert_int_equal(fg_cursor_read(f->dir, "cloud", &found), 0);
+		assert_int_equal(found.position, s->position);
 		assert_int_equal(s->position, accepted < 100 ? accepted : 100);
 		assert_int_equal(s->begin, accepted < 10 ? accepted : 10);
 		assert_int_equal(counts(s), s->position - s->begin);
 		if (accepted >= 50)
 			assert_int_equal(s->dead, 7);
+		*fg_cursor_state(cursor) = full;
+		assert_int_equal(fg_cursor_write(cursor), 0);
 		fg_cursor_free(cursor);
 	}
 }

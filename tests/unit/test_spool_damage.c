@@ -78,6 +78,8 @@ static void torn(struct fixture *f, const char *bytes, size_t keep, size_t size,
 	memcpy(f->spool->boot, other, 16);
 	assert_int_equal(fg_state_write_run(f->spool, false), 0);
 	fixture_kill(f);
+	/* it is another spool's: with the lock it would be set aside */
+	assert_int_equal(unlink(fixture_path(f, "lock", path)), 0);
 	file_write(segment_path(f, 1, path), image, size);
 	free(image);
 	fixture_open(f);
