@@ -218,12 +218,8 @@ static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 	for (size_t i = 0; i < config->nbridges; i++) {
 		const struct fg_bridge_conf *bridge = &config->bridges[i];
 		struct fg_place above = { .up = &all->bridges_place, .key = bridge->name };
-		struct fg_place order = { .up = &above, .key = "order" };
 		struct fg_place commands = { .up = &above, .key = "commands" };
 
-		if (bridge->order == FG_ORDER_LIVE_FIRST)
-			fg_doubt_at(all->faults, &order,
-				    "this version forwards oldest-first in any case");
 		if (bridge->commands && !bridge->bridge->commands)
 			fg_doubt_at(all->faults, &commands, "a bridge of type %s takes no commands",
 				    bridge->bridge->name);

@@ -77,40 +77,40 @@ static enum fg_why gap_why(enum fg_spool_gap gap)
 }
 
 /* Takes the next entry into the view, or notes a gap. False: nothing more for now. */
-static bool next_view(struct fg_outbox *box)
+static bool next_view(struct lane *lane)
 {
 	uint64_t from, to;
 	enum fg_spool_gap why;
-	int r = fg_spool_read(box->reader, &box->view);
+	int r = fg_spool_read(lane->reader, &lane->view);
 
 	if (r <= 0) {
-		box->view.count = 0;
+		lane->view.count = 0;
 		return false;
 	}
 	if (r == 2) {
-		fg_spool_reader_gap(box->reader, &from, &to, &why);
-		box->view.count = 0;
-		if (to < box->unread)
+		fg_spool_reader_gap(lane->reader, &from, &to, &why);
+		lane->view.count = 0;
+		if (to < lane->unread)
 			return true;
-		box->gap_to = to;
-		box->gap_why = gap_why(why);
+		lane->gap_to = to;
+		lane->gap_why = gap_why(why);
 		return true;
 	}
-	fg_spool_reader_mark(box->reader, &box->view_mark);
-	box->view_at = 0;
+	fg_spool_reader_mark(lane->reader, &lane->view_mark);
+	lane->view_at = 0;
 	/* Inside an entry: what was had before is skipped. */
-	for (uint64_t n = box->view.first; n < box->unread; n++) {
+	for (uint64_t n = lane->view.first; n < lane->unread; n++) {
 		struct fg_record skipped;
 
-		if (fg_spool_record(&box->view, &box->view_at, &skipped) != 1)
+		if (fg_spool_record(&lane->view, &lane->view_at, &skipped) != 1)
 			break;
 	}
 	return true;
 }
 
-static bool view_used(const struct fg_outbox *box)
+static bool view_used(const struct lane *lane)
 {
-	return box->view.count == 0 || box->unread > box->view.last;
+	return lane->view.count == 0 || lane->unread > lane->view.last;
 }
 
 static void head_of(const struct fg_outbox *box, const struct flight *flight,
@@ -199,7 +199,11 @@ static int render_gone(struct fg_outbox *box, struct flight *flight,
 		flight->part_to = to;
 	flight->kind = FLIGHT_LOST;
 	flight->why = flight->drop_why = gap_why(why);
-	flight->lost = flight->part_to - flight->part_from + 1;
+	/* What stands before the first record of the range was not for this bridge, and may have
+	 * been counted when the cursor passed it. */
+	from = flight->part_from > flight->mark.position ? flight->part_from :
+							   flight->mark.position;
+	flight->lost = flight->part_to >= from ? flight->part_to - from + 1 : 0;
 	flight->dropped += flight->lost;
 	return render_lost(box, flight);
 }
@@ -256,7 +260,8 @@ int outbox_render(struct fg_outbox *box, struct flight *flight)
 	return render_part(box, flight);
 }
 
-static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
+static struct flight *flight_new(struct fg_outbox *box, const struct lane *lane,
+				 enum flight_kind kind)
 {
 	struct flight *flight = flight_at(box, box->tail);
 	struct fg_buf text = flight->text;
@@ -264,8 +269,8 @@ static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
 	*flight = (struct flight){
 		.text = text,
 		.kind = kind,
-		.from = box->range_from,
-		.part_from = box->range_from,
+		.from = lane->range_from,
+		.part_from = lane->range_from,
 		.part_to = UINT64_MAX,
 		.part_max = (uint32_t)box->conf->batch.records,
 		.oldest_ns = FG_TIME_NONE,
@@ -273,15 +278,18 @@ static struct flight *flight_new(struct fg_outbox *box, enum flight_kind kind)
 	return flight;
 }
 
-static void flight_commit(struct fg_outbox *box, struct flight *flight, uint64_t to)
+static void flight_commit(struct fg_outbox *box, struct lane *lane, struct flight *flight,
+			  uint64_t to)
 {
 	const struct fg_cursor_state *state = fg_cursor_state(box->cursor);
 
 	flight->to = flight->part_to = to;
 	flight->begin = state->begin > 0 && flight->from == state->begin + 1;
-	box->range_from = to + 1;
-	if (box->unread <= to)
-		box->unread = to + 1;
+	lane->range_from = to + 1;
+	if (lane->unread <= to)
+		lane->unread = to + 1;
+	if (lane == &box->live)
+		box->cut_to[state->nislands - 1] = to;
 	box->tail++;
 }
 
@@ -294,24 +302,25 @@ static void flight_announce(struct fg_outbox *box, struct flight *flight)
 		flight->state = FLIGHT_DONE;
 }
 
-static void cut_gap(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
+static void cut_gap(struct fg_outbox *box, struct lane *lane, const struct fg_spool_epoch *epoch)
 {
-	struct flight *flight = flight_new(box, FLIGHT_LOST);
+	struct flight *flight = flight_new(box, lane, FLIGHT_LOST);
 	const struct fg_spool_epoch *end;
-	uint64_t to = box->gap_to;
+	uint64_t limit = lane_limit(box, lane);
+	uint64_t to = lane->gap_to < limit ? lane->gap_to : limit;
 
 	/* One announcement speaks of one epoch. */
 	end = fg_spool_epoch_at(box->forward->conf.spool, to);
-	while (end && end != epoch && end->base >= box->unread) {
+	while (end && end != epoch && end->base >= lane->unread) {
 		to = end->base;
 		end = fg_spool_epoch_at(box->forward->conf.spool, to);
 	}
 	flight->epoch = epoch;
-	flight->why = flight->drop_why = box->gap_why;
-	flight->dropped = flight->lost = to - box->unread + 1;
-	flight_commit(box, flight, to);
-	if (to == box->gap_to)
-		box->gap_to = 0;
+	flight->why = flight->drop_why = lane->gap_why;
+	flight->dropped = flight->lost = to - lane->unread + 1;
+	flight_commit(box, lane, flight, to);
+	if (to == lane->gap_to)
+		lane->gap_to = 0;
 	flight_announce(box, flight);
 }
 
@@ -334,106 +343,118 @@ static const struct fg_spool_epoch *cut_unannounced(struct fg_outbox *box,
 
 /* The epoch before this one ended in a power cut that may have taken acknowledged records: say so
  * once, before the first pack of the new one. */
-static bool cut_power_cut(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
+static bool cut_power_cut(struct fg_outbox *box, struct lane *lane,
+			  const struct fg_spool_epoch *epoch)
 {
 	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
 	struct flight *flight;
 
-	if (box->range_from != epoch->base + 1 || state->begin > epoch->base)
+	if (lane->range_from != epoch->base + 1 || state->begin > epoch->base)
 		return false;
 	epoch = cut_unannounced(box, epoch);
 	if (!epoch)
 		return false;
 	box->announced = epoch->id;
-	flight = flight_new(box, FLIGHT_LOST);
+	flight = flight_new(box, lane, FLIGHT_LOST);
 	flight->epoch = epoch;
 	flight->why = FG_WHY_POWER_CUT;
 	flight->unknown = true;
-	flight->to = flight->part_to = box->range_from - 1;
+	flight->to = flight->part_to = lane->range_from - 1;
 	box->tail++;
 	flight_announce(box, flight);
 	return true;
 }
 
+void outbox_cut_cover(struct fg_outbox *box, struct lane *lane, uint64_t to)
+{
+	struct flight *flight = flight_new(box, lane, FLIGHT_LOST);
+
+	flight->epoch = fg_spool_epoch_at(box->forward->conf.spool, lane->range_from);
+	flight_commit(box, lane, flight, to);
+	flight_announce(box, flight);
+}
+
 /* What was not for this bridge at the end of an epoch is in no pack's range: nothing of it is lost,
  * but the numbers must be accounted for. */
-static bool cut_uncarried(struct fg_outbox *box, const struct fg_spool_epoch *epoch)
+static bool cut_uncarried(struct fg_outbox *box, struct lane *lane,
+			  const struct fg_spool_epoch *epoch)
 {
-	struct flight *flight;
-
-	if (box->range_from > epoch->base || box->range_from == box->unread)
+	if (lane->range_from > epoch->base || lane->range_from == lane->unread)
 		return false;
-	flight = flight_new(box, FLIGHT_LOST);
-	flight->epoch = fg_spool_epoch_at(box->forward->conf.spool, box->range_from);
-	flight_commit(box, flight, epoch->base);
-	flight_announce(box, flight);
+	outbox_cut_cover(box, lane, epoch->base);
 	return true;
 }
 
-static bool cut_pack(struct fg_outbox *box)
+static bool cut_pack(struct fg_outbox *box, struct lane *lane)
 {
-	struct flight *flight = flight_new(box, FLIGHT_PACK);
-	const struct fg_spool_epoch *epoch = box->view.epoch;
-	uint64_t next = box->unread;
+	struct flight *flight = flight_new(box, lane, FLIGHT_PACK);
+	const struct fg_spool_epoch *epoch = lane->view.epoch;
+	uint64_t next = lane->unread, limit = lane_limit(box, lane);
 	struct fg_pack_head head;
 	struct fg_pack pack;
 	struct fg_str text;
 
-	flight->mark = box->view_mark;
-	flight->mark.position = box->unread;
+	flight->mark = lane->view_mark;
+	flight->mark.position = lane->unread;
 	flight->epoch = epoch;
-	flight->oldest_ns = outbox_taken(box->forward, &box->view);
+	flight->oldest_ns = outbox_taken(box->forward, &lane->view);
+	flight->part_to = limit;
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
 	for (;;) {
-		bool room = add_view(box, flight, &pack, &box->view, &box->view_at, &box->unread);
+		bool room =
+			add_view(box, flight, &pack, &lane->view, &lane->view_at, &lane->unread);
 
-		if (!room || pack.records >= flight->part_max)
+		if (!room || pack.records >= flight->part_max || lane->unread > limit)
 			break;
 		/* Others want their turn too, however little of the backlog is for this bridge. */
-		if (box->unread - next >= SCAN_MAX) {
+		if (lane->unread - next >= SCAN_MAX) {
 			fg_loop_hurry(box->sink.loop);
 			break;
 		}
-		if (!next_view(box) || box->gap_to || (box->view.count && box->view.epoch != epoch))
+		if (!next_view(lane) || lane->gap_to ||
+		    (lane->view.count && lane->view.epoch != epoch))
 			break;
 	}
-	if (box->unread == next) /* not even one fits, or no memory: try again later */
+	if (lane->unread == next) /* not even one fits, or no memory: try again later */
 		return false;
 	/* Nothing of it is for this bridge: the next pack's range covers it. */
 	if (pack.records == 0)
 		return false;
-	flight_commit(box, flight, box->unread - 1);
+	flight_commit(box, lane, flight, lane->unread - 1);
 	head_of(box, flight, &head);
 	text = fg_pack_end(&pack, &head);
 	batch_fill(box, flight, text, pack.records, &head);
 	return true;
 }
 
-bool outbox_due(struct fg_outbox *box)
+bool outbox_due(struct fg_outbox *box, const struct lane *lane)
 {
 	uint64_t accepted = fg_spool_accepted(box->forward->conf.spool);
+	uint64_t limit = lane_limit(box, lane);
 
-	if (box->gap_to)
+	if (lane->gap_to)
 		return true;
-	if (box->unread > accepted)
+	if (lane->unread > accepted || lane->unread > limit)
 		return false;
-	return accepted - box->unread + 1 >= (uint64_t)box->conf->batch.records ||
-	       box->conf->batch.linger_ns == 0 || box->unread <= box->linger_upto;
+	if (limit < accepted) /* nothing more will come there */
+		return true;
+	return accepted - lane->unread + 1 >= (uint64_t)box->conf->batch.records ||
+	       box->conf->batch.linger_ns == 0 || lane->unread <= box->linger_upto;
 }
 
-bool outbox_cut(struct fg_outbox *box)
+bool outbox_cut(struct fg_outbox *box, struct lane *lane)
 {
 	const struct fg_spool_epoch *epoch;
 
-	while (view_used(box) && !box->gap_to)
-		if (!next_view(box))
+	while (view_used(lane) && !lane->gap_to)
+		if (!next_view(lane))
 			return false;
-	epoch = box->gap_to ? fg_spool_epoch_at(box->forward->conf.spool, box->unread) :
-			      box->view.epoch;
-	if (epoch && (cut_uncarried(box, epoch) || cut_power_cut(box, epoch)))
+	epoch = lane->gap_to ? fg_spool_epoch_at(box->forward->conf.spool, lane->unread) :
+			       lane->view.epoch;
+	if (epoch && (cut_uncarried(box, lane, epoch) || cut_power_cut(box, lane, epoch)))
 		return true;
-	if (!box->gap_to)
-		return cut_pack(box);
-	cut_gap(box, epoch);
+	if (!lane->gap_to)
+		return cut_pack(box, lane);
+	cut_gap(box, lane, epoch);
 	return true;
 }

@@ -13,17 +13,29 @@ static void account_fill(const struct fg_cursor_state *state, uint64_t accepted,
 		.acknowledged = state->acknowledged,
 		.sent = state->sent,
 		.dead = state->dead,
-		.waiting = accepted - state->position,
+		.waiting = accepted - state->position - fg_cursor_ahead(state),
 	};
 	for (int i = 0; i < FG_WHY__MAX; i++)
 		account->dropped[i] = state->dropped[i];
 }
 
-/* What stands between `held` and the oldest that can still be read is gone. */
-static void account_gone(struct fg_account *account, uint64_t held, uint64_t oldest)
+/* What stands between `held` and the oldest that can still be read is gone, but for what was cut
+ * ahead of it. */
+static void account_gone(struct fg_account *account, const struct fg_cursor_state *state,
+			 const uint64_t *cut_to, uint64_t held, uint64_t oldest)
 {
 	uint64_t gone = oldest > held + 1 ? oldest - 1 - held : 0;
 
+	for (uint32_t i = 0; gone && i < state->nislands; i++) {
+		uint64_t from = state->islands[i].from,
+			 to = cut_to ? cut_to[i] : state->islands[i].to;
+
+		if (from <= held)
+			from = held + 1;
+		if (to >= oldest)
+			to = oldest - 1;
+		gone -= to >= from ? to + 1 - from : 0;
+	}
 	if (gone > account->waiting)
 		gone = account->waiting;
 	account->waiting -= gone;
@@ -34,7 +46,7 @@ void fg_account_of(const struct fg_cursor_state *state, uint64_t accepted, uint6
 		   struct fg_account *ret_account)
 {
 	account_fill(state, accepted, ret_account);
-	account_gone(ret_account, state->position, oldest);
+	account_gone(ret_account, state, NULL, state->position, oldest);
 }
 
 /* The time of day may have jumped since: only for what another boot has taken it has to do. */
@@ -96,7 +108,7 @@ void outbox_account(const struct fg_outbox *box, struct fg_account *ret_account)
 		if (oldest_ns == FG_TIME_NONE)
 			oldest_ns = flight->oldest_ns;
 	}
-	account_gone(ret_account, box->unread - 1, fg_spool_oldest(spool));
+	account_gone(ret_account, state, box->cut_to, box->lane.unread - 1, fg_spool_oldest(spool));
 	account_age(ret_account, box->forward, state->position, oldest_ns);
 }
 

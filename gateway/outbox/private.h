@@ -39,6 +39,21 @@ struct flight {
 	int64_t oldest_ns;		/* boot clock when its first record was taken */
 };
 
+/* A place from which packs are being cut. */
+struct lane {
+	struct fg_spool_reader *reader;
+	/* the entry that is being cut; count 0: none */
+	struct fg_spool_view view;
+	struct fg_spool_mark view_mark;
+	size_t view_at;
+	uint64_t unread;		/* first position that has not been looked at yet */
+	/* first position that no flight's range covers yet, <= unread: what is between was not for
+	 * this bridge */
+	uint64_t range_from;
+	uint64_t gap_to;		/* positions unread..gap_to are a gap; 0: none */
+	enum fg_why gap_why;
+};
+
 enum sink_state { SINK_OPENING, SINK_UP, SINK_RETRYING, SINK_CLOSING };
 
 struct fg_outbox {
@@ -47,19 +62,14 @@ struct fg_outbox {
 	struct fg_outbox *next;
 	const struct fg_bridge_conf *conf;
 	struct fg_cursor *cursor;
-	struct fg_spool_reader *reader;
 
-	/* the entry that is being cut: position of its next record, 0: none */
-	struct fg_spool_view view;
-	struct fg_spool_mark view_mark;
-	size_t view_at;
-	uint64_t unread;		/* first position that has not been looked at yet */
-	/* first position that no flight's range covers yet, <= unread: what is between was not for
-	 * this bridge */
-	uint64_t range_from;
+	struct lane lane;		/* in order, from the cursor on */
+	struct lane live;		/* ahead of it, while there is a backlog: lane.c */
+	bool live_on;			/* its island is the cursor's last */
+	/* of each island, what is in flight included: not below its `to` */
+	uint64_t cut_to[FG_CURSOR_ISLANDS];
+	uint64_t seen_ns, seen;		/* what had been accepted when that was looked at last */
 	uint64_t announced;		/* epoch whose power cut has been announced in this run */
-	uint64_t gap_to;		/* positions unread..gap_to are a gap; 0: none */
-	enum fg_why gap_why;
 
 	/* the window: flights head .. tail-1, in order; unsent: the first that is not sent */
 	struct flight *flights;
@@ -76,7 +86,7 @@ struct fg_outbox {
 	bool unsent;			/* some flight may be ready and not sent */
 	bool moved;			/* the cursor is to be written */
 	uint64_t up_since, progress_ns, linger_upto, allowed_ns;
-	struct fg_timer retry, linger, stall, pause;
+	struct fg_timer retry, linger, stall, pause, pace;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
 	char fault[128];
@@ -116,12 +126,29 @@ static inline struct flight *flight_at(struct fg_outbox *box, uint64_t n)
 }
 
 /* cut.c: makes the next flight of what the spool holds. False: nothing is due. */
-bool outbox_cut(struct fg_outbox *);
+bool outbox_cut(struct fg_outbox *, struct lane *);
+/* A flight that says of what was not for this bridge, up to `to`, that nothing of it is lost. */
+void outbox_cut_cover(struct fg_outbox *, struct lane *, uint64_t to);
 /* Renders the part at hand of a flight anew: records, as far as they fit into a part, or a lost
  * range; what cannot be read any more becomes one. On failure it is to be tried again. */
 int outbox_render(struct fg_outbox *, struct flight *);
 /* Enough records, or waited long enough. */
-bool outbox_due(struct fg_outbox *);
+bool outbox_due(struct fg_outbox *, const struct lane *);
+
+/* lane.c: "order": "live-first" */
+/* What the last run had sent ahead. */
+void lane_open(struct fg_outbox *);
+/* The last position that is the lane's to cut. */
+uint64_t lane_limit(const struct fg_outbox *, const struct lane *);
+/* What has waited for long becomes the backlog, and what comes from here on goes first. */
+void lane_go_live(struct fg_outbox *);
+/* The lane has come to what was sent ahead of it, and goes on behind that. True if a flight was
+ * made on the way. */
+bool lane_pass(struct fg_outbox *);
+/* A range is done that was sent ahead of the cursor. Returns how many records it holds. */
+uint64_t lane_advance(struct fg_outbox *, const struct flight *);
+/* Takes the islands that the cursor has come to into it. */
+void lane_absorb(struct fg_outbox *);
 
 /* dead.c: letters are lines of JSON, the pack last:
  * {"time":...,"why":...,"records":n,"pack":[...]} */

@@ -48,6 +48,11 @@ static void on_pause(struct fg_timer *timer)
 	fg_loop_hurry(timer->handle.loop);
 }
 
+static void on_pace(struct fg_timer *timer)
+{
+	fg_loop_hurry(timer->handle.loop);
+}
+
 static void on_stall(struct fg_timer *timer)
 {
 	struct fg_outbox *box = box_of(stall, timer);
@@ -76,7 +81,8 @@ static void outbox_free(struct fg_handle *handle)
 		fg_buf_fini(&box->flights[i].text);
 	if (box->again)
 		fclose(box->again);
-	fg_spool_reader_free(box->reader);
+	fg_spool_reader_free(box->lane.reader);
+	fg_spool_reader_free(box->live.reader);
 	free(box->flights);
 	free(box->match);
 	free(box->sink.state);
@@ -100,6 +106,7 @@ static void outbox_unlink(struct fg_outbox *box)
 	fg_handle_close(&box->linger.handle, NULL);
 	fg_handle_close(&box->stall.handle, NULL);
 	fg_handle_close(&box->pause.handle, NULL);
+	fg_handle_close(&box->pace.handle, NULL);
 	fg_handle_close(&box->retry.handle, outbox_free);
 }
 
@@ -141,6 +148,9 @@ void fg_sink_up(struct fg_sink *sink)
 	box->up_since = fg_loop_now(sink->loop);
 	box->blocked = false;
 	box->unsent = true;
+	/* What waits now is a backlog. */
+	box->seen = fg_spool_accepted(box->forward->conf.spool);
+	box->seen_ns = 0;
 	fg_loop_hurry(sink->loop);
 	fg_log(&sink->logger, FG_INFO, "up", "after_faults=%llu", (unsigned long long)box->faults);
 	if (sink->bridge->ops.status && box->forward->status.len)
@@ -225,14 +235,15 @@ static int open_cursor(struct fg_outbox *box)
 	}
 	state->removed_at_s = 0;
 	state->optional = !box->conf->required;
-	box->range_from = state->tiled + 1;
-	box->unread = state->position + 1;
+	box->lane.range_from = state->tiled + 1;
+	box->lane.unread = state->position + 1;
+	lane_open(box);
 	r = fg_cursor_write(box->cursor);
 	/* A new one at once: were it gone after a power cut, the bridge would begin anew, and
 	 * nobody would know what it was due before. */
 	if (r == 0 && !found)
 		r = fg_cursor_sync(box->cursor);
-	return r < 0 ? r : fg_spool_reader_new(spool, box->unread, &box->reader);
+	return r < 0 ? r : fg_spool_reader_new(spool, box->lane.unread, &box->lane.reader);
 }
 
 static int outbox_prepare(struct fg_outbox *box)
@@ -262,6 +273,7 @@ static int outbox_prepare(struct fg_outbox *box)
 	fg_timer_init(box->sink.loop, &box->linger, on_linger);
 	fg_timer_init(box->sink.loop, &box->stall, on_stall);
 	fg_timer_init(box->sink.loop, &box->pause, on_pause);
+	fg_timer_init(box->sink.loop, &box->pace, on_pace);
 	return 0;
 }
 
@@ -306,7 +318,7 @@ int fg_forward_add(struct fg_forward *forward, const struct fg_bridge_conf *conf
 
 	if (r < 0) {
 		if (box) {
-			fg_spool_reader_free(box->reader);
+			fg_spool_reader_free(box->lane.reader);
 			fg_cursor_free(box->cursor);
 			free(box->sink.state);
 			free(box->flights);

@@ -15,6 +15,7 @@ static void advance(struct fg_outbox *box)
 	while (box->head < box->tail) {
 		struct flight *flight = flight_at(box, box->head);
 		uint64_t passed;
+		bool ahead;
 
 		if (flight->state != FLIGHT_DONE)
 			break;
@@ -26,16 +27,20 @@ static void advance(struct fg_outbox *box)
 		}
 		if (flight->unknown)
 			state->announced_epoch = flight->epoch->id;
-		passed = flight->to - state->position;
+		ahead = state->nislands && flight->from >= state->islands[0].from;
+		passed = ahead ? lane_advance(box, flight) : flight->to - state->position;
 		state->dead += flight->dead;
 		state->dropped[flight->drop_why] += flight->dropped;
 		if (box->acknowledges)
 			state->acknowledged += passed - flight->dead - flight->dropped;
 		else
 			state->sent += passed - flight->dead - flight->dropped;
-		state->position = flight->to;
-		if (!flight->unknown)
-			state->tiled = flight->to;
+		if (!ahead) {
+			state->position = flight->to;
+			if (!flight->unknown)
+				state->tiled = flight->to;
+			lane_absorb(box);
+		}
 		if (flight->begin)
 			state->begin_announced = true;
 		box->moved = true;
@@ -204,28 +209,32 @@ static struct flight *next_unsent(struct fg_outbox *box)
 }
 
 /* "rate": so many records a second while there is a backlog. */
-static bool rate_allows(struct fg_outbox *box, uint32_t records)
+static bool rate_allows(struct fg_outbox *box)
+{
+	uint64_t now = fg_loop_now(box->sink.loop);
+
+	if (box->conf->rate <= 0 || box->allowed_ns <= now)
+		return true;
+	if (!fg_timer_active(&box->pace))
+		(void)fg_timer_start_at(&box->pace, box->allowed_ns);
+	return false;
+}
+
+static void rate_count(struct fg_outbox *box, uint32_t records)
 {
 	uint64_t now = fg_loop_now(box->sink.loop);
 
 	if (box->conf->rate <= 0)
-		return true;
-	if (box->allowed_ns > now) {
-		if (!fg_timer_active(&box->pause))
-			(void)fg_timer_start_at(&box->pause, box->allowed_ns);
-		box->blocked = true;
-		return false;
-	}
+		return;
 	if (box->allowed_ns + FG_S(1) < now)
 		box->allowed_ns = now;
 	box->allowed_ns += (uint64_t)(records / box->conf->rate * 1e9);
-	return true;
 }
 
 /* Waiting for more: not longer than linger from the first record that waits. */
-static void arm_linger(struct fg_outbox *box)
+static void arm_linger(struct fg_outbox *box, const struct lane *lane)
 {
-	if (box->unread <= fg_spool_accepted(box->forward->conf.spool) &&
+	if (lane->unread <= fg_spool_accepted(box->forward->conf.spool) &&
 	    !fg_timer_active(&box->linger))
 		(void)fg_timer_start(&box->linger, (uint64_t)box->conf->batch.linger_ns);
 }
@@ -238,6 +247,29 @@ static void arm_stall(struct fg_outbox *box)
 	}
 }
 
+static bool make_of(struct fg_outbox *box, struct lane *lane)
+{
+	if (outbox_due(box, lane))
+		return outbox_cut(box, lane);
+	arm_linger(box, lane);
+	return false;
+}
+
+/* The backlog leaves a place in the window for what is live. */
+static bool make_backlog(struct fg_outbox *box)
+{
+	uint32_t room = box->live_on && box->window > 1 ? box->window - 1 : box->window;
+
+	if (box->tail - box->head >= room || !rate_allows(box))
+		return false;
+	if (lane_pass(box))
+		return true;
+	if (!make_of(box, &box->lane))
+		return false;
+	rate_count(box, flight_at(box, box->tail - 1)->batch.records);
+	return true;
+}
+
 static bool make_one(struct fg_outbox *box)
 {
 	if (box->tail - box->head >= box->window || box->forward->stopping)
@@ -247,22 +279,24 @@ static bool make_one(struct fg_outbox *box)
 		box->progress_ns = fg_loop_now(box->sink.loop);
 	if (box->again && dead_next(box))
 		return true;
-	if (!outbox_due(box)) {
-		arm_linger(box);
-		return false;
-	}
-	return outbox_cut(box);
+	if (box->live_on && make_of(box, &box->live))
+		return true;
+	return make_backlog(box);
 }
 
 /* A bridge that carries nothing of what is there must not hold the spool with it. */
 static void pass_uncarried(struct fg_outbox *box)
 {
 	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
-	uint64_t passed = box->unread - 1 - state->position;
+	uint64_t upto = box->lane.unread - 1, passed;
 
-	if (box->nmatch == 0 || box->head < box->tail || box->unread - 1 <= state->position)
+	/* What was sent ahead of it is counted already. */
+	if (state->nislands && upto >= state->islands[0].from)
+		upto = state->islands[0].from - 1;
+	if (box->nmatch == 0 || box->head < box->tail || upto <= state->position)
 		return;
-	state->position = box->unread - 1;
+	passed = upto - state->position;
+	state->position = upto;
 	if (box->acknowledges)
 		state->acknowledged += passed;
 	else
@@ -272,6 +306,8 @@ static void pass_uncarried(struct fg_outbox *box)
 
 void outbox_pump(struct fg_outbox *box)
 {
+	if (box->state == SINK_UP && box->conf->order == FG_ORDER_LIVE_FIRST)
+		lane_go_live(box);
 	while (box->state == SINK_UP && !box->blocked && !box->faulted) {
 		struct flight *flight = box->unsent ? next_unsent(box) : NULL;
 
@@ -284,10 +320,6 @@ void outbox_pump(struct fg_outbox *box)
 		if (flight->state == FLIGHT_DONE) {
 			advance(box);
 			continue;
-		}
-		if (!rate_allows(box, flight->batch.records)) {
-			box->unsent = true;
-			break;
 		}
 		if (!send_one(box, flight))
 			box->unsent = true;

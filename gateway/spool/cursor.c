@@ -16,6 +16,7 @@
 
 #define BEGIN_ANNOUNCED 1
 #define OPTIONAL 2
+#define ISLANDS_AT (8 + 8 * 16)	/* in the slot, behind the words */
 
 struct fg_cursor {
 	int fd, folder_fd, dir_fd;
@@ -60,6 +61,11 @@ static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 	memcpy(slot, FG_CURSOR_MAGIC, 8);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		fg_put64(slot + 8 + 8 * i, words[i]);
+	fg_put64(slot + ISLANDS_AT, s->nislands);
+	for (uint32_t i = 0; i < s->nislands; i++) {
+		fg_put64(slot + ISLANDS_AT + 8 + 16 * i, s->islands[i].from);
+		fg_put64(slot + ISLANDS_AT + 16 + 16 * i, s->islands[i].to);
+	}
 	fg_put32(slot + FG_CURSOR_SLOT - 4, fg_crc32c(0, slot, FG_CURSOR_SLOT - 4));
 }
 
@@ -80,6 +86,14 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
 	s->optional = fg_get64(p + 104) & OPTIONAL;
 	s->tiled = fg_get64(p + 112);
+	s->nislands = 0;
+	if (fg_get64(slot + ISLANDS_AT) > FG_CURSOR_ISLANDS)
+		return;
+	s->nislands = (uint32_t)fg_get64(slot + ISLANDS_AT);
+	for (uint32_t i = 0; i < s->nislands; i++) {
+		s->islands[i].from = fg_get64(slot + ISLANDS_AT + 8 + 16 * i);
+		s->islands[i].to = fg_get64(slot + ISLANDS_AT + 16 + 16 * i);
+	}
 }
 
 /* The sequence of the newer sound slot, 0: there is none. -errno: that could not be seen. */
@@ -150,20 +164,47 @@ static void take(uint64_t *count, uint64_t *excess)
 	*excess -= n;
 }
 
-/* The counts are of what lies between begin and position. What has gone is taken off them, that
- * which was acknowledged first: its records are the ones that were forgotten. */
+uint64_t fg_cursor_ahead(const struct fg_cursor_state *s)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < s->nislands; i++)
+		sum += s->islands[i].to + 1 - s->islands[i].from;
+	return sum;
+}
+
+/* What lies beyond `accepted` goes. True: there was something. */
+static bool clamp_islands(struct fg_cursor_state *s, uint64_t accepted)
+{
+	uint64_t before = fg_cursor_ahead(s);
+
+	while (s->nislands && s->islands[s->nislands - 1].to >= accepted) {
+		struct fg_cursor_island *last = &s->islands[s->nislands - 1];
+
+		last->to = accepted;
+		if (last->from <= accepted)
+			break;
+		s->nislands--;
+	}
+	return fg_cursor_ahead(s) != before;
+}
+
+/* The counts are of what lies between begin and position, and in the islands. What has gone is
+ * taken off them, that which was acknowledged first: its records are the ones that were
+ * forgotten. */
 void fg_cursor_clamp(struct fg_cursor_state *s, uint64_t accepted)
 {
 	uint64_t excess, due;
 
-	if (s->position <= accepted)
+	if (!clamp_islands(s, accepted) && s->position <= accepted)
 		return;
-	s->position = accepted;
+	if (s->position > accepted)
+		s->position = accepted;
 	if (s->tiled > accepted)
 		s->tiled = accepted;
 	if (s->begin > accepted)
 		s->begin = accepted;
-	due = s->position - s->begin;
+	due = s->position - s->begin + fg_cursor_ahead(s);
 	excess = counts_sum(s) > due ? counts_sum(s) - due : 0;
 	take(&s->acknowledged, &excess);
 	take(&s->sent, &excess);
@@ -247,11 +288,16 @@ static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_s
 	for (unsigned i = 0; i < FG_WHY__MAX; i++)
 		if (a->dropped[i] != b->dropped[i])
 			return false;
-	return a->position == b->position && a->acknowledged == b->acknowledged &&
-	       a->sent == b->sent && a->dead == b->dead && a->begin == b->begin &&
-	       a->tiled == b->tiled && a->announced_epoch == b->announced_epoch &&
-	       a->removed_at_s == b->removed_at_s && a->target_hash == b->target_hash &&
-	       a->begin_announced == b->begin_announced && a->optional == b->optional;
+	for (unsigned i = 0; i < a->nislands; i++)
+		if (a->islands[i].from != b->islands[i].from ||
+		    a->islands[i].to != b->islands[i].to)
+			return false;
+	return a->nislands == b->nislands && a->position == b->position &&
+	       a->acknowledged == b->acknowledged && a->sent == b->sent && a->dead == b->dead &&
+	       a->begin == b->begin && a->tiled == b->tiled &&
+	       a->announced_epoch == b->announced_epoch && a->removed_at_s == b->removed_at_s &&
+	       a->target_hash == b->target_hash && a->begin_announced == b->begin_announced &&
+	       a->optional == b->optional;
 }
 
 int fg_cursor_write(struct fg_cursor *cursor)

@@ -16,6 +16,8 @@ enum fg_why {	/* why a range was lost */
 
 const char *fg_why_name(enum fg_why);	/* "spool-full", ... */
 
+#define FG_CURSOR_ISLANDS 8
+
 struct fg_cursor_state {
 	uint64_t begin;			/* position before the first record it was due */
 	uint64_t position;		/* acknowledged up to here, in order */
@@ -26,6 +28,12 @@ struct fg_cursor_state {
 	uint64_t announced_epoch;	/* the last epoch whose "prev" has been acknowledged */
 	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, or 0 */
 	uint64_t target_hash;
+	/* What was acknowledged beyond `position` by a bridge that sends live records first: in
+	 * order, apart from each other; from == to + 1: empty, it has only begun. */
+	struct fg_cursor_island {
+		uint64_t from, to;
+	} islands[FG_CURSOR_ISLANDS];
+	uint32_t nislands;
 	bool begin_announced;		/* its "begin" pack has been acknowledged */
 	bool optional;			/* it never holds the spool, not even removed */
 };
@@ -43,6 +51,8 @@ int fg_cursor_write(struct fg_cursor *);	/* one pwrite, no sync; nothing if unch
 int fg_cursor_sync(struct fg_cursor *);		/* if written since the last; any thread */
 struct fg_cursor *fg_cursor_free(struct fg_cursor *);
 int fg_cursor_remove(const char *spool_dir, const char *bridge);
+/* How many records the islands hold. */
+uint64_t fg_cursor_ahead(const struct fg_cursor_state *);
 /* What opening does to a state beyond `accepted`. */
 void fg_cursor_clamp(struct fg_cursor_state *state, uint64_t accepted);
 /* Reads one without opening it, for tools. */

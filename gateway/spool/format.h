@@ -87,6 +87,7 @@
  *    16   8  begin, position, acknowledged, sent, dead, dropped (5, in the order of enum fg_why),
  *            announced epoch, removed at, target hash, flags (1 begin announced, 2 optional),
  *            tiled, 8 bytes each
+ *   136   8  islands: how many (8 at most), then from and to of each, 8 bytes each
  *   508   4  CRC-32C of bytes 0 .. 507
  */
 #pragma once
