@@ -93,19 +93,23 @@ function(fg_link_world)
 		${foreign} Threads::Threads ${CMAKE_DL_LIBS} m)
 	if(modules)
 		fg_exports(list options)
-		target_link_options(fg_world INTERFACE -Wl,--dynamic-list=${list} @${options})
+		set_property(GLOBAL PROPERTY FG_EXPORTS -Wl,--dynamic-list=${list} @${options})
 	endif()
 endfunction()
 
-# Makes an executable of the gateway's: links fg_world, position-independent.
+# Makes an executable of the gateway's: links fg_world, position-independent. NO_MODULES: it loads
+# none, and may have functions of its own in the place of those that a module would need.
 function(fg_program target)
+	cmake_parse_arguments(PARSE_ARGV 1 A "NO_MODULES" "" "")
 	get_property(archives GLOBAL PROPERTY FG_ARCHIVES)
 	get_property(modules GLOBAL PROPERTY FG_MODULES)
 	set_property(TARGET ${target} PROPERTY POSITION_INDEPENDENT_CODE ON)
 	target_link_libraries(${target} PRIVATE fg_world)
 	# fg_world names files, so the order of building has to be told apart
 	add_dependencies(${target} ${archives} ${modules})
-	if(modules)
+	if(modules AND NOT A_NO_MODULES)
+		get_property(exports GLOBAL PROPERTY FG_EXPORTS)
+		target_link_options(${target} PRIVATE ${exports})
 		add_dependencies(${target} fg_exports)
 		set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS
 			${CMAKE_BINARY_DIR}/generated/exports.list)
