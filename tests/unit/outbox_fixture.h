@@ -208,7 +208,7 @@ static inline void world_remove(struct world *w, struct fg_outbox *box)
 	unsigned before = w->removed;
 
 	fg_forward_remove(box, world_removed, w);
-	for (int i = 0; i < 20000 && w->removed == before; i++) {
+	for (int i = 0; i < 2000000 && w->removed == before; i++) {
 		fg_loop_turn(w->sim.loop, false);
 		sched_yield();
 	}

@@ -222,9 +222,9 @@ static void a_file_is_rotated_between_lines(void **state)
 	fw.conf.rotate = (struct file_rotate){ .size = 4096, .keep = 3 };
 	world_up(w);
 	world_entries(w, "a", 30, 10);
-	for (int i = 0; i < 20000 && world_account(w).waiting; i++) {
+	for (int i = 0; i < 2000000 && world_account(w).waiting; i++) {
 		sched_yield();
-		world_turn(w, i % 100 ? 0 : FG_MS(100));
+		world_turn(w, i % 10000 ? 0 : FG_MS(100));
 	}
 	assert_int_equal(world_account(w).waiting, 0);
 	for (int i = 3; i > 0; i--) {
