@@ -124,6 +124,18 @@ static int letters_copy(int from, int to)
 	return n < 0 || fdatasync(to) < 0 ? -errno : 0;
 }
 
+/* A letter that a power cut tore was not counted: nobody should find a part of it. */
+static void letters_mend(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	off_t size;
+
+	if (fd < 0)
+		return;
+	(void)fg_lines_mend(fd, 2, &size);
+	close(fd);
+}
+
 /* What was on its way again when the gateway ended is a dead letter as before. */
 void dead_open(struct fg_outbox *box)
 {
@@ -132,6 +144,7 @@ void dead_open(struct fg_outbox *box)
 
 	if (!dead_path(box, ".again", again) || !dead_path(box, ".jsonl", path))
 		return;
+	letters_mend(path);
 	from = open(again, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return;

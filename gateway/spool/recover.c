@@ -388,6 +388,8 @@ static void positions_settle(struct fg_spool *spool, const struct fg_run_state *
 	spool->accepted = spool->pending = last;
 	spool->committed = clean ? last : spool->tally.committed;
 	spool->floor = spool->released = spool->tally.floor;
+	/* the run before may have been killed between a segment's birth and the sync of its name */
+	spool->dir_dirty = !spool->readonly;
 	if (spool->last)
 		spool->last->last = last;
 	for (struct fg_segment *s = spool->first; s; s = s->next) {

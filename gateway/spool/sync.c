@@ -85,13 +85,23 @@ static void job_add_giving(struct fg_spool *spool, struct fg_sync_job *job)
 	}
 }
 
+/* What was given back is not synced any more; it counts as committed only by the cursors that are
+ * beyond it, so they have to be on the disk as well. */
+static bool has_unsynced_given(const struct fg_spool *spool)
+{
+	for (const struct fg_segment *s = spool->first; s && s->given_back; s = s->next)
+		if (s->dirty)
+			return true;
+	return false;
+}
+
 /* Whether cursors and counts are synced along: always where something is given back or ends, else
  * only now and then, for each costs a block or two. */
 static bool job_is_full(struct fg_spool *spool)
 {
 	uint64_t now = spool->loop ? fg_loop_now(spool->loop) : 0;
 
-	if (spool->loop && !spool->closing && !spool->want_giving &&
+	if (spool->loop && !spool->closing && !spool->want_giving && !has_unsynced_given(spool) &&
 	    now - spool->full_ns < FULL_NS && spool->accepted - spool->full_upto < FULL_RECORDS)
 		return false;
 	spool->full_ns = now;

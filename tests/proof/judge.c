@@ -266,6 +266,11 @@ static void spool_judge(struct world *w, uint32_t at)
 				    "position %" PRIu64
 				    " was committed, the spool ends at %" PRIu64,
 				    h->told[i].position, accepted);
+	/* what was removed is known to have been: it is no damage to whoever begins there */
+	for (uint32_t i = 0; i < h->ngiven && !h->dropping; i++)
+		if (h->given[i].at <= at && h->given[i].upto > w->floor)
+			world_fault(w, "removed up to %" PRIu64 ", the floor is %" PRIu64,
+				    h->given[i].upto, w->floor);
 	for (uint32_t i = 0; i < h->ncleans; i++)
 		if (!h->dropping && h->cleans[i].from <= at && at <= h->cleans[i].to &&
 		    fg_spool_epoch(w->spool)->id != h->cleans[i].epoch)

@@ -237,7 +237,7 @@ void history_cut(struct history *h, uint32_t at)
 			h->up.ranges[kept++].at = 0;
 		}
 	h->up.nranges = kept;
-	h->ncleans = h->nstarts = 0;
+	h->ncleans = h->nstarts = h->ngiven = 0;
 }
 
 static struct told *told_new(struct history *h)
@@ -410,7 +410,8 @@ bool world_up(struct world *w, const char *dir)
 		world_fault(w, "the spool does not open: %s", strerror(-r));
 	if (r < 0)
 		return false;
-	w->counter = fg_spool_counters(w->spool)[0];
+	w->floor = w->spool->floor;
+	w->base = UINT64_MAX;
 	return forward_up(w);
 }
 
@@ -505,6 +506,17 @@ static void account_judge(void *arg, const struct fg_account *a)
 			    (unsigned long long)a->due);
 }
 
+static void given_note(struct world *w)
+{
+	struct history *h = w->history;
+	uint64_t base = w->spool->first ? w->spool->first->base : UINT64_MAX;
+
+	if (disk_get()->mode == DISK_RECORD && base != UINT64_MAX && base > w->base &&
+	    h->ngiven < GIVEN)
+		h->given[h->ngiven++] = (struct given){ instant(w), base };
+	w->base = base;
+}
+
 void world_turn(struct world *w, uint64_t ns)
 {
 	w->now_ns += ns;
@@ -512,6 +524,7 @@ void world_turn(struct world *w, uint64_t ns)
 	fg_loop_turn(w->loop, false);
 	fg_forward_pump(w->forward);
 	fg_forward_accounts(w->forward, account_judge, w);
+	given_note(w);
 }
 
 void world_wait(struct world *w, uint64_t ns)
@@ -582,7 +595,6 @@ void world_flush(struct world *w)
 {
 	struct history *h = w->history;
 
-	fg_spool_counters(w->spool)[0] = h->count;
 	(void)fg_spool_flush(w->spool);
 	for (uint32_t i = h->count; i-- > h->fence;) {
 		struct told *t = &h->told[i];

@@ -60,7 +60,12 @@ struct start {
 	uint64_t now_ns;
 };
 
-enum { CLEANS = 32, STARTS = 64 };
+struct given {
+	uint32_t at;
+	uint64_t upto;
+};
+
+enum { CLEANS = 32, STARTS = 64, GIVEN = 256 };
 
 /* What is known of all that ever happened, over power cuts. */
 struct history {
@@ -72,6 +77,8 @@ struct history {
 	uint32_t ncleans;
 	struct start starts[STARTS];
 	uint32_t nstarts;
+	struct given given[GIVEN]; /* segments were removed up to a position */
+	uint32_t ngiven;
 	bool each, never;
 	bool dropping; /* the spool is small: the oldest may go */
 	bool faulty;   /* syncs failed */
@@ -101,7 +108,8 @@ struct world {
 	struct seen *takes; /* not NULL: the upstream takes all at once, into this */
 	unsigned removed;
 	bool in_work, recovering;
-	uint64_t counter; /* as found when it was opened */
+	uint64_t floor; /* as found when it was opened */
+	uint64_t base;	/* before the oldest record, when last looked at */
 	uint32_t instant; /* of what happens now, where nothing is recorded */
 	char fault[256];
 };
