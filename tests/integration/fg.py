@@ -159,6 +159,9 @@ class Gateway:
             return json.loads(fieldgate("ledger", "-c", self.conf).out)
         return json.loads(fieldgate("ledger", "--spool", self.spool).out)
 
+    def pss_kib(self):
+        return int(re.search(r"^Pss: +(\d+) kB", read(f"/proc/{self.pid()}/smaps_rollup"), re.M)[1])
+
     def account(self, bridge):
         return self.ledger()["bridges"][bridge]
 
@@ -338,7 +341,8 @@ class Mqtt:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.connect(address)
         else:
-            self.sock = socket.create_connection(("127.0.0.1", address), timeout=DEADLINE_S)
+            where = address if isinstance(address, tuple) else ("127.0.0.1", address)
+            self.sock = socket.create_connection(where, timeout=DEADLINE_S)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
@@ -445,9 +449,10 @@ class Broker:
     """mosquitto. `more`: lines of its configuration for the one listener."""
     running = []
 
-    def __init__(self, name="broker", more="", port=None, local=None, start=True):
-        self.name, self.port = name, port or free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+    def __init__(self, name="broker", more="", port=None, local=None, start=True,
+                 host="127.0.0.1"):
+        self.name, self.port, self.host = name, port or free_port(), host
+        self.url = f"mqtt://{host}:{self.port}"
         self.process, self.more, self.local = None, more, local
         folder = os.path.realpath(name)
         os.makedirs(folder, exist_ok=True)
@@ -456,7 +461,7 @@ class Broker:
                        f"persistence_location {folder}/\nset_tcp_nodelay true\n")
             if os.getuid() == 0:
                 conf.write("user root\n")
-            conf.write(f"listener {self.port} 127.0.0.1\n")
+            conf.write(f"listener {self.port} {host}\n")
             conf.write(more if more else "allow_anonymous true\n")
             if local:
                 conf.write(f"listener 0 {local}\nallow_anonymous true\n")
@@ -474,7 +479,7 @@ class Broker:
     def listens(self):
         check(self.process.poll() is None, f"{self.name} ended: " + read(self.name + ".log")[-500:])
         with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+            return s.connect_ex((self.host, self.port)) == 0
 
     def stop(self):
         self.process.terminate()
@@ -494,7 +499,7 @@ class Broker:
                  lambda: re.search(rf"^\d+: {re.escape(client_id)} \d ", self.log(), re.M))
 
     def collector(self, topic="fieldgate/gw/records", client_id="collector", clean=False):
-        return Mqtt(self.port, client_id, clean=clean).subscribe(topic)
+        return Mqtt((self.host, self.port), client_id, clean=clean).subscribe(topic)
 
 
 class Script:
@@ -505,16 +510,16 @@ class Script:
     running = []
 
     def __init__(self, answer=None, on_connack=None, receive_max=None, port=None, window=64,
-                 forgetful=False):
+                 forgetful=False, host="127.0.0.1"):
         self.answer = answer or (lambda message: 0)
         self.on_connack, self.receive_max, self.window = on_connack, receive_max, window
         self.lock = threading.Condition()
         self.connects, self.taken, self.kept, self.subscribes = [], [], set(), []
         self.sessions, self.given, self.given_at, self.flying = set(), [], 0, {}
         self.forgetful = forgetful    # knows of no session
-        self.server = socket.create_server(("127.0.0.1", port or 0))
+        self.server = socket.create_server((host, port or 0), backlog=1024)
         self.port = self.server.getsockname()[1]
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.url = f"mqtt://{host}:{self.port}"
         self.active = {}
         self.mid = 0
         Script.running.append(self)
@@ -664,12 +669,12 @@ class Script:
 # -- CoAP, by hand --
 
 class Coap:
-    def __init__(self, port):
+    def __init__(self, port, host="127.0.0.1"):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.connect(("127.0.0.1", port))
+        self.sock.connect((host, port))
         while self.sock.getsockname() == self.sock.getpeername():    # it would talk to itself
             self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.sock.connect(("127.0.0.1", port))
+            self.sock.connect((host, port))
         self.mid = struct.unpack(">H", os.urandom(2))[0]
 
     def request(self, path, payload, content_format=None, method=2):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What devices, brokers and strangers may send wrong, among what is right: counted by reason, never
-forwarded, never a crash, and what is right is unharmed."""
+forwarded, never a crash, and what is right is unharmed. FG_LIES: how many lies of a
+broker for each version of MQTT, instead of 48 and 112."""
 import json
 import os
 import pathlib
@@ -187,7 +188,7 @@ def test_lying_brokers():
         return f"SKIPPED, no {CASES}"
     each, drivers, bridges, scripts, count = 4, {}, {}, {}, 0
     for version, wanted in ((4, 48), (5, 112)):
-        lies = lies_of(version, wanted)
+        lies = lies_of(version, int(os.environ.get("FG_LIES", wanted)))
         count += len(lies)
         for at in range(0, len(lies), each):
             name = f"v{version}-{at}"
