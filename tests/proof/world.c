@@ -163,16 +163,14 @@ static bool range_read(const char *text, const char *end, struct range *range)
 	return range->epoch != 0;
 }
 
-/* The values are integers, or texts that begin with the serial. */
-bool seen_pack(struct seen *s, const char *text, size_t len, uint32_t at)
+static bool pack_seen(struct seen *s, const char *text, size_t len, uint32_t at)
 {
 	const char *end = text + len, *p = text;
 	struct range *range = range_new(s);
 	uint64_t number;
 
 	range->at = at;
-	if (len < 4 || text[0] != '[' || end[-1] != ']' || memchr(text, 0, len) ||
-	    !range_read(text, end, range))
+	if (len < 4 || text[0] != '[' || end[-1] != ']' || !range_read(text, end, range))
 		return false;
 	s->nranges++;
 	if (range->lost)
@@ -186,6 +184,16 @@ bool seen_pack(struct seen *s, const char *text, size_t len, uint32_t at)
 		got_add(s, range, number, strtoull(p, NULL, 10));
 	}
 	return number == range->last + 1;
+}
+
+/* The values are integers, or texts that begin with the serial. */
+bool seen_pack(struct seen *s, const char *text, size_t len, uint32_t at)
+{
+	char *copy = strndup(text, len);	/* a pack ends where its length says, in no NUL */
+	bool good = copy && !memchr(text, 0, len) && pack_seen(s, copy, len, at);
+
+	free(copy);
+	return good;
 }
 
 void seen_free(struct seen *s)
