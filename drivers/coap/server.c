@@ -103,42 +103,53 @@ static void server_readable(struct fg_io *io, unsigned events)
 	server_sweep_later(server);
 }
 
-static int server_event(coap_session_t *session, const coap_event_t event)
-{
-	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
+/* -- DTLS with pre-shared keys (RFC 7252 section 9.1.3.1) -- */
 
-	if (event != COAP_EVENT_SERVER_SESSION_DEL)
-		return 0;
-	fg_coap_clients_remove(&server->clients, coap_session_get_app_data(session));
-	coap_session_set_app_data(session, NULL);
-	fg_coap_bodies_forget(&server->bodies, session);
-	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
-		if (server->views[i].owner == session)
-			fg_coap_view_done(&server->views[i]);
-	return 0;
+static const coap_bin_const_t *psk_of(const struct fg_coap_server *server,
+				      const coap_bin_const_t *identity)
+{
+	const struct fg_secrets *psk = &server->conf->psk;
+
+	for (size_t i = 0; identity && i < psk->count; i++)
+		if (strlen(psk->names[i]) == identity->length &&
+		    memcmp(psk->names[i], identity->s, identity->length) == 0)
+			return &server->keys[i];
+	return NULL;
 }
 
-/* -- DTLS with pre-shared keys (RFC 7252 section 9.1.3.1) -- */
+static void psk_warn(struct fg_coap_server *server, struct fg_log_limit *limit, const char *what,
+		     const coap_bin_const_t *identity)
+{
+	uint32_t left_out;
+	char text[100];
+
+	if (fg_log_allowed(limit, fg_loop_now(server->source->loop), 10, &left_out))
+		fg_log(&server->source->logger, FG_WARN, what, "identity=%s left_out=%u",
+		       fg_log_quote(identity->s, identity->length, text, sizeof(text)), left_out);
+}
 
 static const coap_bin_const_t *psk_find(coap_bin_const_t *identity, coap_session_t *session,
 					void *arg)
 {
 	struct fg_coap_server *server = arg;
-	const struct fg_secrets *psk = &server->conf->psk;
-	uint32_t left_out;
-	char text[100];
+	const coap_bin_const_t *key = psk_of(server, identity);
 
 	(void)session;
-	for (size_t i = 0; i < psk->count; i++)
-		if (strlen(psk->names[i]) == identity->length &&
-		    memcmp(psk->names[i], identity->s, identity->length) == 0)
-			return &server->keys[i];
-	if (fg_log_allowed(&server->unknown_identity, fg_loop_now(server->source->loop), 10,
-			   &left_out))
-		fg_log(&server->source->logger, FG_WARN, "unknown psk identity",
-		       "identity=%s left_out=%u",
-		       fg_log_quote(identity->s, identity->length, text, sizeof(text)), left_out);
-	return NULL;
+	if (!key)
+		psk_warn(server, &server->unknown_identity, "unknown psk identity", identity);
+	return key;
+}
+
+/* A record that another key has made is dropped without a word (RFC 6347 section 4.1.2.7), so all
+ * there is to see of a wrong key is a handshake that ends when both have given it up. */
+static void psk_ended(struct fg_coap_server *server, coap_session_t *session)
+{
+	const coap_bin_const_t *identity = coap_session_get_psk_identity(session);
+
+	if (coap_session_get_state(session) == COAP_SESSION_STATE_HANDSHAKE &&
+	    psk_of(server, identity))
+		psk_warn(server, &server->unproved, "psk not proved, perhaps another key",
+			 identity);
 }
 
 static int server_keys(struct fg_coap_server *server)
@@ -167,6 +178,23 @@ static int server_keys(struct fg_coap_server *server)
 }
 
 /* -- coming up -- */
+
+static int server_event(coap_session_t *session, const coap_event_t event)
+{
+	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
+
+	if (event == COAP_EVENT_DTLS_CLOSED)
+		psk_ended(server, session);
+	if (event != COAP_EVENT_SERVER_SESSION_DEL)
+		return 0;
+	fg_coap_clients_remove(&server->clients, coap_session_get_app_data(session));
+	coap_session_set_app_data(session, NULL);
+	fg_coap_bodies_forget(&server->bodies, session);
+	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
+		if (server->views[i].owner == session)
+			fg_coap_view_done(&server->views[i]);
+	return 0;
+}
 
 /* libcoap binds with SO_REUSEADDR, so that a second server would take the port from the first one
  * without either of them knowing. */

@@ -74,7 +74,7 @@ struct fg_coap_server {
 	struct fg_coap_asked asks[FG_COAP_ASKS];
 	uint64_t ask_id;
 	uint64_t last_peer;		/* given out as fg_input.peer */
-	struct fg_log_limit unknown_identity;
+	struct fg_log_limit unknown_identity, unproved;
 	char address[FG_COAP_ADDRESS_MAX];
 };
 

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <mosquitto.h>
 
@@ -269,6 +271,18 @@ static bool tls_any(const struct fg_mqtt_tls *tls)
 	return tls->ca || tls->cert || tls->key || tls->server_name || tls->insecure;
 }
 
+/* Only doubts: the file may come later, and who checks may be somebody else than who runs. */
+static void check_file(const char *pointer, const char *path, struct fg_faults *faults)
+{
+	struct stat st;
+
+	if (path && (stat(path, &st) < 0 || access(path, R_OK) < 0))
+		fg_doubt(faults, pointer, "%s: %s", path, strerror(errno));
+	else if (path && strcmp(pointer, "/tls/key") == 0 && (st.st_mode & S_IROTH))
+		fg_doubt(faults, pointer, "%s: everybody may read it (mode %04o): make it 0600",
+			 path, (unsigned)st.st_mode & 07777);
+}
+
 void fg_mqtt_check(const struct fg_mqtt_conf *conf, struct fg_faults *faults)
 {
 	const struct fg_mqtt_tls *tls = &conf->tls;
@@ -281,6 +295,11 @@ void fg_mqtt_check(const struct fg_mqtt_conf *conf, struct fg_faults *faults)
 	if (!tls->cert != !tls->key)
 		fg_fault(faults, tls->cert ? "/tls/cert" : "/tls/key",
 			 "a certificate and its key belong together");
+	if (address.tls) {
+		check_file("/tls/ca", tls->ca, faults);
+		check_file("/tls/cert", tls->cert, faults);
+		check_file("/tls/key", tls->key, faults);
+	}
 	if (tls->insecure && address.tls)
 		fg_doubt(faults, "/tls/insecure", "the broker does not have to prove who it is");
 	if (conf->password.name && !conf->username && conf->version == MQTT_PROTOCOL_V311)

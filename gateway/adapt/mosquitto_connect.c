@@ -78,7 +78,8 @@ static void note_log(struct mosquitto *mosq, void *obj, int level, const char *t
 
 	(void)mosq;
 	if (level == MOSQ_LOG_ERR && !c->peer_said_why) {
-		snprintf(c->why, sizeof(c->why), "%s", text);
+		if (!fg_mqtt_tls_why(text, c->why, sizeof(c->why)))
+			snprintf(c->why, sizeof(c->why), "%s", text);
 		c->peer_said_why = true;
 	}
 	errno = EAGAIN; /* as in mosquitto_notes.c */

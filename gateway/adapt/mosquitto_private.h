@@ -25,3 +25,5 @@ bool fg_mqtt_take(struct fg_mqtt *c, bool *ret_more);
 /* On the worker: the context for one connection, or NULL with the reason in `why`. The reasons of a
  * refused certificate are noted in `c` later. */
 SSL_CTX *fg_mqtt_tls_new(struct fg_mqtt *c, char *why, size_t cap);
+/* What a line that the library logged says about TLS, if it does. */
+bool fg_mqtt_tls_why(const char *logged, char *why, size_t cap);

@@ -258,7 +258,8 @@ static void secret_each(void *arg, const struct fg_place *place, struct fg_secre
 			walk->faults, place, "secret \"%s\": %s", secret->name,
 			r == -EMSGSIZE ? "the file is empty or too long" : strerror(-r));
 	else if (exposed)
-		fg_doubt_at(walk->faults, place, "secret \"%s\": everybody may read its file",
+		fg_doubt_at(walk->faults, place,
+			    "secret \"%s\": everybody may read its file: make it 0600",
 			    secret->name);
 }
 
