@@ -50,7 +50,8 @@ def certificate(name, of, extensions=OURS, issuer=None, dates=ALWAYS, digest="sh
     write(name + ".ext", extensions + "\n")
     if not os.path.exists("ca.conf"):
         write("ca.conf", "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nnew_certs_dir=.\n"
-              "unique_subject=no\npolicy=p\nrand_serial=yes\n[p]\ncommonName=supplied\n[req]\ndistinguished_name=dn\n[dn]\n")
+              "unique_subject=no\npolicy=p\nrand_serial=yes\n[p]\ncommonName=supplied\n"
+              "[req]\ndistinguished_name=dn\n[dn]\n")
         write("index", "")
     openssl("req", "-new", "-config", "ca.conf", "-key", of + ".key", "-subj", f"/CN={name}",
             "-out", name + ".csr")
@@ -128,6 +129,10 @@ class Wrong:
                 taken.write(data)
             except ssl.SSLError:
                 self.send(sock, given)
+                # closed with something unread it would be reset, and the alert lost
+                sock.shutdown(socket.SHUT_WR)
+                while heard(sock):
+                    pass
                 return
 
     def send(self, sock, given):
@@ -217,7 +222,8 @@ class Door:
             fg.check(not any(s.encode() in data for s in SECRETS), f"{name}: in the clear: {data}")
             while len(data) - at >= 5:
                 kind, version, size = struct.unpack_from(">BHH", data, at)
-                fg.check(20 <= kind <= 23 and version >> 8 == 3, f"{name}: no TLS: {data[at:at + 40]}")
+                fg.check(20 <= kind <= 23 and version >> 8 == 3,
+                         f"{name}: no TLS: {data[at:at + 40]}")
                 at += 5 + size
 
 
@@ -303,8 +309,9 @@ def link(door, host="127.0.0.1", version=None, **tls):
 # -- DTLS --
 
 def dtls(port, *args):
-    return subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}", *args],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = ["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}", *args]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL)
 
 
 def psk(identity, secret, version="-dtls1_2"):
@@ -316,9 +323,9 @@ def knock(port):
     """What is no DTLS, and ClientHellos that are none: no answer to any of them but alerts."""
     wire = fg.Coap(port)
     post = wire.request("intruder/value", CANARY.encode())
-    hello = bytes.fromhex("16feff0000000000000000") + struct.pack(">H", 60) + b"\1\0\0\x30" + bytes(56)
-    for data in (post, b"", b"\x16", hello[:13], hello[:40], hello, hello + hello, b"\x17" + hello[1:],
-                 hello[:13] + b"\xff" * 60, bytes(range(256)) * 4):
+    hello = bytes.fromhex("16feff0000000000000000003c01000030") + bytes(56)
+    for data in (post, b"", b"\x16", hello[:13], hello[:40], hello, hello + hello,
+                 b"\x17" + hello[1:], hello[:13] + b"\xff" * 60, bytes(range(256)) * 4):
         wire.sock.send(data)
     return wire.sock
 
