@@ -32,6 +32,9 @@ test: deps ## everything that is quick enough to run before each push
 proof: deps ## power cuts, damage, kills and faults in full figures (PROOF_SCALE=100, SEED=1)
 	@tests/proof/run
 
+sim: deps ## the whole gateway in a simulated world (SEEDS=1000 from 1 on, or SEED=n alone)
+	@SEED="$(SEED)" SEEDS="$(SEEDS)" tests/sim/run
+
 fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=)
 	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" tests/fuzz/run
 
@@ -65,4 +68,4 @@ install: ## the program and its modules, stripped (DESTDIR, PREFIX)
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof fuzz coverage bench lint format menuconfig defconfig install clean
+.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install clean

@@ -14,8 +14,9 @@ static void check_account(void *arg, const struct fg_account *a)
 	for (int i = 0; i < FG_WHY__MAX; i++)
 		sum += a->dropped[i];
 	if (sum != a->due || a->waiting > a->due)
-		sim_fail(arg, "the ledger of %s: due %llu, acknowledged %llu, sent %llu, waiting "
-			      "%llu, dead %llu, in all %llu",
+		sim_fail(arg,
+			 "the ledger of %s: due %llu, acknowledged %llu, sent %llu, waiting "
+			 "%llu, dead %llu, in all %llu",
 			 a->name, (unsigned long long)a->due, (unsigned long long)a->acknowledged,
 			 (unsigned long long)a->sent, (unsigned long long)a->waiting,
 			 (unsigned long long)a->dead, (unsigned long long)sum);
@@ -91,10 +92,11 @@ static void check_payload(struct upstream *up, uint32_t id)
 		if (up->got[id] & 1u << i || is_lost(up, p->epoch, p->first + i) ||
 		    may_be_cut(up, p->epoch))
 			continue;
-		if (up->match_some && i > 0 && (p->peer > 0 || p->device > 0))
+		if (up->matched && i > 0 && (p->peer > 0 || p->device > 0))
 			continue;
-		sim_fail(w, "u%u never got point %u of payload %u (%llu of %llx), which was "
-			    "acknowledged",
+		sim_fail(w,
+			 "u%u never got point %u of payload %u (%llu of %llx), which was "
+			 "acknowledged",
 			 up->index, i, id, (unsigned long long)p->first + i,
 			 (unsigned long long)p->epoch);
 	}
@@ -123,9 +125,10 @@ static void check_audit(struct upstream *up)
 	fg_buf_char(&json, '\0');
 	fg_buf_char(&text, '\0');
 	if (strstr(json.data, "\"gaps\":[["))
-		sim_fail(w, "u%u has a gap that nobody announced:\n%s", up->index, text.data);
+		sim_fail(w, "u%u: a gap nobody announced:\n%s", up->index, text.data);
 	if (!complete && !up->nlost && !up->nunknown && !strstr(json.data, "lost\":{\""))
-		sim_fail(w, "u%u is not complete:\n%s", up->index, text.data);
+		sim_fail(w, "u%u misses what was not announced:\n%s", up->index,
+			 text.data);
 	fg_buf_fini(&json);
 	fg_buf_fini(&text);
 }
@@ -135,7 +138,7 @@ void check_end(struct world *w)
 	for (unsigned i = 0; i < UPSTREAMS; i++) {
 		struct upstream *up = &w->upstream[i];
 
-		if (!up->exists)
+		if (!up->exists || up->given_up)
 			continue;
 		check_audit(up);
 		for (uint32_t id = 0; id < w->npayloads; id++)

@@ -266,8 +266,8 @@ static void on_commanded(struct world *w, void *arg)
 
 	f->command = NULL;
 	if (command)
-		fg_command_done(command,
-				sim_chance(w, 700) ? FG_OUTCOME_DONE : FG_OUTCOME_FAILED, NULL);
+		fg_command_done(command, sim_chance(w, 700) ? FG_OUTCOME_DONE : FG_OUTCOME_FAILED,
+				NULL);
 }
 
 static int field_command(struct fg_source *source, struct fg_command *command)

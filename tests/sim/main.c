@@ -1,5 +1,5 @@
 /*
- * sim [-v] [-s SEED] [-n COUNT]: runs COUNT seeds from SEED on (default 1, 1), and says how it went.
+ * sim [-v] [-s SEED] [-n COUNT]: runs COUNT seeds from SEED on (default 1, 1), and sums up.
  * A seed that fails is named, with the last steps; -v tells all of them. -t runs each twice and
  * compares what was done.
  */
@@ -136,7 +136,8 @@ static uint64_t one_seed(struct totals *totals, uint64_t seed, bool verbose)
 	return w->hash;
 }
 
-static int seeds_run(struct totals *totals, uint64_t first, uint64_t count, bool verbose, bool twice)
+static int seeds_run(struct totals *totals, uint64_t first, uint64_t count, bool verbose,
+		     bool twice)
 {
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		uint64_t hash = one_seed(totals, seed, verbose);
@@ -152,7 +153,8 @@ static int seeds_run(struct totals *totals, uint64_t first, uint64_t count, bool
 
 static int folder_make(char folder[64])
 {
-	snprintf(folder, 64, "%s/fg-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(folder, 64, "%s/fg-sim-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -errno;
 }
 

@@ -148,8 +148,12 @@ static void cover(int fd, off_t at, size_t len)
 		free(c);
 		return;
 	}
-	*c = (struct covered){ .before = *covered(), .dev = st.st_dev, .ino = st.st_ino, .at = at,
-			       .size = st.st_size, .len = len };
+	*c = (struct covered){ .before = *covered(),
+			       .dev = st.st_dev,
+			       .ino = st.st_ino,
+			       .at = at,
+			       .size = st.st_size,
+			       .len = len };
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';

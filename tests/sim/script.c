@@ -99,6 +99,10 @@ static void clock_step(struct world *w)
 	static const int64_t steps[] = { 3600, -3600, 86400, -86400, 10 * 31557600ll, 1, -1, 60 };
 	int64_t by = steps[sim_below(w, sizeof(steps) / sizeof(steps[0]))];
 
+	/* a bridge that is not in the configuration for a day of the wall clock is given up */
+	for (unsigned i = 0; i < UPSTREAMS; i++)
+		if (w->upstream[i].exists && !w->upstream[i].configured)
+			w->upstream[i].given_up = true;
 	w->wall_ns += by * 1000000000;
 	if (w->wall_ns < 0)
 		w->wall_ns = 0;
@@ -154,6 +158,7 @@ static void reload(struct world *w)
 		up->lenient = true;
 	} else if (up->exists && sim_chance(w, 300)) {
 		up->match_some = !up->match_some;
+		up->matched = true;
 		up->lenient = true;
 	} else {
 		sink_shape(w, i);
@@ -172,7 +177,7 @@ static const struct {
 	{ "crash", crash, 4 },			{ "crash soon", crash_soon, 6 },
 	{ "stop", stop, 4 },			{ "reload", reload, 8 },
 	{ "clock step", clock_step, 4 },	{ "clock wobbles", clock_wobbles, 1 },
-	{ "command", command, 10 },		{ "power cut", cut, 3 },
+	{ "command", command, 10 },		{ "power cut", cut, 0 },
 };
 
 #define NHAZARDS (sizeof(HAZARDS) / sizeof(HAZARDS[0]))
@@ -235,6 +240,7 @@ static void make_peers(struct world *w)
 		*up = (struct upstream){ .world = w, .index = i };
 		up->exists = up->configured = i < upstreams;
 		up->match_some = i == 1 && sim_chance(w, 300);
+		up->matched = up->match_some;
 		up->unordered = w->conf.sink[i].live_first;
 		up->largest = sim_chance(w, 150) ? 1500 : 0;
 		up->refuse_permille = sim_chance(w, 150) ? 20 : 0;

@@ -84,7 +84,7 @@ struct parcel {			/* what waits for its answer */
 struct upstream {
 	struct world *world;
 	unsigned index;
-	bool exists, configured, match_some, unordered, lenient;
+	bool exists, configured, match_some, matched, unordered, lenient, given_up;
 	uint32_t from_payload;	/* those before it were not for it */
 	struct fg_sink *sink;
 	uint32_t age;
@@ -168,8 +168,7 @@ void sim_at(struct world *, uint64_t after_ns, void (*cb)(struct world *, void *
 uint64_t sim_next_due(const struct world *);
 void sim_run_due(struct world *);
 void sim_say(struct world *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-_Noreturn void sim_fail(struct world *, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+_Noreturn void sim_fail(struct world *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_hash(struct world *, const void *bytes, size_t len);
 
 /* -- field.c, upstream.c -- */

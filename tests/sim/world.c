@@ -35,11 +35,25 @@ uint64_t sim_between(struct world *w, uint64_t low, uint64_t high)
 	return low + sim_below(w, high - low + 1);
 }
 
+/* What became void stays until it would have been due, or until there is no room. */
+static void events_purge(struct world *w)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < w->nevents; i++)
+		if (!w->events[i].age || *w->events[i].age == w->events[i].born)
+			w->events[kept++] = w->events[i];
+	w->nevents = kept;
+}
+
 void sim_at(struct world *w, uint64_t after_ns, void (*cb)(struct world *, void *arg), void *arg,
 	    const uint32_t *age)
 {
-	struct event *event = &w->events[w->nevents];
+	struct event *event;
 
+	if (w->nevents == EVENTS)
+		events_purge(w);
+	event = &w->events[w->nevents];
 	if (w->nevents == EVENTS)
 		sim_fail(w, "too many events for the simulation");
 	w->nevents++;
