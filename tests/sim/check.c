@@ -127,8 +127,7 @@ static void check_audit(struct upstream *up)
 	if (strstr(json.data, "\"gaps\":[["))
 		sim_fail(w, "u%u: a gap nobody announced:\n%s", up->index, text.data);
 	if (!complete && !up->nlost && !up->nunknown && !strstr(json.data, "lost\":{\""))
-		sim_fail(w, "u%u misses what was not announced:\n%s", up->index,
-			 text.data);
+		sim_fail(w, "u%u misses what was not announced:\n%s", up->index, text.data);
 	fg_buf_fini(&json);
 	fg_buf_fini(&text);
 }
