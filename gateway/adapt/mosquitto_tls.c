@@ -47,7 +47,7 @@ static int verify(int ok, X509_STORE_CTX *store)
 		return ok;
 	if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH)
 		snprintf(c->why, sizeof(c->why),
-			 "the broker's certificate was refused: %s, it is not for %s",
+			 "the broker's certificate was refused: %s, it is not for %.100s",
 			 X509_verify_cert_error_string(error), server_name(c));
 	else
 		snprintf(c->why, sizeof(c->why), "the broker's certificate was refused: %s%s",
