@@ -189,6 +189,17 @@ static bool conn_read(struct fg_mqtt *c)
 
 /* -- after the library -- */
 
+/* The library waits a whole keepalive for the answer to its ping, two in all. The kernel knows
+ * sooner that nobody is there: what it sends is not even confirmed. */
+static void conn_limit_silence(const struct fg_mqtt *c, uint64_t keepalive_ns)
+{
+	unsigned timeout_ms = (unsigned)(keepalive_ns / 4 / 1000000);
+
+	if (!c->address.local)
+		setsockopt(mosquitto_socket(c->mosq), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+			   sizeof(timeout_ms));
+}
+
 static void conn_misc_start(struct fg_mqtt *c)
 {
 	uint64_t keepalive_ns = (uint64_t)c->conf->keepalive_ns, every_ns;
@@ -198,6 +209,7 @@ static void conn_misc_start(struct fg_mqtt *c)
 	/* the broker waits for half a keepalive more; the library counts in seconds */
 	every_ns = keepalive_ns / 8;
 	fg_timer_start(&c->misc, every_ns > FG_S(1) ? every_ns : FG_S(1));
+	conn_limit_silence(c, keepalive_ns);
 }
 
 static void conn_answered(struct fg_mqtt *c)
