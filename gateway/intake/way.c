@@ -119,8 +119,9 @@ static void consider_inlet(struct candidate *best, struct fg_inlet *inlet, struc
 	for (size_t i = 0; i < fg_profiles_count(profiles); i++) {
 		const struct fg_profile *profile = fg_profiles_at(profiles, i);
 
+		/* One that matches no address is only whose it is named for. */
 		if (patterns ? fg_profile_overlaps(profile, patterns) :
-			       !fg_profile_is_shipped(profile))
+			       fg_profile_has_pattern(profile) && !fg_profile_is_shipped(profile))
 			consider(best, inlet, profile, point);
 	}
 }

@@ -100,6 +100,11 @@ bool fg_profile_overlaps(const struct fg_profile *profile, const struct fg_list 
 	return false;
 }
 
+bool fg_profile_has_pattern(const struct fg_profile *profile)
+{
+	return profile->has_pattern;
+}
+
 bool fg_profile_is_shipped(const struct fg_profile *profile)
 {
 	return profile->source->shipped;

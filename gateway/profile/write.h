@@ -25,6 +25,7 @@ bool fg_profile_writes(const struct fg_profile *, struct fg_str point, struct fg
  * MQTT. Patterns that are not valid match nothing. False for a profile without a match. */
 bool fg_profile_overlaps(const struct fg_profile *, const struct fg_list *patterns);
 bool fg_profile_is_shipped(const struct fg_profile *);
+bool fg_profile_has_pattern(const struct fg_profile *);
 
 /*
  * The value as the device takes it, in place, and the bytes to be sent. `device` and the point are

@@ -210,6 +210,11 @@ def test_sleeping_device():
 
 def test_serial_device():
     world = World()
+    # its profile matches no address: no CoAP or MQTT device could have it
+    world.command("meter/relay", {"id": "unheard", "value": 2})
+    fg.equal(world.outcome("unheard")[0], "done", "a line is one device, heard or not")
+    fg.check(select.select([world.line.master], [], [], fg.DEADLINE_S)[0], "the line is silent")
+    fg.equal(os.read(world.line.master, 100), b"RELAY=2\n", "the frame")
     world.line.say("volts=230\n")
     fg.wait_for("the meter", lambda: world.gateway.ledger()["accepted"] == 1)
     world.command("meter/relay", {"id": "a", "value": 1})
