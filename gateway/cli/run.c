@@ -1,4 +1,5 @@
 /* fieldgate run: the gateway in the foreground until a signal ends it. */
+#include "run/confine.h"
 #include "run/gateway.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -98,6 +99,22 @@ static int start_and_run(struct running *running, struct fg_log *log, struct fg_
 	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : FG_EXIT_OK;
 }
 
+/* Before there is a thread or a secret. */
+static int confine(struct fg_config *config, struct fg_log *log)
+{
+	const struct fg_logger logger = { .log = log,
+					  .component = "run",
+					  .level = fg_config_level(config, "run") };
+	struct fg_confine_failure failure;
+	bool root;
+
+	if (fg_confine(&config->run, config->spool.dir, &failure, &root) < 0)
+		return fg_cli_failed("run", "%s", failure.text);
+	if (root)
+		fg_log(&logger, FG_WARN, "runs as root", "hint=%s", "\"run.user\"");
+	return FG_EXIT_OK;
+}
+
 int fg_cli_run(int argc, char **argv)
 {
 	const char *path = FG_CONFIG_PATH;
@@ -120,6 +137,11 @@ int fg_cli_run(int argc, char **argv)
 	if (status != FG_EXIT_OK)
 		return status;
 	fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
+	status = confine(config, &log);
+	if (status != FG_EXIT_OK) {
+		fg_config_free(config);
+		return status;
+	}
 	running.loop = fg_loop_new();
 	if (!running.loop || open_signals(&running) < 0) {
 		status = errno;

@@ -24,6 +24,7 @@ struct fg_gateway_conf {
 
 struct fg_run_conf {
 	const char *socket;
+	const char *user;		/* whom root becomes; NULL: nobody else */
 	int log_level;			/* enum fg_level */
 	struct fg_values log_levels;	/* component -> name of a level; "*" is in log_level */
 	int64_t processes;
@@ -163,7 +164,8 @@ struct fg_config_diff {
 };
 
 /* What a reload has to do. What needs a restart (gateway.id, spool.dir) is
- * added to `faults`, what only counts after one (run.socket, run.processes) as a doubt.
+ * added to `faults`, what only counts after one (run.socket, run.user, run.processes) as a
+ * doubt.
  * 0, -EINVAL with faults (no diff is made), -ENOMEM. */
 int fg_config_diff(const struct fg_config *before, const struct fg_config *after,
 		   struct fg_faults *faults, struct fg_config_diff *ret_diff);

@@ -188,8 +188,11 @@ static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 {
 	struct fg_place run = { .key = "run" };
 	struct fg_place socket = { .up = &run, .key = "socket" };
+	struct fg_place user = { .up = &run, .key = "user" };
 	struct fg_place processes = { .up = &run, .key = "processes" };
 
+	if (strcmp(a->run.user ? a->run.user : "", b->run.user ? b->run.user : "") != 0)
+		fg_doubt_at(faults, &user, "counts after the next restart");
 	if (strcmp(a->run.socket, b->run.socket) != 0)
 		fg_doubt_at(faults, &socket, "counts after the next restart");
 	if (a->run.processes != b->run.processes)

@@ -73,6 +73,10 @@ static const struct fg_option RUN[] = {
 	{ .name = "socket", .type = FG_OPT_STRING, .offset = offsetof(struct fg_run_conf, socket),
 	  .def = "/run/fieldgate/control.sock", .min = 1, .max = 107,
 	  .help = "Unix socket through which the other commands reach the running gateway." },
+	{ .name = "user", .type = FG_OPT_STRING, .offset = offsetof(struct fg_run_conf, user),
+	  .min = 1, .max = 32,
+	  .help = "User that a gateway started as root becomes before it opens anything; "
+		  "otherwise without effect." },
 	{ .name = "log", .type = FG_OPT_ONE_OF, .group = LOG, .def = "info",
 	  .expects = "error, warn, info, debug, or an object of component: level",
 	  .help = "Level of the log, or an object with one by component (\"*\" for all others)." },

@@ -29,7 +29,7 @@ static int make_folders(const char *path)
 	memcpy(folder, path, len + 1);
 	for (char *p = strchr(folder + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+		if (mkdir(folder, 0750) < 0 && errno != EEXIST)
 			return -errno;
 		*p = '/';
 	}

@@ -31,7 +31,10 @@ void run_notify(const char *state)
 
 uint64_t run_watchdog_ns(void)
 {
-	const char *us = getenv("WATCHDOG_USEC");
+	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 
+	/* meant for a process that has started this one */
+	if (pid && strtoull(pid, NULL, 10) != (unsigned long long)getpid())
+		return 0;
 	return us ? strtoull(us, NULL, 10) * 1000 / 2 : 0;
 }
