@@ -14,8 +14,8 @@ struct mqtt_sink;
 struct fg_sink;
 
 #define MQTT_OUTCOMES_ON_THE_WAY 2	/* unacknowledged at a time */
-#define MQTT_OUTCOMES_MAX 256		/* that wait for the upstream */
-#define MQTT_OUTCOMES_BYTES (256u << 10)
+#define MQTT_OUTCOMES_MAX 2048		/* that wait for the upstream */
+#define MQTT_OUTCOMES_BYTES (1u << 20)
 #define MQTT_ASKED_MAX 64		/* commands; then reading stops until they are taken */
 #define MQTT_ASKED_BYTES (64u << 10)	/* of a payload */
 

@@ -77,8 +77,10 @@ static int chunk_add(struct fg_arena *arena, size_t need)
 	if (size < need)
 		return -1;
 	struct fg_arena_chunk *chunk = malloc(sizeof(*chunk) + size);
-	if (!chunk)
+	if (!chunk) {
+		arena->no_memory = true;
 		return -1;
+	}
 	*chunk = (struct fg_arena_chunk){ .next = next, .size = size };
 	poison(chunk->data, size);
 	*(arena->last ? &arena->last->next : &arena->first) = chunk;
@@ -134,6 +136,7 @@ void fg_arena_reset(struct fg_arena *arena, size_t keep)
 	struct fg_arena_chunk **at = &arena->first;
 	size_t kept = 0;
 
+	arena->no_memory = false;
 	while (*at) {
 		struct fg_arena_chunk *chunk = *at;
 

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <fg/str.h>
@@ -15,6 +16,7 @@ struct fg_arena {
 	char *at, *end; /* the free part of the last chunk */
 	size_t size; /* bytes of all chunks together */
 	size_t limit; /* bound of size */
+	bool no_memory; /* an allocation failed for that, not at the limit; until the next reset */
 };
 
 /* Allocates nothing. */

@@ -105,12 +105,9 @@ static void try_one(struct job *job)
 	const char *why = "out of memory";
 	int r = fg_intake_way(job->commands->intake, job->path, &way);
 
-	if (r < 0) {
-		end(job, FG_OUTCOME_REFUSED, "the point is not writable any more");
-		return;
-	}
 	job->tried = true;
-	if (!way.up)
+	/* It was writable: its driver may be opening anew after a reload. */
+	if (r < 0 || !way.up)
 		return;
 	r = prepare(job, &way, &why);
 	if (r < 0)
@@ -280,21 +277,30 @@ static uint32_t waiting(const struct fg_commands *commands)
 	return n;
 }
 
+static const char *not_now(const struct fg_commands *commands, const struct fg_request *request)
+{
+	if (request->retained)
+		return "a retained command: it may be of any age";
+	if (commands->stopping)
+		return "the gateway stops";
+	return waiting(commands) >= FG_COMMANDS_MAX ? "too many commands are under way" : NULL;
+}
+
 /* What can be said at once; NULL: it may go. */
 static const char *admit(struct job *job, const struct fg_request *request)
 {
 	struct fg_commands *commands = job->commands;
 	uint64_t now = fg_loop_now(commands->conf.loop);
 	struct fg_intake_way way;
-	const char *why = "out of memory";
+	const char *why;
 	int r;
 
-	if (request->retained)
-		return "a retained command: it may be of any age";
-	if (commands->stopping)
-		return "the gateway stops";
-	if (waiting(commands) >= FG_COMMANDS_MAX)
-		return "too many commands are under way";
+	why = not_now(commands, request);
+	if (why) {
+		job->id_hash = 0; /* says nothing of the next time that it comes */
+		return why;
+	}
+	why = "out of memory";
 	r = fg_intake_way(commands->intake, job->path, &way);
 	if (r < 0)
 		return no_way(r);

@@ -80,6 +80,7 @@ void fg_doc_reset(struct fg_doc *doc, size_t keep)
 	doc->absurd_time = false;
 	doc->device = (struct fg_str){ 0 };
 	doc->duplicate_keys = 0;
+	doc->no_memory = false;
 	doc->reason = NULL;
 	doc->at = 0;
 }
@@ -102,6 +103,7 @@ bool fg_doc_grow(struct fg_doc *doc)
 	struct fg_node *nodes = realloc(doc->nodes, cap * sizeof(*nodes));
 
 	if (!nodes) {
+		doc->no_memory = true;
 		doc->reason = no_memory;
 		return false;
 	}
@@ -132,6 +134,7 @@ bool fg_doc_text_reserve(struct fg_doc *doc, size_t len)
 	struct text_block *block = malloc(sizeof(*block) + cap);
 
 	if (!block) {
+		doc->no_memory = true;
 		doc->reason = no_memory;
 		return false;
 	}

@@ -56,8 +56,10 @@ static uint32_t *scratch_zeroed(struct fg_doc *doc, size_t count)
 	if (doc->scratch_cap < count) {
 		uint32_t *scratch = realloc(doc->scratch, count * sizeof(*scratch));
 
-		if (!scratch)
+		if (!scratch) {
+			doc->no_memory = true;
 			return NULL;
+		}
 		doc->scratch = scratch;
 		doc->scratch_cap = count;
 	}

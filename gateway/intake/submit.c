@@ -136,6 +136,18 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 	return 0;
 }
 
+/* Nothing is wrong with the payload. Who can send it again is cut off, as by a disk that does not
+ * take it; what came over a line is lost, and counted. */
+static int out_of_memory(struct fg_inlet *inlet, const struct fg_input *input)
+{
+	if (inlet->source.driver->address == FG_ADDRESS_LINK) {
+		reject(inlet, FG_REJECT_NOT_KEPT, "out of memory", 0, input);
+		return -EBADMSG;
+	}
+	fg_source_fault(&inlet->source, -ENOMEM, "a payload cannot be taken");
+	return -EAGAIN;
+}
+
 /* What could not be appended: too large is the payload's own fault, the rest is the spool's. */
 static int append_failed(struct fg_inlet *inlet, int error, const struct fg_input *input)
 {
@@ -147,6 +159,8 @@ static int append_failed(struct fg_inlet *inlet, int error, const struct fg_inpu
 		reject(inlet, FG_REJECT_OTHER, "the spool has no form for it", 0, input);
 		return -EBADMSG;
 	}
+	if (error == -ENOMEM)
+		return out_of_memory(inlet, input);
 	/* A write failed under the append: what was submitted before in this turn is gone too. */
 	if (error != -EAGAIN)
 		intake_not_kept(inlet->intake, error);
@@ -160,7 +174,7 @@ static int append_failed(struct fg_inlet *inlet, int error, const struct fg_inpu
 static int no_device(struct fg_inlet *inlet, int error, const struct fg_input *input)
 {
 	if (error == -ENOMEM)
-		return -EAGAIN;
+		return out_of_memory(inlet, input);
 	if (error == -ENOSPC)
 		reject(inlet, FG_REJECT_DEVICE_LIMIT, "more devices than limits.devices", 0, input);
 	else if (error == -ENAMETOOLONG)
@@ -213,6 +227,8 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	if (r < 0)
 		return no_device(inlet, r, input);
 	r = read_payload(inlet, route, input, clock);
+	if (r == -ENOMEM)
+		return out_of_memory(inlet, input);
 	if (r < 0) {
 		reject(inlet, FG_REJECT_MALFORMED, intake->doc.reason ? intake->doc.reason : "?",
 		       intake->doc.at, input);

@@ -291,7 +291,9 @@ int fg_profiles_new(const struct fg_named_profile *confs, size_t count,
 	set->cbor = decoder_new(set, "cbor", find);
 	set->senml = decoder_new(set, "senml", find);
 	set->lwm2m = decoder_new(set, "lwm2m", find);
-	r = set->items && set->lwm2m ? compile_all(set, confs, count, find, faults) : -ENOMEM;
+	r = -ENOMEM;
+	if (set->items && set->json && set->cbor && set->senml && set->lwm2m)
+		r = compile_all(set, confs, count, find, faults);
 	if (r < 0) {
 		fg_profiles_free(set);
 		return r;

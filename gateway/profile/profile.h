@@ -65,6 +65,7 @@ struct fg_reading {
 	int64_t time_ns;		/* the device's own, or FG_TIME_NONE */
 	uint32_t nulls, nonfinite, unconverted, duplicate_keys;
 	bool absurd_time;		/* a device's time was not believed */
+	bool no_memory;			/* private */
 };
 
 void fg_reading_init(struct fg_reading *, uint32_t max_records, size_t max_payload);
@@ -74,7 +75,7 @@ void fg_reading_fini(struct fg_reading *);
  * Decodes the payload and picks its points. `profile` NULL: taken as it is (by content format,
  * else by its first byte). `prefix`: the point part of the address ("kitchen/lamp"), or empty;
  * points are named below it. `doc` must be reset, its now_ns set.
- *   0; -EBADMSG with doc->reason and doc->at; -ENOMEM
+ *   0; -EBADMSG with doc->reason and doc->at; -ENOMEM: nothing is wrong with the payload
  */
 int fg_profile_read(const struct fg_profiles *, const struct fg_profile *profile,
 		    const struct fg_decode_context *, struct fg_str payload, struct fg_str prefix,

@@ -56,8 +56,10 @@ static struct fg_record *add_record(struct fg_reading *reading)
 		if (reading->count >= reading->max)
 			return NULL;
 		records = realloc(reading->records, cap * sizeof(*records));
-		if (!records)
+		if (!records) {
+			reading->no_memory = true;
 			return NULL;
+		}
 		reading->records = records;
 		reading->cap = cap;
 	}
@@ -316,7 +318,7 @@ static int decode(const struct fg_profiles *set, const struct fg_profile *profil
 	return decoder->decode(&own, payload, doc);
 }
 
-int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *profile,
+static int read_all(const struct fg_profiles *set, const struct fg_profile *profile,
 		    const struct fg_decode_context *ctx, struct fg_str payload,
 		    struct fg_str prefix, struct fg_doc *doc, struct fg_reading *reading)
 {
@@ -350,4 +352,15 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 		reading->absurd_time = true;
 	}
 	return 0;
+}
+
+/* A payload that cannot be read now for lack of memory must not be taken for one that is wrong, nor
+ * one of which something is missing for one that is whole: it would be acknowledged. */
+int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *profile,
+		    const struct fg_decode_context *ctx, struct fg_str payload,
+		    struct fg_str prefix, struct fg_doc *doc, struct fg_reading *reading)
+{
+	int r = read_all(set, profile, ctx, payload, prefix, doc, reading);
+
+	return doc->no_memory || reading->no_memory || reading->names.no_memory ? -ENOMEM : r;
 }

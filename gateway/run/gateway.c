@@ -17,12 +17,18 @@
 
 static void on_committed(void *arg, uint64_t upto)
 {
-	fg_intake_committed(((struct fg_gateway *)arg)->intake, upto);
+	struct fg_gateway *gateway = arg;
+
+	if (gateway->intake) /* not yet, or no more */
+		fg_intake_committed(gateway->intake, upto);
 }
 
 static void on_room(void *arg)
 {
-	fg_intake_room(((struct fg_gateway *)arg)->intake);
+	struct fg_gateway *gateway = arg;
+
+	if (gateway->intake)
+		fg_intake_room(gateway->intake);
 }
 
 static int on_sync_cursors(void *arg)
@@ -328,8 +334,9 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 {
 	if (!gateway)
 		return NULL;
-	fg_intake_free(gateway->intake);
-	fg_forward_free(gateway->forward);
+	/* closing the spool tells of commits */
+	gateway->intake = fg_intake_free(gateway->intake);
+	gateway->forward = fg_forward_free(gateway->forward);
 	fg_liveness_free(gateway->liveness);
 	fg_commands_free(gateway->commands);
 	fg_devices_free(gateway->devices);

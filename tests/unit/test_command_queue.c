@@ -370,9 +370,12 @@ static void retained_is_refused(void **state)
 
 	up(w, LAMP);
 	hear(w, "lamps/hall");
-	ask_for(w, "hall/state", "1", true);
+	ask_for(w, "hall/state", "{\"id\":1,\"value\":1}", true);
 	outcome_is(w, 1, "refused");
 	assert_int_equal(w->count, 0);
+	/* whoever then asks for it now gets it */
+	ask(w, "hall/state", "{\"id\":1,\"value\":1}");
+	assert_int_equal(w->count, 1);
 }
 
 static void a_sleeper_gets_it_when_it_is_heard(void **state)

@@ -54,6 +54,7 @@ struct fg_doc {
 	bool absurd_time;	/* a time that the format states was not believed */
 	struct fg_str device;	/* stated by the format itself (a meter's number), else empty */
 	uint32_t duplicate_keys;
+	bool no_memory;			/* some of it is missing for lack of memory */
 	const char *reason;	/* after -EBADMSG: a short constant word-group, "trailing bytes" */
 	size_t at;		/* and the byte offset it was found at */
 };
