@@ -53,6 +53,11 @@ static void check(const void *conf, struct fg_faults *faults)
 				 "not every broker shares topics that begin with $");
 }
 
+static const struct fg_list *listens(const void *conf)
+{
+	return &((const struct mqtt_source_conf *)conf)->subscribe;
+}
+
 const struct fg_driver fg_driver_mqtt = {
 	.name = "mqtt",
 	.summary = "Takes what devices publish to a field broker.",
@@ -62,6 +67,7 @@ const struct fg_driver fg_driver_mqtt = {
 	.options = options,
 	.check = check,
 	.address_check = fg_mqtt_check_name,
+	.listens = listens,
 	.ops = {
 		.open = mqtt_source_open,
 		.close = mqtt_source_close,

@@ -189,9 +189,12 @@ static bool pack_seen(struct seen *s, const char *text, size_t len, uint32_t at)
 /* The values are integers, or texts that begin with the serial. */
 bool seen_pack(struct seen *s, const char *text, size_t len, uint32_t at)
 {
-	char *copy = strndup(text, len);	/* a pack ends where its length says, in no NUL */
-	bool good = copy && !memchr(text, 0, len) && pack_seen(s, copy, len, at);
+	char *copy = calloc(1, len + 1);	/* a pack ends where its length says, in no NUL */
+	bool good;
 
+	if (copy)
+		memcpy(copy, text, len);
+	good = copy && !memchr(text, 0, len) && pack_seen(s, copy, len, at);
 	free(copy);
 	return good;
 }
