@@ -104,6 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2 || !(end = memchr(data + 1, '\n', len - 1)))
 		return 0;
 	ctx.address = fg_str((const char *)data + 1, (size_t)(end - (const char *)data - 1));
+	if (!fg_utf8_valid(ctx.address)) /* no driver hands one in */
+		return 0;
 	profile = fg_profiles_match(profiles, ctx.address, &taken);
 	if (data[0] & 8)
 		profile = fg_profiles_find(profiles, outright[data[0] & 7]);
