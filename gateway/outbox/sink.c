@@ -222,18 +222,20 @@ static int open_cursor(struct fg_outbox *box)
 	if (r < 0)
 		return r;
 	state = fg_cursor_state(box->cursor);
-	if (!found) {
-		/* one that is spoilt: rather all once more than something never */
-		bool all = box->conf->start == FG_START_OLDEST || fg_cursor_damaged(box->cursor);
-		uint64_t begin = all && oldest ? oldest - 1 : accepted;
+	if (!found || state->given_up) {
+		uint64_t begin = box->conf->start == FG_START_OLDEST ? oldest - 1 : accepted;
 
-		*state = (struct fg_cursor_state){ .begin = begin,
-						   .position = begin,
-						   .tiled = begin };
-		if (begin >= fg_spool_epoch(spool)->base)
+		/* one that is spoilt: rather all once more than something never; and what is
+		 * missing in front of it, too, is said to be lost */
+		if (fg_cursor_damaged(box->cursor))
+			begin = fg_spool_floor(spool);
+		fg_cursor_begin(box->cursor, fg_spool_identity(spool), begin);
+		if (begin >= fg_spool_epoch(spool)->base && !fg_cursor_damaged(box->cursor))
 			state->announced_epoch = fg_spool_epoch(spool)->id;
 	}
-	state->removed_at_s = 0;
+	state->removed_at_s = state->absent_s = 0;
+	if (!state->spool)
+		state->spool = fg_spool_identity(spool);
 	state->optional = !box->conf->required;
 	box->lane.range_from = state->tiled + 1;
 	box->lane.unread = state->position + 1;

@@ -231,11 +231,12 @@ static void rate_count(struct fg_outbox *box, uint32_t records)
 	box->allowed_ns += (uint64_t)(records / box->conf->rate * 1e9);
 }
 
-/* Waiting for more: not longer than linger from the first record that waits. */
+/* Waiting for more: not longer than linger from the first record that waits. What waits for an
+ * island to be absorbed waits for an acknowledgement, and no time helps. */
 static void arm_linger(struct fg_outbox *box, const struct lane *lane)
 {
 	if (lane->unread <= fg_spool_accepted(box->forward->conf.spool) &&
-	    !fg_timer_active(&box->linger))
+	    lane->unread <= lane_limit(box, lane) && !fg_timer_active(&box->linger))
 		(void)fg_timer_start(&box->linger, (uint64_t)box->conf->batch.linger_ns);
 }
 

@@ -165,8 +165,11 @@ static int open_spool(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.room = on_room,
 		.sync_cursors = on_sync_cursors,
 	};
-	int r = fg_spool_open(gateway->loop, &logger, &gateway->now->config->spool, &events,
-			      &gateway->spool);
+	struct fg_spool_conf conf = gateway->now->config->spool;
+	int r;
+
+	conf.gateway = gateway->now->config->gateway.id;
+	r = fg_spool_open(gateway->loop, &logger, &conf, &events, &gateway->spool);
 
 	if (r == -EBUSY)
 		snprintf(failure->text, sizeof(failure->text),

@@ -11,12 +11,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define BEGIN_ANNOUNCED 1
 #define OPTIONAL 2
+#define GIVEN_UP 4
 #define ISLANDS_AT (8 + 8 * 16)	/* in the slot, behind the words */
+#define MORE_AT (ISLANDS_AT + 8 + 16 * FG_CURSOR_ISLANDS)
 
 struct fg_cursor {
 	int fd, folder_fd, dir_fd;
@@ -46,7 +49,9 @@ const char *fg_why_name(enum fg_why why)
 static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 			char slot[FG_CURSOR_SLOT])
 {
-	uint64_t flags = (s->begin_announced ? BEGIN_ANNOUNCED : 0) | (s->optional ? OPTIONAL : 0);
+	uint64_t flags = (s->begin_announced ? BEGIN_ANNOUNCED : 0) | (s->optional ? OPTIONAL : 0) |
+			 (s->given_up ? GIVEN_UP : 0);
+	const uint64_t more[] = { s->spool, s->id, s->absent_s, s->again };
 	const uint64_t words[] = {
 		sequence,	 s->begin,	 s->position,
 		s->acknowledged, s->sent,	 s->dead,
@@ -66,6 +71,8 @@ static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 		fg_put64(slot + ISLANDS_AT + 8 + 16 * i, s->islands[i].from);
 		fg_put64(slot + ISLANDS_AT + 16 + 16 * i, s->islands[i].to);
 	}
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		fg_put64(slot + MORE_AT + 8 * i, more[i]);
 	fg_put32(slot + FG_CURSOR_SLOT - 4, fg_crc32c(0, slot, FG_CURSOR_SLOT - 4));
 }
 
@@ -85,7 +92,12 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->target_hash = fg_get64(p + 96);
 	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
 	s->optional = fg_get64(p + 104) & OPTIONAL;
+	s->given_up = fg_get64(p + 104) & GIVEN_UP;
 	s->tiled = fg_get64(p + 112);
+	s->spool = fg_get64(slot + MORE_AT);
+	s->id = fg_get64(slot + MORE_AT + 8);
+	s->absent_s = fg_get64(slot + MORE_AT + 16);
+	s->again = fg_get64(slot + MORE_AT + 24);
 	s->nislands = 0;
 	if (fg_get64(slot + ISLANDS_AT) > FG_CURSOR_ISLANDS)
 		return;
@@ -278,6 +290,20 @@ struct fg_cursor_state *fg_cursor_state(struct fg_cursor *cursor)
 	return &cursor->state;
 }
 
+void fg_cursor_begin(struct fg_cursor *cursor, uint64_t spool, uint64_t begin)
+{
+	cursor->state = (struct fg_cursor_state){
+		.spool = spool,
+		.begin = begin,
+		.position = begin,
+		.tiled = begin,
+	};
+	/* one without an id of its own only goes without what the id is good for */
+	if (getrandom(&cursor->state.id, sizeof(cursor->state.id), GRND_NONBLOCK) !=
+	    sizeof(cursor->state.id))
+		cursor->state.id = 0;
+}
+
 bool fg_cursor_damaged(const struct fg_cursor *cursor)
 {
 	return cursor->damaged;
@@ -297,7 +323,8 @@ static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_s
 	       a->begin == b->begin && a->tiled == b->tiled &&
 	       a->announced_epoch == b->announced_epoch && a->removed_at_s == b->removed_at_s &&
 	       a->target_hash == b->target_hash && a->begin_announced == b->begin_announced &&
-	       a->optional == b->optional;
+	       a->optional == b->optional && a->given_up == b->given_up && a->spool == b->spool &&
+	       a->id == b->id && a->absent_s == b->absent_s && a->again == b->again;
 }
 
 int fg_cursor_write(struct fg_cursor *cursor)

@@ -26,7 +26,8 @@ struct fg_cursor_state {
 	uint64_t acknowledged, sent, dead;
 	uint64_t dropped[FG_WHY__MAX];
 	uint64_t announced_epoch;	/* the last epoch whose "prev" has been acknowledged */
-	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, or 0 */
+	uint64_t removed_at_s;		/* Unix time since when the configuration lacks it, or 0;
+					   for people, the clock may have been wrong */
 	uint64_t target_hash;
 	/* What was acknowledged beyond `position` by a bridge that sends live records first: in
 	 * order, apart from each other; from == to + 1: empty, it has only begun. */
@@ -34,8 +35,14 @@ struct fg_cursor_state {
 		uint64_t from, to;
 	} islands[FG_CURSOR_ISLANDS];
 	uint32_t nislands;
+	uint64_t spool;			/* whose it is: fg_spool_identity(); 0: not known */
+	uint64_t id;			/* its own, since it began; 0: made by an earlier format */
+	uint64_t absent_s;		/* how long gateways ran without it, by the boot clock */
+	uint64_t again;			/* dead letters that were sent once more, of those that are
+					   on their way */
 	bool begin_announced;		/* its "begin" pack has been acknowledged */
 	bool optional;			/* it never holds the spool, not even removed */
+	bool given_up;			/* after a day of that: it ends at its position */
 };
 
 struct fg_cursor;
@@ -47,6 +54,8 @@ int fg_cursor_open(const char *spool_dir, const char *bridge, uint64_t accepted,
 struct fg_cursor_state *fg_cursor_state(struct fg_cursor *);
 /* It was there and not sound: nobody knows how far it was. */
 bool fg_cursor_damaged(const struct fg_cursor *);
+/* It begins anew behind the position, whatever it was. */
+void fg_cursor_begin(struct fg_cursor *, uint64_t spool, uint64_t begin);
 int fg_cursor_write(struct fg_cursor *);	/* one pwrite, no sync; nothing if unchanged */
 int fg_cursor_sync(struct fg_cursor *);		/* if written since the last; any thread */
 struct fg_cursor *fg_cursor_free(struct fg_cursor *);

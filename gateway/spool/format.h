@@ -7,7 +7,7 @@
  *
  *   segment header, 128 bytes
  *     0   8  magic "FGSPOOL\n"
- *     8   2  format version: 1
+ *     8   2  format version: 2; 1 had no identity
  *    10   2  length of this header: 128
  *    12   4  flags: 1 the epoch follows a power cut, 2 written under commit "each"
  *    16   8  segment number, as in the file's name
@@ -19,7 +19,8 @@
  *    64   8  epoch: last number kept of the one before
  *    72  16  boot id (/proc/sys/kernel/random/boot_id)
  *    88   8  Unix time of birth in ns, for people
- *    96  28  zero
+ *    96   8  the spool's identity: random, made with the spool; another one's is none of ours
+ *   104  20  zero
  *   124   4  CRC-32C of bytes 0 .. 123
  *
  *   entries follow each other without a gap, then zeros up to the end of the file
@@ -55,6 +56,12 @@
  *
  * SPOOLDIR/lock is locked with flock(2) while a process has the spool. In place, no renames:
  *        0   64  the pid in decimal, blanks, a newline
+ *      512  whose it is, 128 bytes, in one sector; written with the spool
+ *     0   8  magic "FGNAMED\n"
+ *     8   8  the spool's identity
+ *    16   4  length of the gateway's id, at most 64
+ *    20      the gateway's id, zeros
+ *   124   4  CRC-32C of bytes 0 .. 123
  *     4096, 8192 run slots of 2048 bytes, the valid one with the greater sequence counts
  *     0   8  magic "FGSTATE\n"
  *     8   8  sequence
@@ -66,6 +73,7 @@
  *    48   4  count of epochs, the oldest first, at most 48
  *    52      epochs, 8 bytes each: id, base, id of the one before, last number kept of that (bit
  *            63: the epoch follows a power cut)
+ *  1588   8  the spool's identity
  *  2044   4  CRC-32C of bytes 0 .. 2043
  *     6144  16 boot slots of 40 bytes: what is known of the clock of the last boots
  *     0  16  boot id
@@ -85,9 +93,11 @@
  *     0   8  magic "FGCURSR\n"
  *     8   8  sequence
  *    16   8  begin, position, acknowledged, sent, dead, dropped (5, in the order of enum fg_why),
- *            announced epoch, removed at, target hash, flags (1 begin announced, 2 optional),
- *            tiled, 8 bytes each
+ *            announced epoch, removed at, target hash, flags (1 begin announced, 2 optional,
+ *            4 given up), tiled, 8 bytes each
  *   136   8  islands: how many (8 at most), then from and to of each, 8 bytes each
+ *   272   8  the spool's identity, this cursor's own (random, made when it began), seconds that the
+ *            configuration has lacked it, letters of dead/BRIDGE.again that are done, 8 bytes each
  *   508   4  CRC-32C of bytes 0 .. 507
  */
 #pragma once
@@ -97,8 +107,10 @@
 #include <string.h>
 
 enum {
-	FG_SEGMENT_VERSION = 1,
+	FG_SEGMENT_VERSION = 2,
+	FG_SEGMENT_OLDEST = 1,	/* that is still read */
 	FG_SEGMENT_HEAD = 128,
+	FG_SEGMENT_IDENTITY = 96,
 	FG_SEGMENT_CRC = 124,
 	FG_SEGMENT_POWER_CUT = 1,
 	FG_SEGMENT_EACH = 2,
@@ -120,10 +132,16 @@ enum {
 	FG_RECORD_SUM = 128,
 	FG_RECORD_MIN = 2,	/* bytes: no record takes less */
 
+	FG_NAME_AT = 512,
+	FG_NAME_SIZE = 128,
+	FG_NAME_GATEWAY = 20,
+	FG_GATEWAY_MAX = 64,
+
 	FG_RUN_AT = 4096,
 	FG_RUN_STEP = 4096,
 	FG_RUN_SIZE = 2048,
 	FG_RUN_EPOCHS = 48,
+	FG_RUN_IDENTITY = 52 + 32 * FG_RUN_EPOCHS,
 	FG_RUN_OPEN = 1,
 	FG_RUN_CLEAN = 2,
 	FG_RUN_FAILING = 4,
@@ -140,6 +158,7 @@ enum {
 };
 
 #define FG_SEGMENT_MAGIC "FGSPOOL\n"
+#define FG_NAME_MAGIC "FGNAMED\n"
 #define FG_RUN_MAGIC "FGSTATE\n"
 #define FG_TALLY_MAGIC "FGTALLY\n"
 #define FG_CURSOR_MAGIC "FGCURSR\n"

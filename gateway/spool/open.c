@@ -156,6 +156,7 @@ static int spool_start(struct fg_spool *spool)
 		spool->lock_fd = openat(spool->dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (r == 0)
 		r = fg_spool_recover(spool);
+	spool->conf.gateway = NULL; /* it is the caller's; what was said is in `gateway` */
 	return r;
 }
 

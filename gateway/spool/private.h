@@ -41,6 +41,9 @@ struct fg_run_state {
 	uint64_t sequence, last;
 	uint8_t boot[16];
 	bool found, clean, each, failing;
+	uint64_t identity; /* 0: an earlier format's, or nothing tells of it */
+	char gateway[FG_GATEWAY_MAX + 1]; /* empty: nothing tells of it */
+	bool named; /* by the name's own slot */
 	uint32_t epochs;
 	struct fg_spool_epoch epoch[FG_RUN_EPOCHS];
 };
@@ -73,6 +76,8 @@ struct fg_spool {
 	const struct fg_spool_io *io;
 	int dir_fd, lock_fd;
 	bool readonly;
+	uint64_t identity; /* its own, in every file of it */
+	char gateway[FG_GATEWAY_MAX + 1];
 	uint8_t boot[16];
 	struct fg_boot boots[FG_BOOTS], *this_boot; /* pointers into it stay good */
 
@@ -116,10 +121,18 @@ struct fg_spool {
 
 /* -- segment.c -- */
 void fg_segment_name(uint64_t number, char out[FG_SEGMENT_NAME]);
+/* What a header tells besides the segment's own. */
+struct fg_segment_head {
+	struct fg_spool_epoch epoch;
+	uint64_t identity; /* of the spool; 0: it is of version 1 */
+	uint8_t boot[16];
+	bool each;
+};
+
 /* Reads and checks the header of an open file. -EBADMSG: not one, or not of this number;
- * -ENOTSUP: a format of the future. *ret_epoch is the epoch it tells of, *ret_boot has 16 bytes. */
+ * -ENOTSUP: a format of the future. */
 int fg_segment_read_head(int fd, uint64_t number, struct fg_segment *ret_segment,
-			 struct fg_spool_epoch *ret_epoch, uint8_t *ret_boot, bool *ret_each);
+			 struct fg_segment_head *ret_head);
 /* A new segment of `size` bytes at the end of the list, which then takes the records. */
 int fg_segment_birth(struct fg_spool *, uint64_t size);
 /* No record follows; the file is cut to its size. */
@@ -142,6 +155,7 @@ static inline uint64_t fg_segment_allocated(uint64_t size)
 /* Reads both kinds of slots; what is not there or not sound is left zero. */
 void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *ret_tally);
 int fg_state_write_run(struct fg_spool *, bool clean); /* pwrite only */
+int fg_state_write_name(struct fg_spool *); /* likewise */
 int fg_state_write_tally(struct fg_spool *); /* nothing if unchanged */
 int fg_state_lock(struct fg_spool *); /* opens, locks, writes the pid */
 int fg_state_read_pid(int lock_fd, pid_t *ret_pid);
@@ -155,6 +169,30 @@ void fg_epochs_fini(struct fg_epochs *);
 /* -- boots.c -- */
 void fg_boots_read(struct fg_spool *);
 const struct fg_spool_boot *fg_boots_find(struct fg_spool *, const uint8_t *id); /* or NULL */
+
+/* -- gather.c -- */
+struct fg_numbers {
+	uint64_t *number;
+	size_t count, cap;
+};
+
+struct fg_found { /* what the directory told */
+	const struct fg_run_state *run;
+	struct fg_numbers segments, bad; /* in order */
+	uint64_t aside; /* greatest number of those set aside */
+	bool each; /* the last segment was written under commit "each" */
+	uint8_t boot[16]; /* and under this boot */
+	bool damaged; /* its end is not as it was written */
+};
+
+int fg_gather_names(struct fg_spool *, struct fg_found *);
+/* Nothing of the state tells whose the spool is: what most segments and cursors say. 0: none. */
+uint64_t fg_gather_identity(const struct fg_spool *, const struct fg_found *);
+/* The segments of ours, in order; the rest is set aside. */
+int fg_gather_segments(struct fg_spool *, struct fg_found *);
+/* Of what was set aside the newest few are kept for whoever wants to look into them, within an
+ * eighth of the limit. */
+void fg_gather_prune(struct fg_spool *, struct fg_found *);
 
 /* -- recover.c -- */
 int fg_spool_recover(struct fg_spool *);

@@ -1,10 +1,9 @@
 /*
- * Opening what an earlier run left: the headers of all segments, the entries of the last. What is
- * not a segment of ours is set aside as *.bad and becomes a gap; a torn tail is cut.
+ * Opening what an earlier run left: the segments that gather.c found, the entries of the last. A
+ * torn tail is cut; then it is settled how far the records reach and whose epoch it is.
  */
 #include "spool/private.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,262 +12,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BAD_KEPT 4
-
-struct names {
-	uint64_t *number;
-	size_t count, cap;
-};
-
-struct found { /* what the directory told */
-	const struct fg_run_state *run;
-	struct names segments, bad;
-	bool each; /* the last segment was written under commit "each" */
-	uint8_t boot[16]; /* and under this boot */
-	bool damaged; /* its end is not as it was written */
-};
-
-static int names_add(struct names *names, uint64_t number)
-{
-	if (names->count == names->cap) {
-		size_t cap = names->cap ? 2 * names->cap : 64;
-		uint64_t *grown = realloc(names->number, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		names->number = grown;
-		names->cap = cap;
-	}
-	names->number[names->count++] = number;
-	return 0;
-}
-
-static int number_compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static bool name_parse(const char *name, uint64_t *ret_number, const char **ret_rest)
-{
-	if (strspn(name, "0123456789abcdef") != 16 || sscanf(name, "%16" SCNx64, ret_number) != 1)
-		return false;
-	*ret_rest = name + 16;
-	return *ret_number > 0 && *ret_number < FG_POSITION_MAX;
-}
-
-static int name_take(struct fg_spool *spool, struct found *found, const char *name)
-{
-	const char *rest;
-	uint64_t number;
-
-	if (!name_parse(name, &number, &rest))
-		return 0;
-	if (strcmp(rest, ".new") == 0 && !spool->readonly)
-		(void)unlinkat(spool->dir_fd, name, 0);
-	if (strcmp(rest, ".seg") != 0 && strcmp(rest, ".seg.bad") != 0)
-		return 0;
-	if (spool->next_number <= number)
-		spool->next_number = number + 1;
-	return names_add(rest[4] ? &found->bad : &found->segments, number);
-}
-
-static int names_read(struct fg_spool *spool, struct found *found)
-{
-	int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	while (r == 0 && (entry = readdir(dir)))
-		r = name_take(spool, found, entry->d_name);
-	closedir(dir);
-	if (found->segments.count)
-		qsort(found->segments.number, found->segments.count, sizeof(uint64_t),
-		      number_compare);
-	return r;
-}
-
-/* -- setting aside -- */
-
-static void bad_name(uint64_t number, char out[FG_SEGMENT_NAME + 4])
-{
-	fg_segment_name(number, out);
-	memcpy(out + strlen(out), ".bad", 5);
-}
-
-static void set_aside(struct fg_spool *spool, struct found *found, uint64_t number, int error)
-{
-	char name[FG_SEGMENT_NAME], bad[FG_SEGMENT_NAME + 4];
-
-	found->damaged = true;
-	fg_segment_name(number, name);
-	fg_log(&spool->logger, FG_WARN, "segment set aside", "file=%s error=\"%s\"", name,
-	       strerror(-error));
-	if (spool->readonly)
-		return;
-	bad_name(number, bad);
-	if (renameat(spool->dir_fd, name, spool->dir_fd, bad) == 0)
-		(void)names_add(&found->bad, number);
-}
-
-/* The newest few are kept for whoever wants to look into them, within an eighth of the limit. */
-static void bad_prune(struct fg_spool *spool, struct found *found)
-{
-	size_t kept = 0;
-
-	if (!found->bad.count || spool->readonly)
-		return;
-	qsort(found->bad.number, found->bad.count, sizeof(uint64_t), number_compare);
-	for (size_t i = found->bad.count; i-- > 0;) {
-		char name[FG_SEGMENT_NAME + 4];
-		uint64_t bytes;
-		struct stat st;
-
-		bad_name(found->bad.number[i], name);
-		if (fstatat(spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		bytes = fg_segment_allocated((uint64_t)st.st_size);
-		if (S_ISREG(st.st_mode) &&
-		    (kept >= BAD_KEPT || spool->bad_bytes + bytes > spool->conf.limit / 8)) {
-			(void)unlinkat(spool->dir_fd, name, 0);
-			continue;
-		}
-		spool->bad_bytes += bytes;
-		kept++;
-	}
-	spool->bytes += spool->bad_bytes;
-}
-
-/* -- headers -- */
-
-/* Is it an epoch of this spool? The latest ones are all known, but for the last if its slot is
- * damaged; that one names the one before. A sound segment of another spool is none of ours. */
-static bool epoch_ours(const struct fg_spool *spool, const struct fg_run_state *run,
-		       const struct fg_spool_epoch *epoch)
-{
-	return !run->found || fg_epochs_find(&spool->epochs, epoch->id) ||
-	       (epoch->prev_id && fg_epochs_find(&spool->epochs, epoch->prev_id)) ||
-	       (run->epochs == FG_RUN_EPOCHS && epoch->base < run->epoch[0].base);
-}
-
-static int segment_load(struct fg_spool *spool, struct found *found, uint64_t number,
-			struct fg_segment **ret_segment)
-{
-	struct fg_segment head = { .number = number }, *segment;
-	struct fg_spool_epoch epoch;
-	int fd = fg_segment_open(spool, &head, O_RDONLY | O_NONBLOCK), r;
-	uint8_t boot[16];
-	bool each;
-
-	if (fd < 0)
-		return fd;
-	r = fg_segment_read_head(fd, number, &head, &epoch, boot, &each);
-	close(fd);
-	if (r < 0)
-		return r;
-	if (!epoch_ours(spool, found->run, &epoch))
-		return -EBADMSG;
-	head.epoch = fg_epochs_add(&spool->epochs, &epoch);
-	segment = head.epoch ? malloc(sizeof(*segment)) : NULL;
-	if (!segment)
-		return -ENOMEM;
-	head.this_boot = memcmp(boot, spool->boot, 16) == 0;
-	head.boot = fg_boots_find(spool, boot);
-	memcpy(found->boot, boot, 16);
-	found->each = each;
-	*segment = head;
-	*ret_segment = segment;
-	return 0;
-}
-
-/* Marks in `keep` a longest chain of segments whose bases do not fall: one file from elsewhere must
- * not cost those behind it. */
-static int chain_find(struct fg_segment *const *all, size_t count, bool *keep)
-{
-	size_t *tail = calloc(count, 2 * sizeof(size_t)), *prev = tail + count, len = 0;
-
-	if (!tail)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		size_t lo = 0, hi = len;
-
-		while (lo < hi) {
-			size_t mid = (lo + hi) / 2;
-
-			if (all[tail[mid]]->base <= all[i]->base)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		prev[i] = lo ? tail[lo - 1] : SIZE_MAX;
-		tail[lo] = i;
-		if (lo == len)
-			len++;
-	}
-	for (size_t i = len ? tail[len - 1] : SIZE_MAX; i != SIZE_MAX; i = prev[i])
-		keep[i] = true;
-	free(tail);
-	return 0;
-}
-
-static int chain_link(struct fg_spool *spool, struct found *found, struct fg_segment **all,
-		      size_t count)
-{
-	bool *keep = calloc(count, sizeof(bool));
-	int r = keep ? chain_find(all, count, keep) : -ENOMEM;
-
-	for (size_t i = 0; i < count; i++) {
-		if (r == 0 && keep[i]) {
-			if (spool->last)
-				spool->last->last = all[i]->base;
-			fg_segment_append(spool, all[i]);
-			continue;
-		}
-		if (r == 0)
-			set_aside(spool, found, all[i]->number, -EBADMSG);
-		free(all[i]);
-	}
-	free(keep);
-	return r;
-}
-
-static int segments_load(struct fg_spool *spool, struct found *found)
-{
-	size_t total = found->segments.count, count = 0;
-	struct fg_segment **all;
-	int r = 0;
-
-	if (!total)
-		return 0;
-	all = calloc(total, sizeof(struct fg_segment *));
-	if (!all)
-		return -ENOMEM;
-	for (size_t i = 0; i < total; i++) {
-		r = segment_load(spool, found, found->segments.number[i], &all[count]);
-		if (r == 0)
-			count++;
-		else if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-			break;
-		else if (r != -ENOENT) /* a live spool may have given it back just now */
-			set_aside(spool, found, found->segments.number[i], r);
-		r = 0;
-	}
-	if (r == 0 && count)
-		r = chain_link(spool, found, all, count);
-	else
-		for (size_t i = 0; i < count; i++)
-			free(all[i]);
-	free(all);
-	return r;
-}
 
 /* -- the last segment -- */
 
@@ -296,7 +39,7 @@ static uint64_t torn_bytes(int fd, uint64_t at, uint64_t end)
 	return last - begin;
 }
 
-static void tail_cut(struct fg_spool *spool, struct found *found, struct fg_segment *segment,
+static void tail_cut(struct fg_spool *spool, struct fg_found *found, struct fg_segment *segment,
 		     struct fg_walk *walk)
 {
 	uint64_t torn = torn_bytes(walk->fd, walk->at, segment->size);
@@ -324,7 +67,7 @@ static int last_open(const struct fg_spool *spool)
 }
 
 /* -ENOMEM: it is not known how far the entries reach. */
-static int last_scan(struct fg_spool *spool, struct found *found)
+static int last_scan(struct fg_spool *spool, struct fg_found *found)
 {
 	struct fg_segment *segment = spool->last;
 	int fd = last_open(spool);
@@ -332,6 +75,8 @@ static int last_scan(struct fg_spool *spool, struct found *found)
 	struct fg_walk walk;
 	int r;
 
+	/* numbers only grow: what was set aside before this one cannot be what followed an end */
+	found->damaged = found->aside > segment->number;
 	if (fd < 0) {
 		found->damaged = true;
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : 0;
@@ -358,6 +103,30 @@ static void last_drop_empty(struct fg_spool *spool)
 {
 	if (!spool->readonly && spool->last->end == FG_SEGMENT_HEAD)
 		fg_segment_remove(spool, spool->last, true);
+}
+
+/* -- whose it is -- */
+
+static int random_id(uint64_t *ret_id)
+{
+	uint64_t id = 0;
+
+	while (id == 0)
+		if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+			return errno ? -errno : -EIO;
+	*ret_id = id;
+	return 0;
+}
+
+static int identity_settle(struct fg_spool *spool, const struct fg_found *found)
+{
+	const struct fg_run_state *run = found->run;
+
+	spool->identity = run->identity ? run->identity : fg_gather_identity(spool, found);
+	memcpy(spool->gateway, run->gateway, sizeof(spool->gateway));
+	if (spool->conf.gateway)
+		snprintf(spool->gateway, sizeof(spool->gateway), "%s", spool->conf.gateway);
+	return spool->identity || spool->readonly ? 0 : random_id(&spool->identity);
 }
 
 /* -- positions and the epoch -- */
@@ -402,11 +171,12 @@ static void positions_settle(struct fg_spool *spool, const struct fg_run_state *
 
 static int epoch_random(struct fg_spool_epoch *epoch, const struct fg_epochs *known)
 {
-	do {
-		if (getrandom(&epoch->id, sizeof(epoch->id), 0) != sizeof(epoch->id))
-			return errno ? -errno : -EIO;
-	} while (epoch->id == 0 || fg_epochs_find(known, epoch->id));
-	return 0;
+	int r;
+
+	do
+		r = random_id(&epoch->id);
+	while (r == 0 && fg_epochs_find(known, epoch->id));
+	return r;
 }
 
 static bool epoch_used(const struct fg_spool *spool, const struct fg_spool_epoch *epoch)
@@ -442,7 +212,7 @@ static int epoch_begin(struct fg_spool *spool, bool power_cut)
 }
 
 static int epoch_settle(struct fg_spool *spool, const struct fg_run_state *run,
-			const struct found *found, uint64_t seen)
+			const struct fg_found *found, uint64_t seen)
 {
 	struct fg_epochs *epochs = &spool->epochs;
 	bool each = run->found ? run->each : found->each, boot_differs, power_cut;
@@ -507,12 +277,15 @@ static int run_begin(struct fg_spool *spool, const struct fg_run_state *run)
 	 * true any more would let numbers be used twice */
 	spool->sync_failing = run->failing && same_boot(spool, run);
 	r = fg_state_write_run(spool, false);
+	if (r == 0 && (!run->named || run->identity != spool->identity ||
+		       strcmp(run->gateway, spool->gateway) != 0))
+		r = fg_state_write_name(spool);
 	if (r == 0 && spool->io->fdatasync(spool->lock_fd) < 0)
 		r = -errno;
 	return r;
 }
 
-static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct found *found)
+static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct fg_found *found)
 {
 	uint64_t seen;
 	int r;
@@ -522,13 +295,16 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 	memcpy(spool->counters, spool->tally.counters, sizeof(spool->counters));
 	r = epochs_load(spool, run);
 	if (r == 0)
-		r = names_read(spool, found);
+		r = fg_gather_names(spool, found);
 	if (r == 0)
-		r = segments_load(spool, found);
+		r = identity_settle(spool, found);
+	if (r == 0)
+		r = fg_gather_segments(spool, found);
 	if (r < 0)
 		return r;
-	bad_prune(spool, found);
+	fg_gather_prune(spool, found);
 	seen = spool->tally.floor;
+	found->damaged = found->aside > 0;
 	if (spool->last) {
 		r = last_scan(spool, found);
 		if (r < 0)
@@ -546,7 +322,7 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 int fg_spool_recover(struct fg_spool *spool)
 {
 	struct fg_run_state *run = calloc(1, sizeof(*run));
-	struct found found = { .run = run };
+	struct fg_found found = { .run = run };
 	int r;
 
 	spool->next_number = 1;

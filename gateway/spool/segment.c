@@ -91,6 +91,7 @@ static void head_write(const struct fg_spool *spool, const struct fg_segment *se
 	fg_put64(head + 56, epoch->prev_id);
 	fg_put64(head + 64, epoch->prev_last);
 	memcpy(head + 72, spool->boot, 16);
+	fg_put64(head + FG_SEGMENT_IDENTITY, spool->identity);
 	fg_put64(head + 88, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 	fg_put32(head + FG_SEGMENT_CRC, fg_crc32c(0, head, FG_SEGMENT_CRC));
 }
@@ -99,7 +100,7 @@ static int head_check(const char *head, uint64_t number)
 {
 	if (memcmp(head, FG_SEGMENT_MAGIC, 8) != 0)
 		return -EBADMSG;
-	if (fg_get16(head + 8) != FG_SEGMENT_VERSION)
+	if (fg_get16(head + 8) < FG_SEGMENT_OLDEST || fg_get16(head + 8) > FG_SEGMENT_VERSION)
 		return -ENOTSUP;
 	if (fg_get16(head + 10) != FG_SEGMENT_HEAD ||
 	    fg_get32(head + FG_SEGMENT_CRC) != fg_crc32c(0, head, FG_SEGMENT_CRC) ||
@@ -113,7 +114,7 @@ static int head_check(const char *head, uint64_t number)
 }
 
 int fg_segment_read_head(int fd, uint64_t number, struct fg_segment *ret_segment,
-			 struct fg_spool_epoch *ret_epoch, uint8_t *ret_boot, bool *ret_each)
+			 struct fg_segment_head *ret_head)
 {
 	char head[FG_SEGMENT_HEAD];
 	struct stat st;
@@ -138,15 +139,19 @@ int fg_segment_read_head(int fd, uint64_t number, struct fg_segment *ret_segment
 		.fd = -1,
 		.sealed = true,
 	};
-	*ret_epoch = (struct fg_spool_epoch){
-		.id = fg_get64(head + 40),
-		.base = fg_get64(head + 48),
-		.prev_id = fg_get64(head + 56),
-		.prev_last = fg_get64(head + 64),
-		.power_cut = fg_get32(head + 12) & FG_SEGMENT_POWER_CUT,
+	*ret_head = (struct fg_segment_head){
+		.epoch = {
+			.id = fg_get64(head + 40),
+			.base = fg_get64(head + 48),
+			.prev_id = fg_get64(head + 56),
+			.prev_last = fg_get64(head + 64),
+			.power_cut = fg_get32(head + 12) & FG_SEGMENT_POWER_CUT,
+		},
+		.each = fg_get32(head + 12) & FG_SEGMENT_EACH,
 	};
-	memcpy(ret_boot, head + 72, 16);
-	*ret_each = fg_get32(head + 12) & FG_SEGMENT_EACH;
+	if (fg_get16(head + 8) > 1)
+		ret_head->identity = fg_get64(head + FG_SEGMENT_IDENTITY);
+	memcpy(ret_head->boot, head + 72, 16);
 	return 0;
 }
 

@@ -48,6 +48,24 @@ uint32_t fg_spool_segments(const struct fg_spool *spool)
 	return spool->segments;
 }
 
+uint64_t fg_spool_identity(const struct fg_spool *spool)
+{
+	return spool->identity;
+}
+
+const char *fg_spool_gateway(const struct fg_spool *spool)
+{
+	return spool->gateway;
+}
+
+uint64_t fg_spool_floor(const struct fg_spool *spool)
+{
+	uint64_t below = fg_spool_oldest(spool) - 1;
+
+	/* without a sound tally nobody knows whether anything is missing in front */
+	return spool->tally.sequence && spool->floor < below ? spool->floor : below;
+}
+
 const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *spool)
 {
 	return spool->epoch;

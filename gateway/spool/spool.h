@@ -33,6 +33,7 @@ struct fg_spool_conf {
 	uint64_t segment;	/* bytes of one; made smaller where limit holds fewer than 8 */
 	int64_t commit_ns;	/* or FG_COMMIT_EACH, FG_COMMIT_NEVER */
 	int when_full;		/* enum fg_when_full */
+	const char *gateway;	/* whose it is, for tools; NULL: as before */
 };
 
 struct fg_spool;
@@ -131,6 +132,11 @@ uint64_t fg_spool_accepted(const struct fg_spool *);
 uint64_t fg_spool_committed(const struct fg_spool *);
 uint64_t fg_spool_bytes(const struct fg_spool *);	/* of all segments, as allocated */
 uint32_t fg_spool_segments(const struct fg_spool *);
+uint64_t fg_spool_identity(const struct fg_spool *);	/* random; in every file of it */
+/* Whose it is, as its state says; empty: nobody has said so. */
+const char *fg_spool_gateway(const struct fg_spool *);
+/* What stands up to here was given back or dropped; what stands behind should be there. */
+uint64_t fg_spool_floor(const struct fg_spool *);
 const struct fg_spool_epoch *fg_spool_epoch(const struct fg_spool *); /* the present one */
 /* Also of positions that were dropped; NULL: that epoch is so long ago that nothing tells of it. */
 const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t position);

@@ -93,6 +93,7 @@ static void run_decode(const char *slot, struct fg_run_state *run)
 	run->failing = fg_get32(slot + 20) & FG_RUN_FAILING;
 	run->last = fg_get64(slot + 24);
 	memcpy(run->boot, slot + 32, 16);
+	run->identity = fg_get64(slot + FG_RUN_IDENTITY);
 	run->epochs = fg_get32(slot + 48);
 	if (run->epochs > FG_RUN_EPOCHS)
 		run->epochs = FG_RUN_EPOCHS;
@@ -130,6 +131,35 @@ static bool run_sane(const struct fg_run_state *run)
 	return run->epochs > 0;
 }
 
+/* Its own slot tells of the identity, else the run's. */
+static void name_read(int lock_fd, struct fg_run_state *run)
+{
+	char slot[FG_NAME_SIZE];
+	uint32_t len;
+
+	if (!slot_read(lock_fd, slot, sizeof(slot), FG_NAME_AT, FG_NAME_MAGIC))
+		return;
+	len = fg_get32(slot + 16);
+	if (len > FG_GATEWAY_MAX)
+		return;
+	run->named = true;
+	run->identity = fg_get64(slot + 8);
+	memcpy(run->gateway, slot + FG_NAME_GATEWAY, len);
+}
+
+int fg_state_write_name(struct fg_spool *spool)
+{
+	char slot[FG_NAME_SIZE] = { 0 };
+	size_t len = strlen(spool->gateway);
+
+	memcpy(slot, FG_NAME_MAGIC, 8);
+	fg_put64(slot + 8, spool->identity);
+	fg_put32(slot + 16, (uint32_t)len);
+	memcpy(slot + FG_NAME_GATEWAY, spool->gateway, len);
+	slot_seal(slot, sizeof(slot));
+	return fg_spool_write_all(spool->io, spool->lock_fd, slot, sizeof(slot), FG_NAME_AT);
+}
+
 void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *ret_tally)
 {
 	char slot[FG_RUN_SIZE];
@@ -148,6 +178,7 @@ void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *r
 	}
 	if (ret_run->found && !run_sane(ret_run))
 		ret_run->found = false;
+	name_read(lock_fd, ret_run);
 	if (ret_tally->accepted >= FG_POSITION_MAX || ret_tally->committed > ret_tally->accepted ||
 	    ret_tally->floor > ret_tally->accepted)
 		ret_tally->accepted = ret_tally->committed = ret_tally->floor = 0;
@@ -183,6 +214,7 @@ int fg_state_write_run(struct fg_spool *spool, bool clean)
 	fg_put64(slot + 24, spool->accepted);
 	memcpy(slot + 32, spool->boot, 16);
 	epochs_encode(&spool->epochs, slot);
+	fg_put64(slot + FG_RUN_IDENTITY, spool->identity);
 	slot_seal(slot, sizeof(slot));
 	return fg_spool_write_all(spool->io, spool->lock_fd, slot, sizeof(slot),
 				  FG_RUN_AT + (sequence & 1) * FG_RUN_STEP);

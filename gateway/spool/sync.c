@@ -1,7 +1,7 @@
 /*
- * Commits and giving back, by one job at a time on a worker: cursors, segments, the directory, the
- * state, then the files that nobody needs any more. The job works on duplicates of the descriptors
- * and on copies of what it has to know; the spool goes on meanwhile.
+ * Commits and giving back, by one job at a time on a worker: cursors, segments, the state, then the
+ * files that nobody needs any more, and the directory. The job works on duplicates of the
+ * descriptors and on copies of what it has to know; the spool goes on meanwhile.
  *
  * A sync that fails is not tried again: the kernel may have forgotten what it could not write. Such
  * a segment is sealed, and the next job writes it anew under its name from what can be read of it.
@@ -71,7 +71,7 @@ static void job_add_data(struct fg_spool *spool, struct fg_sync_job *job)
 	job->data = true;
 	spool->fill = spool->written - spool->written_synced < (uint64_t)FILL_BLOCKS * spool->block;
 	spool->written_synced = spool->written;
-	job->dir = spool->dir_dirty;
+	job->dir = spool->dir_dirty || spool->closing;
 	spool->dir_dirty = false;
 	job->upto = spool->accepted;
 }

@@ -1,6 +1,6 @@
 /*
- * What blocks: cursors, segments, the directory, the state, in this order; then the files that
- * nobody needs any more are unlinked.
+ * What blocks: cursors, segments, the state, in this order; then the files that nobody needs any
+ * more are unlinked, and the directory is synced.
  */
 #include "spool/sync_job.h"
 
@@ -72,7 +72,11 @@ static void job_sync_data(struct fg_sync_job *job)
 		if (item->error && !job->error)
 			job->error = item->error;
 	}
-	/* some file systems cannot sync a directory, and say so by EINVAL */
+}
+
+/* Some file systems cannot sync a directory, and say so by EINVAL. */
+static void job_sync_names(struct fg_sync_job *job)
+{
 	if (job->dir && fsync(job->dir_fd) < 0 && errno != EINVAL && !job->error)
 		job->error = -errno;
 }
@@ -120,6 +124,8 @@ void fg_sync_job_work(struct fg_work *work)
 		(void)job->io->fdatasync(job->lock_fd);
 	if (!job->cursors_error)
 		job_give_back(job);
+	/* last: what was unlinked must not come back after a clean end */
+	job_sync_names(job);
 	if (job->last)
 		job_end(job);
 	sem_post(&job->worked);

@@ -114,8 +114,8 @@ static void spool_read_all(struct fg_spool *spool)
 
 static void spool_use(const char *dir)
 {
-	struct fg_spool_conf conf = { dir, 1 << 20, 64 << 10, FG_COMMIT_NEVER,
-				      FG_FULL_DROP_OLDEST };
+	struct fg_spool_conf conf = { dir, 1 << 20, 64 << 10, FG_COMMIT_NEVER, FG_FULL_DROP_OLDEST,
+				      NULL };
 	struct fg_record record = { .point = FG_STR("p"), .time_ns = FG_TIME_NONE };
 	struct fg_entry entry = { .device = FG_STR("d"), .records = &record, .count = 1 };
 	struct fg_spool *spool;
