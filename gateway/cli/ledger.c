@@ -16,7 +16,7 @@ static int of_files(const char *config, const char *dir, struct fg_buf *out)
 
 	if (status != FG_EXIT_OK)
 		return status;
-	r = fg_ledger_of_files(dir, settings.gateway, out);
+	r = fg_ledger_of_files(dir, settings.gateway, config != NULL, out);
 	fg_buf_char(out, '\n');
 	cli_settings_fini(&settings);
 	return r < 0 ? fg_cli_failed("ledger", "%s: %s", dir, strerror(-r)) : FG_EXIT_OK;

@@ -81,6 +81,11 @@ static uint64_t dropped_of(const struct fg_cursor_state *state)
 	return sum;
 }
 
+static uint64_t waiting_of(const struct listing *listing, const struct fg_cursor_state *state)
+{
+	return state->given_up ? 0 : fg_spool_accepted(listing->spool) - state->position;
+}
+
 static void cursor_json(struct listing *listing, const char *bridge,
 			const struct fg_cursor_state *state)
 {
@@ -96,7 +101,7 @@ static void cursor_json(struct listing *listing, const char *bridge,
 		      ",\"acknowledged\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"waiting\":%" PRIu64
 		      ",\"dead\":%" PRIu64 ",\"removed\":%s,\"dropped\":{",
 		      place.epoch, place.number, state->acknowledged, state->sent,
-		      fg_spool_accepted(listing->spool) - state->position, state->dead,
+		      waiting_of(listing, state), state->dead,
 		      state->removed_at_s ? "true" : "false");
 	for (int i = 0; i < FG_WHY__MAX; i++) {
 		if (!state->dropped[i])
@@ -122,9 +127,11 @@ static void cursor_row(struct listing *listing, const char *bridge,
 	cli_table_add(listing->table, "%" PRIu64, state->sent);
 	cli_table_add(listing->table, "%" PRIu64, state->dead);
 	cli_table_add(listing->table, "%" PRIu64, dropped_of(state));
-	cli_table_add(listing->table, "%" PRIu64,
-		      fg_spool_accepted(listing->spool) - state->position);
-	cli_table_add(listing->table, "%s", state->removed_at_s ? "removed" : "");
+	cli_table_add(listing->table, "%" PRIu64, waiting_of(listing, state));
+	cli_table_add(listing->table, "%s",
+		      state->given_up	  ? "given up" :
+		      state->removed_at_s ? "removed" :
+					    "");
 }
 
 static int add_cursor(void *arg, const char *bridge)
@@ -240,11 +247,16 @@ static int verify(struct fg_spool *spool, bool json)
 	return status == FG_EXIT_OK && verifying.bad ? FG_EXIT_NO : status;
 }
 
+/* Whose records they are the spool says itself, unless a configuration is named. */
 static int cat(struct fg_spool *spool, const char *config)
 {
+	const char *own = fg_spool_gateway(spool);
 	struct cli_settings settings;
-	int status = cli_settings_read("spool", config, &settings);
+	int status;
 
+	if (!config && own[0])
+		return cli_spool_cat(spool, own);
+	status = cli_settings_read("spool", config, &settings);
 	if (status != FG_EXIT_OK)
 		return status;
 	status = cli_spool_cat(spool, settings.gateway);
@@ -260,7 +272,7 @@ int fg_cli_spool(int argc, char **argv)
 		{ .name = "cat", .help = "print the records, as a pack for each entry",
 		  .ret_set = &do_cat },
 		{ .name = "verify", .help = "check every checksum", .ret_set = &do_verify },
-		{ 'c', "config", "FILE", "whose gateway's name --cat uses (" FG_CONFIG_PATH ")",
+		{ 'c', "config", "FILE", "whose gateway's name --cat uses (the spool's own)",
 		  NULL, &config },
 		FG_CLI_JSON(&json),
 		{ 0 },

@@ -83,9 +83,16 @@ static bool nobody_repeats(const struct fg_driver *driver)
 	return driver->address == FG_ADDRESS_LINK || driver->address == FG_ADDRESS_DEVICE;
 }
 
+static void turn_over(struct fg_inlet *inlet)
+{
+	inlet->unkept = 0;
+	inlet->suppressed = inlet->suppressed_unkept = 0;
+}
+
 /* What was submitted in this turn is not on disk and its positions are given back: nothing of it
  * may be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a
- * line nobody does, so it is counted. */
+ * line nobody does, so it is counted. What was suppressed of a payload that comes again is counted
+ * then, and of one that was not kept, not at all. */
 void intake_not_kept(struct fg_intake *intake, int error)
 {
 	fg_devices_forget_reports(intake->conf.devices);
@@ -93,9 +100,14 @@ void intake_not_kept(struct fg_intake *intake, int error)
 		fg_liveness_not_kept(intake->conf.liveness);
 	watches_not_kept(intake);
 	for (struct fg_inlet *i = intake->inlets; i; i = i->next) {
+		uint64_t *suppressed =
+			&fg_spool_counters(intake->conf.spool)[FG_COUNTER_SUPPRESSED];
+
 		if (i->unkept == 0)
 			continue;
 		i->submitted = i->reported;
+		*suppressed -= nobody_repeats(i->source.driver) ? i->suppressed_unkept :
+								  i->suppressed;
 		if (nobody_repeats(i->source.driver)) {
 			i->rejected += i->unkept;
 			fg_spool_counters(
@@ -104,7 +116,7 @@ void intake_not_kept(struct fg_intake *intake, int error)
 		} else {
 			fg_source_fault(&i->source, error, "the spool does not take it");
 		}
-		i->unkept = 0;
+		turn_over(i);
 	}
 }
 
@@ -133,7 +145,7 @@ void fg_intake_keep(struct fg_intake *intake)
 		if (intake->conf.liveness)
 			fg_liveness_kept(intake->conf.liveness);
 		for (struct fg_inlet *i = intake->inlets; i; i = i->next)
-			i->unkept = 0;
+			turn_over(i);
 		report(intake, intake->conf.commit_each ? fg_spool_committed(intake->conf.spool) :
 							  fg_spool_accepted(intake->conf.spool));
 	}

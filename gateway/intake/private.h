@@ -35,6 +35,8 @@ struct fg_inlet {
 	struct fg_framer_conf framer_conf;
 	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
 	uint32_t unkept;		/* payloads of this turn that are not written yet */
+	/* values suppressed in this turn: of all payloads, and of those that are not written yet */
+	uint64_t suppressed, suppressed_unkept;
 	enum fg_link_state state;
 	bool paused, faulted, removing;
 	bool close_called;		/* since the last open */

@@ -76,12 +76,13 @@ static void count_oddities(struct fg_intake_stats *stats, const struct fg_readin
 	stats->absurd_times += reading->absurd_time;
 }
 
-/* Takes out what the points' report policies do not find worth a record. */
-static void suppress(struct fg_intake *intake, struct fg_device *device,
-		     const struct fg_clock *clock)
+/* Takes out what the points' report policies do not find worth a record. Returns how many; they
+ * are counted when the payload is taken. */
+static uint32_t suppress(struct fg_intake *intake, struct fg_device *device,
+			 const struct fg_clock *clock)
 {
 	struct fg_reading *reading = &intake->reading;
-	uint32_t kept = 0;
+	uint32_t kept = 0, suppressed;
 
 	for (uint32_t i = 0; i < reading->count; i++) {
 		if (reading->records[i].report &&
@@ -95,8 +96,9 @@ static void suppress(struct fg_intake *intake, struct fg_device *device,
 			reading->records[kept] = reading->records[i];
 		kept++;
 	}
-	fg_spool_counters(intake->conf.spool)[FG_COUNTER_SUPPRESSED] += reading->count - kept;
+	suppressed = reading->count - kept;
 	reading->count = kept;
+	return suppressed;
 }
 
 static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
@@ -190,19 +192,23 @@ static int take_reading(struct fg_inlet *inlet, struct route *route, const struc
 {
 	struct fg_intake *intake = inlet->intake;
 	struct fg_device *device;
+	uint32_t suppressed;
 	int r = route_reading_device(intake, route, intake->reading.device, &device);
 
 	if (r < 0)
 		return no_device(inlet, r, input);
 	way_note(inlet, route->profile, device, input->peer);
-	suppress(intake, device, clock);
+	suppressed = suppress(intake, device, clock);
 	if (intake->reading.count > 0)
 		r = keep_reading(inlet, device, clock, ret_pos);
 	if (r < 0)
 		return append_failed(inlet, r, input);
 	intake_heard(inlet, route, device);
+	fg_spool_counters(intake->conf.spool)[FG_COUNTER_SUPPRESSED] += suppressed;
+	inlet->suppressed += suppressed;
 	if (intake->reading.count == 0)
 		return 0;
+	inlet->suppressed_unkept += suppressed;
 	inlet->submitted = *ret_pos;
 	inlet->unkept++;
 	return 0;

@@ -109,19 +109,128 @@ int dead_write(struct fg_outbox *box, const struct flight *flight, const char *w
 	return r;
 }
 
-static int letters_copy(int from, int to)
-{
-	char block[4096];
-	off_t size;
-	ssize_t n;
-	int r = fg_lines_mend(to, 2, &size);
+struct letter {
+	uint64_t epoch, first, last, records;
+	char *pack; /* in the line, which ends behind it */
+};
 
-	if (r < 0)
-		return r;
-	while ((n = read(from, block, sizeof(block))) > 0)
-		if (write(to, block, (size_t)n) != n)
-			return -EIO;
-	return n < 0 || fdatasync(to) < 0 ? -errno : 0;
+static uint64_t number_at(const char *line, const char *key, int base)
+{
+	const char *p = strstr(line, key);
+
+	return p ? strtoull(p + strlen(key), NULL, base) : 0;
+}
+
+/* A text's quotes are escaped in the reason, so no key can be found in it. False: it is none. */
+static bool letter_read(char *line, struct letter *ret)
+{
+	char *pack = strstr(line, ",\"pack\":");
+
+	if (!pack)
+		return false;
+	*pack = '\0';
+	ret->epoch = number_at(line, ",\"epoch\":\"", 16);
+	ret->first = number_at(line, ",\"first\":", 10);
+	ret->last = number_at(line, ",\"last\":", 10);
+	ret->records = number_at(line, ",\"records\":", 10);
+	*pack = ',';
+	ret->pack = pack + strlen(",\"pack\":");
+	return ret->records > 0;
+}
+
+/* Cuts the line at the end of its pack. False: there is none. */
+static bool letter_cut(struct letter *letter)
+{
+	size_t len = strlen(letter->pack);
+
+	while (len && (letter->pack[len - 1] == '\n' || letter->pack[len - 1] == '}'))
+		if (letter->pack[--len] == '}')
+			break;
+	letter->pack[len] = '\0';
+	return len > 0;
+}
+
+/* A letter that the cursor has not passed was written and never counted, by a gateway that died
+ * right then: its records are about to be sent, and refused, again. */
+static bool letter_counts(const struct fg_outbox *box, const struct letter *letter)
+{
+	const struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+	const struct fg_spool *spool = box->forward->conf.spool;
+	uint64_t position = fg_spool_position(spool, letter->epoch, letter->first);
+	const struct fg_spool_epoch *epoch = fg_spool_epoch_at(spool, position);
+
+	/* what a power cut took of its epoch's end does not come again either */
+	if (position <= state->position || position < fg_spool_oldest(spool) ||
+	    position > fg_spool_accepted(spool) || !epoch || epoch->id != letter->epoch)
+		return true;
+	for (uint32_t i = 0; i < state->nislands; i++)
+		if (position >= state->islands[i].from && position <= state->islands[i].to)
+			return true;
+	return false;
+}
+
+/* Letters that stand already, by what they hold. */
+struct known {
+	struct letter *all;
+	size_t count, cap;
+};
+
+static bool known_find(const struct known *known, const struct letter *letter)
+{
+	for (size_t i = 0; letter->first && i < known->count; i++)
+		if (known->all[i].epoch == letter->epoch && known->all[i].first == letter->first &&
+		    known->all[i].last == letter->last)
+			return true;
+	return false;
+}
+
+static int known_add(struct known *known, const struct letter *letter)
+{
+	if (known->count == known->cap) {
+		size_t cap = known->cap ? 2 * known->cap : 64;
+		struct letter *all = realloc(known->all, cap * sizeof(*all));
+
+		if (!all)
+			return -ENOMEM;
+		known->all = all;
+		known->cap = cap;
+	}
+	known->all[known->count++] = *letter;
+	return 0;
+}
+
+/* Copies the letters of a file that still count, but for the first `skip`. A file that is not
+ * there has none. *ret_gone: some were left out. */
+static int letters_take(const struct fg_outbox *box, const char *path, uint64_t skip, int to,
+			struct known *known, bool *ret_gone)
+{
+	FILE *from = fopen(path, "re");
+	struct letter letter;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len;
+	int r = from || errno == ENOENT ? 0 : -errno;
+
+	while (r == 0 && from && (len = getline(&line, &cap, from)) > 0) {
+		bool sound = letter_read(line, &letter);
+
+		if (sound &&
+		    (skip > 0 || !letter_counts(box, &letter) || known_find(known, &letter))) {
+			skip -= skip > 0;
+			*ret_gone = true;
+			continue;
+		}
+		if (write(to, line, (size_t)len) != len)
+			r = -EIO;
+		else if (sound)
+			r = known_add(known, &letter);
+	}
+	if (r == 0 && from && ferror(from))
+		r = -EIO;
+	free(line);
+	if (from)
+		fclose(from);
+	return r;
 }
 
 /* A letter that a power cut tore was not counted: nobody should find a part of it. */
@@ -136,51 +245,58 @@ static void letters_mend(const char *path)
 	close(fd);
 }
 
-/* What was on its way again when the gateway ended is a dead letter as before. */
+/* Writes the letters of both files into `fresh`, each once. 0: as they stand; 1: written. */
+static int letters_merge(const struct fg_outbox *box, const char *path, const char *again,
+			 const char *fresh)
+{
+	int to = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640), r;
+	struct known known = { 0 };
+	bool gone = access(again, F_OK) == 0;
+
+	if (to < 0)
+		return -errno;
+	r = letters_take(box, path, 0, to, &known, &gone);
+	if (r == 0)
+		r = letters_take(box, again, fg_cursor_state(box->cursor)->again, to, &known,
+				 &gone);
+	if (r == 0 && gone && fdatasync(to) < 0)
+		r = -errno;
+	close(to);
+	free(known.all);
+	return r < 0 ? r : gone;
+}
+
+/* What was on its way again when the gateway ended is a dead letter as before, and none stands
+ * twice: neither what was refused right before the end and not counted, nor what was on its way
+ * again and has been refused again or taken. */
 void dead_open(struct fg_outbox *box)
 {
-	char again[PATH_MAX], path[PATH_MAX];
-	int from, to, r = -EIO;
+	char again[PATH_MAX], path[PATH_MAX], fresh[PATH_MAX];
+	int r;
 
-	if (!dead_path(box, ".again", again) || !dead_path(box, ".jsonl", path))
+	if (!dead_path(box, ".again", again) || !dead_path(box, ".jsonl", path) ||
+	    !dead_path(box, ".new", fresh))
+		return;
+	if (access(path, F_OK) < 0 && access(again, F_OK) < 0)
 		return;
 	letters_mend(path);
-	from = open(again, O_RDONLY | O_CLOEXEC);
-	if (from < 0)
-		return;
-	to = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (to >= 0) {
-		r = letters_copy(from, to);
-		close(to);
-	}
+	r = letters_merge(box, path, again, fresh);
+	if (r == 1)
+		r = rename(fresh, path) < 0 ? -errno : names_sync(box);
+	else
+		unlink(fresh);
 	/* rather twice than never */
-	if (r == 0 && names_sync(box) == 0)
+	if (r == 0)
 		unlink(again);
-	close(from);
+	else
+		fg_log(&box->sink.logger, FG_ERROR, "dead letters not looked through",
+		       "error=\"%s\"", strerror(-r));
 }
 
-static bool letter_records(const char *line, uint64_t *ret_records, char **ret_pack)
-{
-	const char *records = strstr(line, ",\"records\":");
-	char *pack = strstr(line, ",\"pack\":");
-	size_t len;
-
-	if (!records || !pack)
-		return false;
-	*ret_records = strtoull(records + strlen(",\"records\":"), NULL, 10);
-	pack += strlen(",\"pack\":");
-	len = strlen(pack);
-	while (len && (pack[len - 1] == '\n' || pack[len - 1] == '}'))
-		if (pack[--len] == '}')
-			break;
-	pack[len] = '\0';
-	*ret_pack = pack;
-	return *ret_records > 0 && len > 0;
-}
-
-static void fill_again(struct fg_outbox *box, struct flight *flight, uint64_t records, char *pack)
+static void fill_again(struct fg_outbox *box, struct flight *flight, const struct letter *letter)
 {
 	struct fg_buf text = flight->text;
+	char *pack = letter->pack;
 	size_t len = strlen(pack);
 	const char *type = "application/senml+json";
 
@@ -198,7 +314,10 @@ static void fill_again(struct fg_outbox *box, struct flight *flight, uint64_t re
 		.batch = {
 			.payload = fg_buf_view(&text),
 			.content_type = type,
-			.records = (uint32_t)records,
+			.records = (uint32_t)letter->records,
+			.epoch = letter->epoch,
+			.first = letter->first,
+			.last = letter->last,
 			.slot = (uint32_t)(flight - box->flights),
 		},
 	};
@@ -212,20 +331,26 @@ static void again_end(struct fg_outbox *box)
 	box->again = NULL;
 	if (dead_path(box, ".again", path))
 		unlink(path);
+	fg_cursor_state(box->cursor)->again = 0;
+	box->moved = true;
 	fg_log(&box->sink.logger, FG_INFO, "dead letters were sent again", "%s", "");
 }
 
 bool dead_next(struct fg_outbox *box)
 {
-	char *line = NULL, *pack;
-	uint64_t records;
+	struct letter letter;
+	char *line = NULL;
 	size_t cap = 0;
 	bool found = false;
 
 	while (!found && getline(&line, &cap, box->again) > 0) {
-		if (!letter_records(line, &records, &pack))
+		if (!letter_read(line, &letter))
 			continue;
-		fill_again(box, flight_at(box, box->tail), records, pack);
+		if (!letter_cut(&letter)) {
+			fg_cursor_state(box->cursor)->again++;
+			continue;
+		}
+		fill_again(box, flight_at(box, box->tail), &letter);
 		box->tail++;
 		box->again_flights++;
 		found = true;
@@ -243,6 +368,7 @@ void dead_again_done(struct fg_outbox *box, const struct flight *flight)
 
 	gone = gone < state->dead ? gone : state->dead;
 	state->dead -= gone;
+	state->again++;
 	if (flight->dropped)
 		state->dropped[FG_WHY_REFUSED] += gone;
 	else if (box->acknowledges)
@@ -254,10 +380,27 @@ void dead_again_done(struct fg_outbox *box, const struct flight *flight)
 		again_end(box);
 }
 
+/* On the disk before the letters are: how many of an earlier lot were done must not be taken for
+ * some of this one. */
+static int again_begin(struct fg_outbox *box)
+{
+	int r;
+
+	fg_cursor_state(box->cursor)->again = 0;
+	r = fg_cursor_write(box->cursor);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&box->forward->list_lock);
+	r = fg_cursor_sync(box->cursor);
+	pthread_mutex_unlock(&box->forward->list_lock);
+	return r;
+}
+
 int fg_forward_requeue(struct fg_forward *forward, const char *bridge, uint64_t *ret_count)
 {
 	struct fg_outbox *box = fg_forward_find(forward, bridge);
 	char path[PATH_MAX], again[PATH_MAX];
+	int r;
 
 	if (!box)
 		return -ENOENT;
@@ -266,6 +409,9 @@ int fg_forward_requeue(struct fg_forward *forward, const char *bridge, uint64_t 
 	if (!dead_path(box, ".jsonl", path) || !dead_path(box, ".again", again))
 		return -ENAMETOOLONG;
 	*ret_count = fg_cursor_state(box->cursor)->dead;
+	r = again_begin(box);
+	if (r < 0)
+		return r;
 	if (rename(path, again) < 0) {
 		*ret_count = 0;
 		return errno == ENOENT ? 0 : -errno;

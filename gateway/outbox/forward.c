@@ -2,11 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define DAY_S 86400
-#define JUMP_S 60			/* what is less is slewing */
-#define YEAR_2015_S 1420070400u
+#define SHOWN_S (31 * DAY_S)		/* how long the account of one that was given up is shown */
+#define S_NS 1000000000
 
 int fg_forward_new(const struct fg_forward_conf *conf, struct fg_forward **ret_forward)
 {
@@ -107,15 +106,6 @@ int fg_forward_sync_cursors(struct fg_forward *forward)
 	return result;
 }
 
-/* What lingers goes once more, as far as the window takes it; the rest waits for the next start. */
-void fg_forward_stop(struct fg_forward *forward)
-{
-	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
-		box->linger_upto = fg_spool_accepted(forward->conf.spool);
-	fg_forward_pump(forward);
-	forward->stopping = true;
-}
-
 bool fg_forward_drained(const struct fg_forward *forward)
 {
 	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next)
@@ -181,7 +171,7 @@ static void ghost_unlink(struct fg_forward *forward, struct ghost *ghost)
 	pthread_mutex_unlock(&forward->list_lock);
 }
 
-static struct ghost *ghost_new(const char *name, bool holds)
+static struct ghost *ghost_new(const struct fg_forward *forward, const char *name, bool holds)
 {
 	size_t len = strlen(name);
 	struct ghost *ghost = calloc(1, sizeof(*ghost) + len + 1);
@@ -190,6 +180,8 @@ static struct ghost *ghost_new(const char *name, bool holds)
 		return NULL;
 	memcpy(ghost->name, name, len);
 	ghost->holds = holds;
+	fg_clock_update(forward->conf.clock);
+	ghost->counted_ns = forward->conf.clock->boot_ns;
 	return ghost;
 }
 
@@ -204,7 +196,7 @@ static int note_cursor(void *arg, const char *name)
 			return 0; /* also one that is closing: its cursor is still its own */
 	if (find_ghost(forward, name))
 		return 0;
-	ghost = ghost_new(name, true);
+	ghost = ghost_new(forward, name, true);
 	if (!ghost)
 		return -ENOMEM;
 	if (fg_cursor_open(forward->conf.spool_dir, name, fg_spool_accepted(forward->conf.spool),
@@ -213,7 +205,8 @@ static int note_cursor(void *arg, const char *name)
 		ghost_free(ghost);
 		return 0;
 	}
-	ghost->holds = !fg_cursor_state(ghost->cursor)->optional;
+	ghost->holds = !fg_cursor_state(ghost->cursor)->optional &&
+		       !fg_cursor_state(ghost->cursor)->given_up;
 	ghost_link(forward, ghost);
 	return 0;
 }
@@ -222,7 +215,7 @@ static int note_cursor(void *arg, const char *name)
 void forward_keep_cursor(struct fg_forward *forward, const struct fg_outbox *box,
 			 struct fg_cursor *cursor)
 {
-	struct ghost *ghost = ghost_new(box->name, box->conf->required);
+	struct ghost *ghost = ghost_new(forward, box->name, box->conf->required);
 
 	if (!ghost) {
 		fg_cursor_free(cursor);
@@ -246,50 +239,49 @@ struct fg_cursor *forward_take_cursor(struct fg_forward *forward, const char *na
 	return cursor;
 }
 
-/* A ghost lives a day by the time of day, since it is to end while nothing runs, too. What that was
- * set by meanwhile is no part of the day; a time from before it was set, or from the future, makes
- * the day begin anew. */
-static bool ghost_is_over(const struct fg_forward *forward, struct ghost *ghost, int64_t jump_s)
+/* A ghost's day is what gateways ran without it, by the boot clock: no step of the time of day and
+ * no clock that was never right can end it. */
+static void ghost_count(struct fg_forward *forward, struct ghost *ghost)
 {
 	struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
-	uint64_t now_s = (uint64_t)(forward->conf.clock->wall_ns / 1000000000);
-	uint64_t since_s = state->removed_at_s;
+	const struct fg_clock *clock = forward->conf.clock;
+	int64_t passed_s = (clock->boot_ns - ghost->counted_ns) / S_NS;
 
-	if (since_s)
-		since_s += (uint64_t)jump_s;
-	if (since_s == 0 || since_s > now_s || (since_s < YEAR_2015_S && now_s >= YEAR_2015_S))
-		since_s = now_s;
-	if (since_s != state->removed_at_s) {
-		state->removed_at_s = since_s;
-		(void)fg_cursor_write(ghost->cursor);
+	if (state->removed_at_s == 0)
+		state->removed_at_s = clock->wall_ns > S_NS ? (uint64_t)(clock->wall_ns / S_NS) : 1;
+	if (passed_s > 0) {
+		state->absent_s += (uint64_t)passed_s;
+		ghost->counted_ns += passed_s * S_NS;
 	}
-	return now_s - since_s >= DAY_S;
+	(void)fg_cursor_write(ghost->cursor);
 }
 
-/* By how much the time of day was set since the last sweep. */
-static int64_t swept_jump(struct fg_forward *forward)
-{
-	struct fg_clock *clock = forward->conf.clock;
-	int64_t before_ns = forward->swept_offset_ns, jump_s;
-
-	fg_clock_update(clock);
-	forward->swept_offset_ns = clock->wall_ns - clock->boot_ns;
-	jump_s = before_ns ? (forward->swept_offset_ns - before_ns) / 1000000000 : 0;
-	return jump_s > JUMP_S || jump_s < -JUMP_S ? jump_s : 0;
-}
-
-/* Its account goes with it; what it had not had is said a last time. */
+/* What it had not had is dropped, and stands in its account, which ends here. */
 static void ghost_give_up(struct fg_forward *forward, struct ghost *ghost)
 {
 	const struct fg_logger logger = { .log = forward->conf.log,
 					  .component = "outbox",
 					  .name = ghost->name,
 					  .level = FG_WARN };
-	const struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
+	struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
+	struct fg_spool *spool = forward->conf.spool;
+	struct fg_account account;
 
+	fg_account_of(state, fg_spool_accepted(spool), fg_spool_oldest(spool), &account);
 	fg_log(&logger, FG_WARN, "removed bridge given up", "dropped=%llu why=%s",
-	       (unsigned long long)(fg_spool_accepted(forward->conf.spool) - state->position),
-	       fg_why_name(FG_WHY_BRIDGE_REMOVED));
+	       (unsigned long long)account.waiting, fg_why_name(FG_WHY_BRIDGE_REMOVED));
+	for (int i = 0; i < FG_WHY__MAX; i++)
+		state->dropped[i] = account.dropped[i];
+	state->dropped[FG_WHY_BRIDGE_REMOVED] += account.waiting;
+	state->position = state->tiled = fg_spool_accepted(spool);
+	state->nislands = 0;
+	state->given_up = true;
+	ghost->holds = false;
+	(void)fg_cursor_write(ghost->cursor);
+}
+
+static void ghost_forget(struct fg_forward *forward, struct ghost *ghost)
+{
 	ghost_unlink(forward, ghost);
 	(void)fg_cursor_remove(forward->conf.spool_dir, ghost->name);
 	ghost_free(ghost);
@@ -298,14 +290,31 @@ static void ghost_give_up(struct fg_forward *forward, struct ghost *ghost)
 void fg_forward_sweep(struct fg_forward *forward)
 {
 	struct ghost *next;
-	int64_t jump_s = swept_jump(forward);
 
 	(void)fg_cursor_each(forward->conf.spool_dir, note_cursor, forward);
+	fg_clock_update(forward->conf.clock);
 	for (struct ghost *ghost = forward->ghosts; ghost; ghost = next) {
+		const struct fg_cursor_state *state = fg_cursor_state(ghost->cursor);
+
 		next = ghost->next;
-		if (ghost_is_over(forward, ghost, jump_s))
+		ghost_count(forward, ghost);
+		if (state->absent_s >= DAY_S && !state->given_up)
 			ghost_give_up(forward, ghost);
+		else if (state->absent_s >= SHOWN_S)
+			ghost_forget(forward, ghost);
 	}
+}
+
+/* What lingers goes once more, as far as the window takes it; the rest waits for the next start. */
+void fg_forward_stop(struct fg_forward *forward)
+{
+	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)
+		box->linger_upto = fg_spool_accepted(forward->conf.spool);
+	fg_forward_pump(forward);
+	forward->stopping = true;
+	fg_clock_update(forward->conf.clock);
+	for (struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next)
+		ghost_count(forward, ghost);
 }
 
 void fg_forward_date_again(struct fg_forward *forward)

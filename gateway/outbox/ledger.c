@@ -8,6 +8,9 @@
 static void account_fill(const struct fg_cursor_state *state, uint64_t accepted,
 			 struct fg_account *account)
 {
+	/* one that was given up was due what there was then */
+	if (state->given_up)
+		accepted = state->position;
 	*account = (struct fg_account){
 		.due = accepted - state->begin,
 		.acknowledged = state->acknowledged,

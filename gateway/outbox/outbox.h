@@ -42,7 +42,8 @@ int fg_forward_add(struct fg_forward *, const struct fg_bridge_conf *, enum fg_l
 void fg_forward_remove(struct fg_outbox *, void (*removed)(void *arg), void *arg);
 struct fg_outbox *fg_forward_find(struct fg_forward *, const char *name);
 /* Cursors of bridges that the configuration no longer names: kept, and holding the spool, for a
- * day; then given up. Called after the sinks were added, and once an hour. */
+ * day of running; then given up, what they had not had counted as dropped, and their accounts shown
+ * for a month. Called after the sinks were added, and once an hour. */
 void fg_forward_sweep(struct fg_forward *);
 
 /* Once a turn, in the check phase behind fg_intake_keep: cuts, sends, moves cursors. */

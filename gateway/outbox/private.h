@@ -103,6 +103,7 @@ struct ghost {
 	struct fg_cursor *cursor;
 	struct ghost *next;
 	bool holds;			/* the spool */
+	int64_t counted_ns;		/* boot clock: its absence is counted up to here */
 	char name[];
 };
 
@@ -116,7 +117,6 @@ struct fg_forward {
 	void (*on_up)(void *arg);
 	void *on_up_arg;
 	uint64_t released;
-	int64_t swept_offset_ns;	/* of the clock at the last sweep, 0: there was none */
 	bool stopping;
 };
 

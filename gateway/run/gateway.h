@@ -50,5 +50,6 @@ struct fg_intake *fg_gateway_intake(struct fg_gateway *);
 const struct fg_config *fg_gateway_config(const struct fg_gateway *);
 struct fg_loop *fg_gateway_loop(struct fg_gateway *);
 
-/* The account of a stopped gateway from its files alone: the same JSON as fg_gateway_ledger. */
-int fg_ledger_of_files(const char *spool_dir, const char *gateway, struct fg_buf *out);
+/* The account of a stopped gateway from its files alone: the same JSON as fg_gateway_ledger.
+ * `gateway` is its id where the spool does not say another, or if `sure` in any case. */
+int fg_ledger_of_files(const char *spool_dir, const char *gateway, bool sure, struct fg_buf *out);

@@ -59,13 +59,15 @@ static int add_bridge(void *arg, const char *bridge)
 	return 0;
 }
 
-int fg_ledger_of_files(const char *spool_dir, const char *gateway, struct fg_buf *out)
+int fg_ledger_of_files(const char *spool_dir, const char *gateway, bool sure, struct fg_buf *out)
 {
 	struct files files = { .dir = spool_dir, .out = out, .now_ns = wall_now() };
 	int r = fg_spool_open_readonly(spool_dir, &files.spool);
 
 	if (r < 0)
 		return r;
+	if (!sure && fg_spool_gateway(files.spool)[0])
+		gateway = fg_spool_gateway(files.spool);
 	run_ledger_head(out, gateway, files.spool);
 	r = fg_cursor_each(spool_dir, add_bridge, &files);
 	fg_buf_text(out, "}}");

@@ -85,6 +85,13 @@ const struct fg_spool_epoch *fg_spool_epoch_before(const struct fg_spool *spool,
 	return epoch->prev_id ? fg_epochs_find(&spool->epochs, epoch->prev_id) : NULL;
 }
 
+uint64_t fg_spool_position(const struct fg_spool *spool, uint64_t epoch_id, uint64_t number)
+{
+	const struct fg_spool_epoch *epoch = fg_epochs_find(&spool->epochs, epoch_id);
+
+	return epoch && number && number < FG_POSITION_MAX ? epoch->base + number : 0;
+}
+
 uint64_t *fg_spool_counters(struct fg_spool *spool)
 {
 	return spool->counters;

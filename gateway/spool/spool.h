@@ -144,6 +144,9 @@ const struct fg_spool_epoch *fg_spool_epoch_at(const struct fg_spool *, uint64_t
 const struct fg_spool_epoch *fg_spool_epoch_before(const struct fg_spool *,
 						   const struct fg_spool_epoch *);
 
+/* Where a number of an epoch stands. 0: nothing tells of that epoch. */
+uint64_t fg_spool_position(const struct fg_spool *, uint64_t epoch_id, uint64_t number);
+
 /* Counters that live with the spool so that they survive any end: written with each flush, synced
  * with the commits. */
 enum { FG_SPOOL_COUNTERS = 24 };	/* by index; whoever uses one gives it its meaning */

@@ -203,6 +203,45 @@ static void refused_goes_to_the_dead_letters_and_again(void **state)
 	world_audit(w, true, "\"gaps\":[]");
 }
 
+static unsigned letters_count(struct world *w)
+{
+	char path[128], *line = NULL;
+	FILE *file = fopen(fixture_path(&w->f, "dead/up.jsonl", path), "re");
+	unsigned count = 0;
+	size_t cap = 0;
+
+	while (file && getline(&line, &cap, file) > 0)
+		count++;
+	free(line);
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* The gateway dies right after a letter was written: its cursor has not moved, so the records are
+ * refused once more. */
+static void no_letter_stands_twice(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 1, 10);
+	world_turn(w, 0);
+	world_done(w, 0, -EBADMSG, "no");
+	assert_int_equal(letters_count(w), 1);
+	world_crash(w);
+	assert_int_equal(letters_count(w), 0);
+	world_turn(w, FG_S(1));
+	world_done(w, 0, -EBADMSG, "no");
+	world_turn(w, 0);
+	world_done(w, 0, 0, NULL);
+	world_turn(w, 0);
+	assert_int_equal(world_account(w).dead, 10);
+	world_crash(w);
+	assert_int_equal(letters_count(w), 1);
+}
+
 static void discarded_letters_are_dropped(void **state)
 {
 	struct world *w = *state;
@@ -381,6 +420,7 @@ int main(void)
 		WORLD_TEST(halving_keeps_the_range_of_what_is_not_carried),
 		WORLD_TEST(dead_letters_count_what_is_carried),
 		WORLD_TEST(refused_goes_to_the_dead_letters_and_again),
+		WORLD_TEST(no_letter_stands_twice),
 		WORLD_TEST(discarded_letters_are_dropped),
 		WORLD_TEST(letters_beyond_the_limit_are_dropped),
 		WORLD_TEST(not_now_is_sent_again_after_a_while),

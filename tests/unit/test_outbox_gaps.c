@@ -306,7 +306,23 @@ static void ghosts_live_a_day(void **state)
 	assert_true(cursor.removed_at_s > 0);
 	fg_forward_sweep(w->forward);
 	assert_ptr_equal(w->forward->ghosts, ghost);
-	fg_cursor_state(ghost->cursor)->removed_at_s -= 86400;
+	/* the time of day has no part in it */
+	fg_cursor_state(ghost->cursor)->removed_at_s = 1;
+	world_entries(w, "a", 1, 10);
+	fg_forward_sweep(w->forward);
+	assert_false(fg_cursor_state(ghost->cursor)->given_up);
+	fg_cursor_state(ghost->cursor)->absent_s += 86400;
+	fg_forward_sweep(w->forward);
+	assert_ptr_equal(w->forward->ghosts, ghost);
+	assert_int_equal(fg_cursor_read(w->f.dir, "up", &cursor), 0);
+	assert_true(cursor.given_up);
+	assert_false(ghost->holds);
+	assert_int_equal(cursor.acknowledged, 10);
+	assert_int_equal(cursor.dropped[FG_WHY_BRIDGE_REMOVED], 10);
+	/* its account has ended: what comes now is none of it */
+	world_entries(w, "a", 1, 10);
+	world_turn(w, 0);
+	fg_cursor_state(ghost->cursor)->absent_s += 30 * 86400;
 	fg_forward_sweep(w->forward);
 	assert_null(w->forward->ghosts);
 	assert_int_equal(fg_cursor_read(w->f.dir, "up", &cursor), -ENOENT);
