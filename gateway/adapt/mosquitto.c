@@ -79,6 +79,7 @@ static void conn_destroy(struct fg_mqtt *c)
 	c->leaving_fd = -1;
 	mosquitto_destroy(c->mosq);
 	c->mosq = NULL;
+	fg_mqtt_gate_close(c);
 	free(c->peeked);
 	c->peeked = NULL;
 	c->state = FG_MQTT_IDLE;
@@ -304,6 +305,9 @@ static bool conn_hung_up(struct fg_mqtt *c)
 {
 	int error = 0;
 
+	/* in front of a reset there may be an alert, which says more */
+	if (c->state == FG_MQTT_CONNECTING && c->address.tls && !conn_read(c))
+		return true;
 	if (c->state == FG_MQTT_CONNECTING)
 		error = socket_error(mosquitto_socket(c->mosq));
 	if (!error && c->deaf)

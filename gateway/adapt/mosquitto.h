@@ -14,7 +14,7 @@
  *  - 2.0.11 says 0 for ever when TLS is refused, 2.0.21 wants to write during the whole handshake:
  *    a hang-up that brings nothing is an end, and until CONNACK one writable event is waited for.
  *  - 2.0.11 aborts the process when a property of MQTT 5 is unknown: packets are checked before it
- *    may read them (mosquitto_read.c).
+ *    may read them (mosquitto_read.c, mosquitto_gate.c).
  *  - on_disconnect is called for some ends and not for others: only the return code and the
  *    socket's absence count.
  *  - Nothing may be called from its callbacks: they take notes, which are acted upon after it has
@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 struct mosquitto;
+struct fg_mqtt_gate;
 
 struct fg_mqtt_tls {
 	const char *ca, *cert, *key, *server_name;
@@ -195,6 +196,7 @@ struct fg_mqtt {
 	bool connack, session;		/* noted */
 	bool peer_said_why;		/* `why` was noted by a callback or a worker */
 	uint8_t *peeked;		/* what waits in the socket */
+	struct fg_mqtt_gate *gate;	/* instead of it, with TLS */
 	bool midway;			/* the library has a part of a packet, which is checked */
 	bool waiting;			/* for the head of a packet, to look again */
 	uint8_t looks;			/* at the same head */

@@ -163,12 +163,13 @@ void fg_mqtt_connect_work(struct fg_work *work)
 {
 	struct fg_mqtt *c = (struct fg_mqtt *)((char *)work - offsetof(struct fg_mqtt, work));
 	int keepalive_s = (int)(c->conf->keepalive_ns / 1000000000);
+	bool peeks = fg_mqtt_guarded(c) && !c->address.tls;
 
 	c->rc_errno = 0;
-	if (fg_mqtt_guarded(c))
+	if (peeks)
 		c->peeked = malloc(FG_MQTT_PEEK_MAX);
 	c->mosq = mosquitto_new(c->setup.client_id, c->setup.clean, c);
-	if (!c->mosq || (fg_mqtt_guarded(c) && !c->peeked)) {
+	if (!c->mosq || (peeks && !c->peeked)) {
 		c->rc = MOSQ_ERR_NOMEM;
 		return;
 	}
@@ -183,4 +184,7 @@ void fg_mqtt_connect_work(struct fg_work *work)
 						     keepalive_s, bind_address(c));
 		c->rc_errno = errno;
 	}
+	/* here the handshake has begun at most, and nothing has been read behind it */
+	if (!c->rc && c->address.tls && fg_mqtt_guarded(c) && fg_mqtt_gate_open(c) < 0)
+		c->rc = MOSQ_ERR_NOMEM;
 }

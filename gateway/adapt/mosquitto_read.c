@@ -8,9 +8,8 @@
  * when errno says EAGAIN behind one: every callback leaves that behind (mosquitto_notes.c). The
  * packets for which there is no callback are logged at least.
  *
- * Not guarded: MQTT 3.1.1, which has no properties, and TLS, whose peer has proved who it is: a
- * record is decrypted only when the one before it has been read, so what is not whole in one could
- * not be looked at in time.
+ * With TLS it is the records that are looked at, behind a gate (mosquitto_gate.c). Not guarded:
+ * MQTT 3.1.1, which has no properties.
  */
 #include "adapt/mosquitto_guard.h"
 #include "adapt/mosquitto_private.h"
@@ -53,6 +52,29 @@ static bool read_free(struct fg_mqtt *c, bool *ret_more)
 		if (!read_one(c))
 			return false;
 		if (c->packets == before)
+			return true;
+	}
+	*ret_more = !c->deaf;
+	return true;
+}
+
+/* -- guarded, with TLS -- */
+
+static bool read_gated(struct fg_mqtt *c, bool *ret_more)
+{
+	for (unsigned i = 0; i < READ_BURST && !c->deaf; i++) {
+		bool begun = c->connack || c->state == FG_MQTT_UP, have;
+		uint32_t before = c->packets;
+
+		c->rc = fg_mqtt_gate_look(c, &have);
+		if (c->rc)
+			return false;
+		if (!have)
+			return true;
+		if (!read_one(c))
+			return false;
+		/* a step of the handshake, or the CONNACK */
+		if (!begun && c->packets == before)
 			return true;
 	}
 	*ret_more = !c->deaf;
@@ -210,11 +232,13 @@ static bool read_guarded(struct fg_mqtt *c)
 
 bool fg_mqtt_guarded(const struct fg_mqtt *c)
 {
-	return c->conf->version == 5 && !c->address.tls;
+	return c->conf->version == 5;
 }
 
 bool fg_mqtt_take(struct fg_mqtt *c, bool *ret_more)
 {
 	*ret_more = false;
-	return fg_mqtt_guarded(c) ? read_guarded(c) : read_free(c, ret_more);
+	if (!fg_mqtt_guarded(c))
+		return read_free(c, ret_more);
+	return c->gate ? read_gated(c, ret_more) : read_guarded(c);
 }

@@ -72,7 +72,7 @@ static const struct tls_reason tls_reasons[] = {
 	{ SSL_R_UNEXPECTED_EOF_WHILE_READING, "the broker closed the connection within TLS" },
 };
 
-static void tls_reason_say(unsigned long code, char *why, size_t cap)
+void fg_mqtt_tls_reason(unsigned long code, char *why, size_t cap)
 {
 	int reason = ERR_GET_REASON(code);
 	const char *text = ERR_reason_error_string(code);
@@ -96,7 +96,7 @@ bool fg_mqtt_tls_why(const char *logged, char *why, size_t cap)
 	unsigned long code = at ? strtoul(at + 6, NULL, 16) : 0;
 
 	if (code)
-		tls_reason_say(code, why, cap);
+		fg_mqtt_tls_reason(code, why, cap);
 	return code != 0;
 }
 
@@ -211,6 +211,9 @@ SSL_CTX *fg_mqtt_tls_new(struct fg_mqtt *c, char *why, size_t cap)
 		SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* the gate (mosquitto_gate.c) stands in front of data, not of handshakes */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_app_data(ctx, c);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	if (trust(c, ctx, why, cap) < 0 || identify(&c->conf->tls, ctx, why, cap) < 0) {

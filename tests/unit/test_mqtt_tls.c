@@ -22,7 +22,7 @@ struct bed {
 	struct peer peer;
 	struct fg_mqtt conn;
 	struct fg_mqtt_conf conf;
-	unsigned up, down, closed;
+	unsigned up, down, closed, messages;
 	int error;
 	char what[256], url[64];
 };
@@ -240,6 +240,12 @@ static void broker_close(struct broker *broker)
 	rmdir(broker->folder);
 }
 
+static void broker_give(struct broker *broker, struct bed *bed, const uint8_t *bytes, size_t len)
+{
+	assert_int_equal(SSL_write(broker->ssl, bytes, (int)len), (int)len);
+	turns(bed->sim->loop, 2);
+}
+
 /* True when the handshake is done; both sides move only here. */
 static bool broker_accept(struct broker *broker, struct bed *bed)
 {
@@ -280,6 +286,127 @@ static void test_server_name_is_what_counts(void **state)
 	turns(bed->sim->loop, 3);
 	assert_int_equal(bed->up, 1);
 	assert_int_equal(bed->down, 0);
+	broker_close(&broker);
+}
+
+/* -- what a broker sends that has proved who it is -- */
+
+static void message_count(struct fg_mqtt *conn, const struct fg_mqtt_message *message)
+{
+	(void)message;
+	of_conn(conn)->messages++;
+}
+
+static const struct fg_mqtt_ops listening_ops = {
+	.message = message_count,
+	.up = on_up,
+	.down = on_down,
+	.closed = on_closed,
+};
+
+static void broker_up(struct broker *broker, struct bed *bed)
+{
+	static const uint8_t connack[] = { 0x20, 3, 0, 0, 0 };
+
+	broker_open(broker);
+	bed->conf.tls.insecure = true;
+	bed_open(bed);
+	bed->conn.ops = &listening_ops;
+	assert_true(broker_accept(broker, bed));
+	broker_give(broker, bed, connack, sizeof(connack));
+	assert_int_equal(bed->up, 1);
+}
+
+/* A record for each byte, several packets in a record, one packet in several records. */
+static void test_records_are_no_packets(void **state)
+{
+	static const uint8_t two[] = {
+		0x30, 7, 0, 1, 'a', 2, 1, 1, '1', 0x30, 5, 0, 1, 'a', 0, '2'
+	};
+	static uint8_t large[65536] = { 0x30, 0xfd, 0xff, 3, 0, 1, 'a' };
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+
+	broker_up(&broker, bed);
+	broker_give(&broker, bed, two, sizeof(two));
+	assert_int_equal(bed->messages, 2);
+	for (size_t i = 0; i < sizeof(two); i++) {
+		assert_int_equal(bed->messages, i == 0 ? 2 : i < 9 ? 2 : 3);
+		broker_give(&broker, bed, two + i, 1);
+	}
+	assert_int_equal(bed->messages, 4);
+	/* the last of 5 records holds the beginning of the next packet as well */
+	memcpy(large + sizeof(large) - 9, two, 9);
+	large[1] = 0xf3;
+	for (size_t at = 0; at < sizeof(large); at += 16384)
+		broker_give(&broker, bed, large + at, 16384);
+	assert_int_equal(bed->messages, 6);
+	assert_int_equal(bed->down, 0);
+	broker_close(&broker);
+}
+
+static void malformed_is_refused(struct bed *bed, const uint8_t *bytes, size_t len, size_t step)
+{
+	struct broker broker = { 0 };
+
+	broker_up(&broker, bed);
+	for (size_t at = 0; at < len && !bed->down; at += step)
+		broker_give(&broker, bed, bytes + at, len - at < step ? len - at : step);
+	assert_int_equal(bed->down, 1);
+	assert_int_equal(bed->error, -EPROTO);
+	assert_string_equal(bed->what, "the broker sent a malformed packet");
+	broker_close(&broker);
+	fg_mqtt_close(&bed->conn, false);
+	turns_until(bed->sim->loop, is_closed, bed);
+}
+
+/* libmosquitto would end the process. */
+static void test_malformed_within_tls(void **state)
+{
+	static const uint8_t unknown[] = { 0x30, 7, 0, 1, 'a', 2, 0x7f, 0xff, '1' };
+	static const uint8_t behind[] = { 0x30, 5, 0, 1, 'a', 0, '2', 0xe0, 3, 0, 1, 0x7f };
+	static const size_t steps[] = { 16384, 1, 3 };
+	struct bed *bed = *state;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		malformed_is_refused(bed, unknown, sizeof(unknown), steps[i]);
+		malformed_is_refused(bed, behind, sizeof(behind), steps[i]);
+	}
+}
+
+/* A list of properties that never ends, a byte a record. */
+static void test_head_in_crumbs(void **state)
+{
+	uint8_t bytes[1000] = { 0x30, 0xff, 0xff, 7, 0, 1, 'a', 0xf0, 0xff, 7 };
+	struct bed *bed = *state;
+
+	for (size_t i = 10; i < sizeof(bytes); i++)
+		bytes[i] = i % 5 == 0 ? 0x26 : 0;
+	malformed_is_refused(bed, bytes, sizeof(bytes), 1);
+}
+
+/* A broker that takes no such certificate says so when the handshake is over on this side, and
+ * leaves: the CONNECT that it has not read resets the connection behind its alert. */
+static void test_alert_in_front_of_a_reset(void **state)
+{
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+
+	broker_open(&broker);
+	SSL_CTX_set_verify(broker.ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	bed->conf.tls.insecure = true;
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	fcntl(bed->peer.fd, F_SETFL, O_NONBLOCK);
+	broker.ssl = SSL_new(broker.ctx);
+	SSL_set_fd(broker.ssl, bed->peer.fd);
+	assert_int_equal(SSL_accept(broker.ssl), -1);
+	turns(bed->sim->loop, 4);	/* Finished and CONNECT are on their way */
+	assert_int_equal(SSL_accept(broker.ssl), -1);
+	peer_hang_up(&bed->peer);
+	expect_down(bed);
+	assert_non_null(strstr(bed->what, "the broker refused TLS: "));
+	ERR_clear_error();
 	broker_close(&broker);
 }
 
@@ -334,6 +461,10 @@ int main(void)
 		TEST(test_garbage),
 		TEST(test_no_ca_file),
 		TEST(test_server_name_is_what_counts),
+		TEST(test_records_are_no_packets),
+		TEST(test_malformed_within_tls),
+		TEST(test_head_in_crumbs),
+		TEST(test_alert_in_front_of_a_reset),
 		TEST(test_wrong_certificates),
 		TEST(test_insecure_takes_any),
 	};
