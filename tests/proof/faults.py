@@ -133,6 +133,10 @@ class Run:
         except ValueError:
             return None
 
+    def asked(self, check):
+        ledger = self.ledger()
+        return ledger and check(ledger)
+
     def drained(self):
         ledger = self.ledger()
         return ledger and ledger["accepted"] >= self.taken + len(self.field.kept) and \
@@ -163,7 +167,8 @@ class Run:
             return True
         self.wait_for("everything upstream", self.drained, 40)
         fg.check(self.process.poll() is None, f"ended with status {self.process.poll()}")
-        fg.check_ledger(self.ledger())
+        # the fault may be in the answer
+        self.wait_for("an answer", lambda: self.asked(fg.check_ledger))
         self.stop()
         return True
 
@@ -232,9 +237,10 @@ def one(job):
         run.go()
         subprocess.run(["rm", "-rf", folder], check=True)
         return None
-    except (fg.Failed, subprocess.TimeoutExpired) as failure:
+    # whatever it is: a worker that dies of it would leave the jobs behind it undone
+    except Exception as failure:  # pylint: disable=broad-except
         said = [line for line in run.log().splitlines() if line.startswith("faulty: ")]
-        return (f"FAILED  {name} {n} ({fault}): {failure}\n  {said[:1]}\n  "
+        return (f"FAILED  {name} {n} ({fault}): {failure!r}\n  {said[:1]}\n  "
                 + "\n  ".join(run.log().splitlines()[-12:]))
     finally:
         run.close()
@@ -263,7 +269,7 @@ def main():
     print("calls of the program and of its libraries: " +
           ", ".join(f"{k} {a}+{b}" for k, (a, b) in calls.items()), flush=True)
     jobs, lock, bad = jobs_of(names, calls), threading.Lock(), []
-    total = len(jobs)
+    total, done = len(jobs), []
     jobs.reverse()
 
     def work():
@@ -273,6 +279,7 @@ def main():
                     return
                 job = jobs.pop()
             failure = one(job)
+            done.append(job)
             if failure:
                 with lock:
                     bad.append(failure)
@@ -282,8 +289,8 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    print(f"{total} faults of {len(names)} kinds, {len(bad)} of them not borne, seed {SEED}")
-    sys.exit(1 if bad else 0)
+    print(f"{len(done)} faults of {len(names)} kinds, {len(bad)} of them not borne, seed {SEED}")
+    sys.exit(1 if bad or len(done) != total else 0)
 
 
 main()
