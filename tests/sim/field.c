@@ -84,6 +84,7 @@ static void payload_taken(struct field *f, struct payload *p, uint64_t pos)
 {
 	const struct fg_spool_epoch *epoch = fg_spool_epoch(f->world->gateway->spool);
 
+	p->again = p->taken;
 	p->taken = true;
 	p->epoch = epoch->id;
 	p->spool_pos = pos;
