@@ -62,14 +62,19 @@ static bool is_behind(struct fg_outbox *box)
 	return behind;
 }
 
+/* An island of which nothing was cut is none, and the lane must not stop before it. */
+static void live_forget(struct fg_outbox *box)
+{
+	struct fg_cursor_state *state = state_of(box);
+
+	if (box->cut_to[state->nislands - 1] < state->islands[state->nislands - 1].from)
+		state->nislands--;
+}
+
 /* Where the live lane stood, if it had begun at all, is left to the backlog. */
 static void live_leave(struct fg_outbox *box)
 {
-	struct fg_cursor_state *state = state_of(box);
-	uint64_t *cut_to = &box->cut_to[state->nislands - 1];
-
-	if (*cut_to < state->islands[state->nislands - 1].from)
-		state->nislands--;
+	live_forget(box);
 	fg_spool_reader_free(box->live.reader);
 	box->live = (struct lane){ 0 };
 	box->live_on = false;
@@ -132,6 +137,7 @@ bool lane_pass(struct fg_outbox *box)
 		*lane = box->live;
 		box->live = (struct lane){ 0 };
 		box->live_on = false;
+		live_forget(box);
 	} else {
 		island_leave(box, box->cut_to[i] + 1);
 	}

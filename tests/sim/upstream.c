@@ -72,7 +72,7 @@ static void take_order(struct upstream *up, const struct payload *p, uint32_t id
 {
 	uint32_t *newest = &up->newest[p->peer][p->device];
 
-	/* sent twice by its device, since it did not hear that it was kept: the first was refused */
+	/* sent twice by its device, which did not hear that it was kept: the first was refused */
 	if (p->again && up->nlost > 0)
 		return;
 	if (id + 1 < *newest && !up->unordered && !up->lenient)
