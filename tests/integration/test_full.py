@@ -2,6 +2,7 @@
 """A spool at its limit and a disk that is full: what is dropped is counted and announced exactly,
 what is refused is not acknowledged, and all goes on by itself once there is room."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -141,11 +142,36 @@ def test_optional_that_was_removed():
     not_refused(["up", "slow"], removed="slow")
 
 
-def full_disk(when_full, commit):
-    if os.getuid() != 0 or not os.environ.get("OWN_MOUNTS"):
-        return "SKIPPED, only root can mount a small file system"
+def mount_tmpfs():
     os.mkdir("disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "disk"], check=True)
+    return lambda: subprocess.run(["mount", "-o", "remount,size=16m", "disk"], check=True)
+
+
+def mount_ext4():
+    """A file system with a journal, of which another's file has left some 4 MiB."""
+    os.mkdir("disk")
+    with open("disk.img", "wb") as image:
+        image.truncate(24 << 20)
+    mkfs = shutil.which("mkfs.ext4", path=os.environ["PATH"] + ":/usr/sbin")
+    if not mkfs:
+        return None
+    subprocess.run([mkfs, "-q", "-m", "0", "disk.img"], check=True)
+    if subprocess.run(["mount", "-o", "loop", "disk.img", "disk"], check=False).returncode != 0:
+        return None
+    room = os.statvfs("disk")
+    with open("disk/other", "wb") as other:
+        os.posix_fallocate(other.fileno(), 0, room.f_bavail * room.f_frsize - (4 << 20))
+    return lambda: os.unlink("disk/other")
+
+
+def full_disk(when_full, commit, mount=mount_tmpfs):
+    """A disk that others have filled. drop-oldest is about `limit`: it gives nothing up here."""
+    if os.getuid() != 0 or not os.environ.get("OWN_MOUNTS"):
+        return "SKIPPED, only root can mount a small file system"
+    make_room = mount()
+    if not make_room:
+        return "SKIPPED, no loop device can be mounted here"
     field, upstream = fg.Script(), fg.Broker("upstream")
     collector = upstream.collector()
     upstream.stop()
@@ -154,6 +180,8 @@ def full_disk(when_full, commit):
                                 dir=os.path.abspath("disk/spool"), commit=commit)).start()
     with open("disk/filler", "wb") as filler:
         filler.write(b"x" * (1 << 20))
+        filler.flush()
+        os.fsync(filler.fileno())
     thing = fg.Coap(port)
     give(field, 0, count)
     fg.wait_for("the disk to be full", lambda: thing.post("t", '{"full":1}', 50, tries=1)[0]
@@ -164,7 +192,7 @@ def full_disk(when_full, commit):
     os.unlink("disk/filler")    # room for some more of it, without a word to the gateway
     kept = len(field.kept)
     fg.wait_for("more to be acknowledged", lambda: len(field.kept) > kept)
-    subprocess.run(["mount", "-o", "remount,size=16m", "disk"], check=True)
+    make_room()
     fg.wait_for("all to be acknowledged", lambda: len(field.kept) == count)
     upstream.start()
     collectors = [collector, upstream.collector()]
@@ -177,6 +205,9 @@ def full_disk(when_full, commit):
     fg.audit(lines(), fg.until(ledger))
     fg.equal(fg.first_times(fg.series(lines())["d/a"]), list(range(count)), "what arrived")
     gateway.stop()
+    fg.check_ledger(gateway.ledger())
+    return (f"{kept} of {count} acknowledged when it was full, {before['accepted']} records kept; "
+            f"at the end {ledger['accepted']} accepted and upstream, 0 lost, 0 dropped")
 
 
 def test_full_disk_refuse():
@@ -189,6 +220,14 @@ def test_full_disk_refuse_each():
 
 def test_full_disk_drop_oldest():
     return full_disk("drop-oldest", "1s")
+
+
+def test_full_ext4_refuse_each():
+    return full_disk("refuse", "each", mount_ext4)
+
+
+def test_full_ext4_drop_oldest():
+    return full_disk("drop-oldest", "1s", mount_ext4)
 
 
 if os.getuid() == 0 and not os.environ.get("OWN_MOUNTS") and \
