@@ -200,6 +200,10 @@ static struct mqtt_asked *asked_new(struct mqtt_sink *s, const struct fg_mqtt_me
 {
 	struct fg_str path = fg_str_c(m->topic + s->commands.prefix_len);
 	struct fg_str topic = m->response_topic, correlation = m->correlation;
+	/* of one that is too long so much that the queue sees it, and refuses it */
+	struct fg_str payload = fg_str(m->payload.ptr, m->payload.len <= MQTT_ASKED_BYTES ?
+							       m->payload.len :
+							       MQTT_ASKED_BYTES + 1);
 	struct mqtt_asked *a;
 	char *at;
 
@@ -207,15 +211,15 @@ static struct mqtt_asked *asked_new(struct mqtt_sink *s, const struct fg_mqtt_me
 		topic.len = 0;
 	if (topic.len + 1 + correlation.len > FG_REQUEST_REPLY)
 		topic.len = correlation.len = 0;
-	a = malloc(sizeof(*a) + path.len + m->payload.len + topic.len + 1 + correlation.len);
+	a = malloc(sizeof(*a) + path.len + payload.len + topic.len + 1 + correlation.len);
 	if (!a)
 		return NULL;
 	at = a->bytes;
 	*a = (struct mqtt_asked){ .retained = m->retained };
 	a->path = fg_str(at, path.len);
 	at = (char *)mempcpy(at, path.ptr, path.len);
-	a->payload = fg_str(at, m->payload.len);
-	at = (char *)mempcpy(at, m->payload.ptr, m->payload.len);
+	a->payload = fg_str(at, payload.len);
+	at = (char *)mempcpy(at, payload.ptr, payload.len);
 	a->reply = fg_str(at, topic.len + 1 + correlation.len);
 	if (topic.len)
 		at = (char *)mempcpy(at, topic.ptr, topic.len);
@@ -228,18 +232,17 @@ static struct mqtt_asked *asked_new(struct mqtt_sink *s, const struct fg_mqtt_me
 void mqtt_commands_message(struct mqtt_sink *s, const struct fg_mqtt_message *m)
 {
 	struct mqtt_commands *c = &s->commands;
-	struct mqtt_asked *a = NULL;
+	struct mqtt_asked *a;
 	uint32_t left_out;
 
 	/* an empty payload is how a stored command is taken back */
 	if (!c->prefix || m->payload.len == 0 || strlen(m->topic) <= c->prefix_len ||
 	    strncmp(m->topic, c->prefix, c->prefix_len) != 0)
 		return;
-	if (m->payload.len <= MQTT_ASKED_BYTES)
-		a = asked_new(s, m);
+	a = asked_new(s, m);
 	if (!a) {
 		if (fg_log_allowed(&c->odd, fg_loop_now(s->sink->loop), LINES_A_MINUTE, &left_out))
-			fg_log(&s->sink->logger, FG_WARN, "command too long, ignored",
+			fg_log(&s->sink->logger, FG_WARN, "no memory for a command, ignored",
 			       "bytes=%zu not_logged=%u", m->payload.len, left_out);
 		return;
 	}

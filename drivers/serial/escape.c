@@ -3,17 +3,6 @@
 
 #include <errno.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* One escape behind its backslash: how many characters it takes, or -EINVAL. */
 static int escape_read(const char *text, char *ret_byte)
 {
@@ -30,8 +19,8 @@ static int escape_read(const char *text, char *ret_byte)
 	}
 	if (text[0] != 'x')
 		return -EINVAL;
-	high = hex_digit(text[1]);
-	low = high < 0 ? -1 : hex_digit(text[2]);
+	high = fg_hex_digit(text[1]);
+	low = high < 0 ? -1 : fg_hex_digit(text[2]);
 	if (low < 0)
 		return -EINVAL;
 	*ret_byte = (char)(high << 4 | low);

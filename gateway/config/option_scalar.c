@@ -146,7 +146,7 @@ void fg_item_read_size(const struct fg_item *item)
 	if (r == -ERANGE || (r == 0 && bytes > INT64_MAX))
 		fg_fault_at(item->reader->faults, item->place, "more than 8388607TiB");
 	else if (r < 0)
-		expected_unit(item, "a size such as \"64KiB\"");
+		expected_unit(item, "a size in KiB, MiB or GiB such as \"64KiB\"");
 	else if (in_range(item, (double)bytes))
 		*(uint64_t *)fg_option_member(item->option, item->conf) = bytes;
 }

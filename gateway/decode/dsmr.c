@@ -39,22 +39,14 @@ static uint16_t crc16_arc(const uint8_t *p, size_t len)
 	return crc;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Some meters leave leading zeros of the CRC out. Returns its digits, 0 if there is none. */
 static size_t crc_read(const uint8_t *p, size_t len, uint16_t *ret_crc)
 {
 	size_t digits = 0;
 	unsigned crc = 0;
 
-	while (digits < len && digits < 4 && hex_digit(p[digits]) >= 0)
-		crc = crc << 4 | (unsigned)hex_digit(p[digits++]);
+	while (digits < len && digits < 4 && fg_hex_digit(p[digits]) >= 0)
+		crc = crc << 4 | (unsigned)fg_hex_digit(p[digits++]);
 	*ret_crc = (uint16_t)crc;
 	return digits;
 }

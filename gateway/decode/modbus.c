@@ -180,20 +180,13 @@ static const char *frame_write(struct fg_writer *w, struct modbus m)
 	}
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* ':', hex digits, a line's end. Returns the bytes of it, 0 if more are needed, SIZE_MAX if it is
  * none. */
 static size_t ascii_length(const uint8_t *p, size_t len)
 {
 	size_t i = 1;
 
-	while (i < len && i < ASCII_MAX && hex_digit(p[i]) >= 0)
+	while (i < len && i < ASCII_MAX && fg_hex_digit(p[i]) >= 0)
 		i++;
 	if (i == len)
 		return len < ASCII_MAX ? 0 : SIZE_MAX;
@@ -213,7 +206,7 @@ static size_t ascii_read(const uint8_t *p, size_t len, uint8_t out[RTU_MAX])
 	if (digits % 2 || digits < 2 * (PDU_MIN + 1) || digits / 2 > RTU_MAX)
 		return 0;
 	for (size_t i = 0; i < digits / 2; i++) {
-		out[i] = (uint8_t)(hex_digit(p[1 + 2 * i]) << 4 | hex_digit(p[2 + 2 * i]));
+		out[i] = (uint8_t)(fg_hex_digit(p[1 + 2 * i]) << 4 | fg_hex_digit(p[2 + 2 * i]));
 		sum = (uint8_t)(sum + out[i]);
 	}
 	return sum == 0 ? digits / 2 - 1 : 0;

@@ -231,14 +231,6 @@ static void fields_list(struct nmea *n)
 	fg_writer_close(&n->w);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Takes "*hh" off the end. 1: it was right, 0: there is none, -1: it was wrong. */
 static int checksum_take(struct fg_str *body)
 {
@@ -251,8 +243,8 @@ static int checksum_take(struct fg_str *body)
 
 	for (size_t i = 0; i < len; i++)
 		sum ^= (uint8_t)body->ptr[i];
-	if (body->len - len != 3 || hex_digit(star[1]) != sum >> 4 ||
-	    hex_digit(star[2]) != (sum & 15))
+	if (body->len - len != 3 || fg_hex_digit(star[1]) != sum >> 4 ||
+	    fg_hex_digit(star[2]) != (sum & 15))
 		return -1;
 	body->len = len;
 	return 1;

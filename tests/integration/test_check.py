@@ -38,7 +38,7 @@ class Check(unittest.TestCase):
             '/run/log: expected error, warn, info, debug, or an object of component: level, '
             'got "loud"',
             '/spool/comit: unknown key, did you mean "commit"?',
-            '/spool/limit: expected a size such as "64KiB", got 5 (a bare number has no unit)',
+            '/spool/limit: expected a size in KiB, MiB or GiB such as "64KiB", got 5 (a bare number has no unit)',
         ])
 
     def test_json(self):

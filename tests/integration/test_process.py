@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The process: what it gives up, what it does not leave behind, and the watchdog that its loop
 feeds."""
+import json
 import os
 import pwd
 import re
@@ -114,6 +115,77 @@ def test_no_core():
     fg.equal(abort_in(".", lambda: gateway.process), [], "core files")
     fg.Gateway.running.remove(gateway)
     return None
+
+
+def test_secrets_stay():
+    """What is secret is in no log, answer or file of the gateway's; nor is what somebody wrote in
+    clear where a secret's name belongs."""
+    fg.need("mosquitto", "openssl")
+    names = ("field", "cloud", "psk")
+    secrets = {name: f"canary-{name}-{os.urandom(6).hex()}" for name in names}
+    os.mkdir("credentials", 0o700)
+    for name, text in secrets.items():
+        with open("credentials/" + name, "w", encoding="utf-8") as file:
+            file.write(text)
+    fg.certificates()
+    canaries = list(secrets.values()) + fg.read("client.key").splitlines()[1:-1]
+    field, cloud, port = fg.Broker("field"), fg.Broker("cloud"), fg.free_port(socket.SOCK_DGRAM)
+    dead, folder = fg.free_port(), os.getcwd()
+    os.environ["CREDENTIALS_DIRECTORY"] = folder + "/credentials"
+    gateway = fg.Gateway({
+        "run": {"socket": folder + "/control.sock", "log": "debug"},
+        "drivers": {
+            "field": {"type": "mqtt", "url": field.url, "subscribe": ["d/+"], "username": "u",
+                      "password": {"secret": "field"}},
+            "things": {"type": "coap", "listen": f"coaps://127.0.0.1:{port}",
+                       "psk": {"one": {"secret": "psk"}}}},
+        "bridges": {
+            "up": {"type": "mqtt", "url": cloud.url, "username": "u",
+                   "password": {"secret": "cloud"}},
+            "tls": {"type": "mqtt", "url": f"mqtts://127.0.0.1:{dead}", "required": False,
+                    "tls": {"ca": folder + "/ca.crt", "cert": folder + "/client.crt",
+                            "key": folder + "/client.key"},
+                    "password": {"secret": "cloud"}, "username": "u"}}})
+    del os.environ["CREDENTIALS_DIRECTORY"]
+    gateway.start()
+    field.wait_subscribed("gw-field")
+    fg.Mqtt(field.port, "device").publish("d/a", [b'{"seq":1}'])
+    fg.wait_for("the record", lambda: gateway.ledger()["accepted"] == 1)
+    gateway.wait_drained("up")
+    gateway.config["drivers"]["field"]["keepalive"] = "30s"
+    gateway.reload()
+    told = [fg.fieldgate(*call, "-c", gateway.conf, want=None)
+            for call in (("status",), ("status", "--json"), ("status", "--devices"), ("ledger",),
+                         ("check",), ("dead",))]
+    gateway.stop()
+    said = gateway_text(told) + fg.read(gateway.log_path)
+    for path, _, files in os.walk(gateway.spool):
+        for name in files:
+            with open(path + "/" + name, "rb") as file:
+                said += file.read().decode("latin-1")
+    fg.equal([c for c in canaries if c in said], [], "secrets that were told")
+    return f"{len(canaries)} canaries, {clear_is_not_shown()} in clear"
+
+
+def gateway_text(answers):
+    return "".join(answer.out + answer.err for answer in answers)
+
+
+def clear_is_not_shown():
+    canary, up = "canary-in-clear-7316", {"type": "mqtt", "url": "mqtt://127.0.0.1:1"}
+    wrong = ({"bridges": {"up": dict(up, password=canary)}},
+             {"bridges": {"up": dict(up, password={"secret": "x", "value": canary})}},
+             {"bridges": {"up": dict(up, password={"value": canary})}},
+             {"bridges": {"up": dict(up, url=f"mqtt://user:{canary}@127.0.0.1:1")}},
+             {"drivers": {"t": {"type": "coap", "listen": "coaps://127.0.0.1:1",
+                                "psk": {"one": canary}}}})
+    for config in wrong:
+        with open("wrong.json", "w", encoding="utf-8") as file:
+            json.dump(dict(config, gateway={"id": "gw"}), file)
+        told = [fg.fieldgate(call, "-c", "wrong.json", want=None) for call in ("check", "run")]
+        fg.equal([answer.returncode for answer in told], [1, 1], f"status of {config}")
+        fg.check(canary not in gateway_text(told), f"{config}: {gateway_text(told)}")
+    return len(wrong)
 
 
 class Manager:

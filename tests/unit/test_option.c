@@ -210,8 +210,10 @@ static const struct {
 	{ "{\"wait_ns\":\"2m\"}", "/wait_ns: \"2m\" is not within 1ms to 1m" },
 	{ "{\"wait_ns\":\"99999999999999d\"}", "/wait_ns: more than 292 years" },
 	{ "{\"room\":65536}",
-	  "/room: expected a size such as \"64KiB\", got 65536 (a bare number has no unit)" },
-	{ "{\"room\":\"64KB\"}", "/room: expected a size such as \"64KiB\", got \"64KB\"" },
+	  "/room: expected a size in KiB, MiB or GiB such as \"64KiB\", got 65536 (a bare "
+	  "number has no unit)" },
+	{ "{\"room\":\"64KB\"}", "/room: expected a size in KiB, MiB or GiB such as \"64KiB\", "
+	  "got \"64KB\"" },
 	{ "{\"room\":\"1B\"}", "/room: \"1B\" is less than 1KiB" },
 	{ "{\"text\":5}", "/text: expected a string, got 5" },
 	{ "{\"text\":\"\"}", "/text: must not be empty" },

@@ -37,3 +37,12 @@ static inline bool fg_str_starts(struct fg_str s, struct fg_str prefix)
 {
 	return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
 }
+
+/* What a hexadecimal digit of either case is worth, or -1. */
+static inline int fg_hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
