@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define TURN_BUDGET 256		/* datagrams a turn; the rest waits for the next one */
+#define TURN_TIME FG_MS(5)	/* each new peer costs a walk over all sessions */
 #define REPEAT_MAX 64
 #define EVENTS_MAX 8
 #define HANDSHAKES_MAX 128
@@ -90,6 +91,7 @@ static void server_readable(struct fg_io *io, unsigned events)
 {
 	struct fg_coap_server *server = (void *)((char *)io - offsetof(struct fg_coap_server, io));
 	uint32_t repeat = server->expected / 4, taken = 0;
+	uint64_t end_ns = fg_loop_now(io->handle.loop) + TURN_TIME;
 
 	(void)events;
 	server->now_s = fg_loop_now(io->handle.loop) / FG_S(1);
@@ -98,6 +100,8 @@ static void server_readable(struct fg_io *io, unsigned events)
 	while (taken < TURN_BUDGET && server_drain(server, repeat)) {
 		taken += repeat;
 		repeat = 1 + repeat / 4;
+		if (fg_loop_update_now(io->handle.loop) >= end_ns)
+			break;
 	}
 	server->expected += server->handled - server->expected / 4;
 	server_sweep_later(server);
