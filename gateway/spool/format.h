@@ -62,6 +62,10 @@
  *    16   4  length of the gateway's id, at most 64
  *    20      the gateway's id, zeros
  *   124   4  CRC-32C of bytes 0 .. 123
+ *     1024  a sync has failed, 28 bytes; zeros: none has
+ *     0   8  magic "FGERROR\n"
+ *     8  16  boot id
+ *    24   4  CRC-32C of bytes 0 .. 23
  *     4096, 8192 run slots of 2048 bytes, the valid one with the greater sequence counts
  *     0   8  magic "FGSTATE\n"
  *     8   8  sequence
@@ -136,6 +140,8 @@ enum {
 	FG_NAME_SIZE = 128,
 	FG_NAME_GATEWAY = 20,
 	FG_GATEWAY_MAX = 64,
+	FG_ERROR_AT = 1024,
+	FG_ERROR_SIZE = 28,
 
 	FG_RUN_AT = 4096,
 	FG_RUN_STEP = 4096,
@@ -159,6 +165,7 @@ enum {
 
 #define FG_SEGMENT_MAGIC "FGSPOOL\n"
 #define FG_NAME_MAGIC "FGNAMED\n"
+#define FG_ERROR_MAGIC "FGERROR\n"
 #define FG_RUN_MAGIC "FGSTATE\n"
 #define FG_TALLY_MAGIC "FGTALLY\n"
 #define FG_CURSOR_MAGIC "FGCURSR\n"

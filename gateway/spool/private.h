@@ -156,6 +156,9 @@ static inline uint64_t fg_segment_allocated(uint64_t size)
 void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *ret_tally);
 int fg_state_write_run(struct fg_spool *, bool clean); /* pwrite only */
 int fg_state_write_name(struct fg_spool *); /* likewise */
+/* A sync has failed under this boot: said at once and from any thread, for the process may die
+ * before the run's slot does. Writing that slot takes it back once none fails. */
+void fg_state_write_error(const struct fg_spool_io *, int lock_fd, const uint8_t boot[16]);
 int fg_state_write_tally(struct fg_spool *); /* nothing if unchanged */
 int fg_state_lock(struct fg_spool *); /* opens, locks, writes the pid */
 int fg_state_read_pid(int lock_fd, pid_t *ret_pid);

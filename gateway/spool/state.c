@@ -131,6 +131,24 @@ static bool run_sane(const struct fg_run_state *run)
 	return run->epochs > 0;
 }
 
+void fg_state_write_error(const struct fg_spool_io *io, int lock_fd, const uint8_t boot[16])
+{
+	char slot[FG_ERROR_SIZE] = { 0 };
+
+	memcpy(slot, FG_ERROR_MAGIC, 8);
+	memcpy(slot + 8, boot, 16);
+	slot_seal(slot, sizeof(slot));
+	(void)fg_spool_write_all(io, lock_fd, slot, sizeof(slot), FG_ERROR_AT);
+}
+
+static bool error_read(int lock_fd, const struct fg_run_state *run)
+{
+	char slot[FG_ERROR_SIZE];
+
+	return slot_read(lock_fd, slot, sizeof(slot), FG_ERROR_AT, FG_ERROR_MAGIC) &&
+	       memcmp(slot + 8, run->boot, 16) == 0;
+}
+
 /* Its own slot tells of the identity, else the run's. */
 static void name_read(int lock_fd, struct fg_run_state *run)
 {
@@ -178,6 +196,7 @@ void fg_state_read(int lock_fd, struct fg_run_state *ret_run, struct fg_tally *r
 	}
 	if (ret_run->found && !run_sane(ret_run))
 		ret_run->found = false;
+	ret_run->failing = ret_run->failing || error_read(lock_fd, ret_run);
 	name_read(lock_fd, ret_run);
 	if (ret_tally->accepted >= FG_POSITION_MAX || ret_tally->committed > ret_tally->accepted ||
 	    ret_tally->floor > ret_tally->accepted)
@@ -203,8 +222,9 @@ static void epochs_encode(const struct fg_epochs *epochs, char *slot)
 
 int fg_state_write_run(struct fg_spool *spool, bool clean)
 {
-	char slot[FG_RUN_SIZE] = { 0 };
+	char slot[FG_RUN_SIZE] = { 0 }, none[FG_ERROR_SIZE] = { 0 };
 	uint64_t sequence = ++spool->run_sequence;
+	int r;
 
 	memcpy(slot, FG_RUN_MAGIC, 8);
 	fg_put64(slot + 8, sequence);
@@ -216,8 +236,12 @@ int fg_state_write_run(struct fg_spool *spool, bool clean)
 	epochs_encode(&spool->epochs, slot);
 	fg_put64(slot + FG_RUN_IDENTITY, spool->identity);
 	slot_seal(slot, sizeof(slot));
-	return fg_spool_write_all(spool->io, spool->lock_fd, slot, sizeof(slot),
-				  FG_RUN_AT + (sequence & 1) * FG_RUN_STEP);
+	r = fg_spool_write_all(spool->io, spool->lock_fd, slot, sizeof(slot),
+			       FG_RUN_AT + (sequence & 1) * FG_RUN_STEP);
+	if (r == 0 && !spool->sync_failing)
+		(void)fg_spool_write_all(spool->io, spool->lock_fd, none, sizeof(none),
+					 FG_ERROR_AT);
+	return r;
 }
 
 int fg_state_write_tally(struct fg_spool *spool)

@@ -125,6 +125,7 @@ static struct fg_sync_job *job_new(struct fg_spool *spool)
 	job->arg = spool->events.arg;
 	job->dir_fd = spool->dir_fd;
 	job->lock_fd = spool->lock_fd;
+	memcpy(job->boot, spool->boot, sizeof(job->boot));
 	job->last = spool->closing;
 	sem_init(&job->worked, 0, 0);
 	if (spool->want_giving)

@@ -68,6 +68,7 @@ static void job_sync_data(struct fg_sync_job *job)
 			job->dir = true;
 		} else if (job->io->fdatasync(item->fd) < 0) {
 			item->error = -errno;
+			fg_state_write_error(job->io, job->lock_fd, job->boot);
 		}
 		if (item->error && !job->error)
 			job->error = item->error;

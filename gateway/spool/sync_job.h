@@ -19,6 +19,7 @@ struct fg_sync_job {
 	int (*sync_cursors)(void *arg);
 	void *arg;
 	int dir_fd, lock_fd;
+	uint8_t boot[16];
 	bool data, dir, state;
 	bool last; /* the spool's end: writes the clean state */
 	uint64_t upto;
