@@ -1,6 +1,7 @@
 /* fieldgate run: the gateway in the foreground until a signal ends it. */
 #include "run/confine.h"
 #include "run/gateway.h"
+#include "run/panel.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 
@@ -13,6 +14,7 @@
 struct running {
 	struct fg_loop *loop;
 	struct fg_gateway *gateway;
+	struct fg_panel panel;
 	struct fg_signal term, interrupt, hangup;
 	bool signals;
 };
@@ -32,7 +34,10 @@ static void close_signals(struct running *running)
 
 static void on_stopped(void *arg)
 {
-	close_signals(arg);
+	struct running *running = arg;
+
+	fg_panel_end(&running->panel);
+	close_signals(running);
 }
 
 static void on_term(struct fg_signal *signal, int signo)
@@ -94,13 +99,14 @@ static int start_and_run(struct running *running, struct fg_log *log, struct fg_
 		close_signals(running);
 		return r == -EINVAL ? FG_EXIT_NO : fg_cli_failed("run", "%s", failure.text);
 	}
+	fg_panel_begin(&running->panel, running->loop, running->gateway);
 	r = fg_loop_run(running->loop);
 	fg_gateway_free(running->gateway);
 	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : FG_EXIT_OK;
 }
 
-/* Before there is a thread or a secret. */
-static int confine(struct fg_config *config, struct fg_log *log)
+/* Before there is a thread or a secret; and what only root may open before that. */
+static int confine(struct running *running, struct fg_config *config, struct fg_log *log)
 {
 	const struct fg_logger logger = { .log = log,
 					  .component = "run",
@@ -108,6 +114,7 @@ static int confine(struct fg_config *config, struct fg_log *log)
 	struct fg_confine_failure failure;
 	bool root;
 
+	fg_panel_open(&running->panel, &config->run, &logger);
 	if (fg_confine(&config->run, config->spool.dir, &failure, &root) < 0)
 		return fg_cli_failed("run", "%s", failure.text);
 	if (root)
@@ -137,7 +144,7 @@ int fg_cli_run(int argc, char **argv)
 	if (status != FG_EXIT_OK)
 		return status;
 	fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
-	status = confine(config, &log);
+	status = confine(&running, config, &log);
 	if (status != FG_EXIT_OK) {
 		fg_config_free(config);
 		return status;

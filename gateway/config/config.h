@@ -28,6 +28,8 @@ struct fg_run_conf {
 	int log_level;			/* enum fg_level */
 	struct fg_values log_levels;	/* component -> name of a level; "*" is in log_level */
 	int64_t processes;
+	const char *watchdog;		/* path of the hardware's, or NULL */
+	const char *led;		/* below /sys/class/leds, or a folder's path, or NULL */
 };
 
 enum fg_clock_trust { FG_TRUST_KERNEL, FG_TRUST_ALWAYS };

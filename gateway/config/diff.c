@@ -183,6 +183,11 @@ static bool refuse(const struct fg_config *a, const struct fg_config *b, struct 
 	return new_id || new_dir;
 }
 
+static bool text_differs(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
 static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 			struct fg_faults *faults)
 {
@@ -190,9 +195,15 @@ static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 	struct fg_place socket = { .up = &run, .key = "socket" };
 	struct fg_place user = { .up = &run, .key = "user" };
 	struct fg_place processes = { .up = &run, .key = "processes" };
+	struct fg_place watchdog = { .up = &run, .key = "watchdog" };
+	struct fg_place led = { .up = &run, .key = "led" };
 
-	if (strcmp(a->run.user ? a->run.user : "", b->run.user ? b->run.user : "") != 0)
+	if (text_differs(a->run.user, b->run.user))
 		fg_doubt_at(faults, &user, "counts after the next restart");
+	if (text_differs(a->run.watchdog, b->run.watchdog))
+		fg_doubt_at(faults, &watchdog, "counts after the next restart");
+	if (text_differs(a->run.led, b->run.led))
+		fg_doubt_at(faults, &led, "counts after the next restart");
 	if (strcmp(a->run.socket, b->run.socket) != 0)
 		fg_doubt_at(faults, &socket, "counts after the next restart");
 	if (a->run.processes != b->run.processes)

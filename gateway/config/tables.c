@@ -83,6 +83,14 @@ static const struct fg_option RUN[] = {
 	{ .name = "processes", .type = FG_OPT_INT,
 	  .offset = offsetof(struct fg_run_conf, processes),
 	  .def = "1", .min = 1, .max = 64, .help = "Processes that share the work." },
+	{ .name = "watchdog", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_run_conf, watchdog), .min = 1, .max = 255,
+	  .help = "Hardware watchdog that the loop feeds (`/dev/watchdog`): a board whose gateway "
+		  "stands still for 30 s begins anew. For systems where nobody else feeds it." },
+	{ .name = "led", .type = FG_OPT_STRING, .offset = offsetof(struct fg_run_conf, led),
+	  .min = 1, .max = 255,
+	  .help = "Status LED, a name below /sys/class/leds: on while every driver and bridge is "
+		  "up, blinking while one is not." },
 	{ 0 },
 };
 

@@ -358,6 +358,11 @@ void fg_gateway_on_ready(struct fg_gateway *gateway, void (*ready)(void *arg), v
 	gateway->ready_arg = arg;
 }
 
+bool fg_gateway_takes(const struct fg_gateway *gateway)
+{
+	return fg_spool_has_room(gateway->spool);
+}
+
 struct fg_forward *fg_gateway_forward(struct fg_gateway *gateway)
 {
 	return gateway->forward;

@@ -45,6 +45,9 @@ void fg_gateway_state(struct fg_gateway *, struct fg_buf *out);		/* `fieldgate s
 /* the status topic */
 void fg_gateway_topic(struct fg_gateway *, bool online, struct fg_buf *out);
 
+/* Whether the spool has room and its disk works. */
+bool fg_gateway_takes(const struct fg_gateway *);
+
 struct fg_forward *fg_gateway_forward(struct fg_gateway *);
 struct fg_intake *fg_gateway_intake(struct fg_gateway *);
 const struct fg_config *fg_gateway_config(const struct fg_gateway *);
