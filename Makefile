@@ -65,7 +65,25 @@ install: ## the program and its modules, stripped (DESTDIR, PREFIX)
 	@$(MAKE) --no-print-directory all
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip
 
+cross: ## for another processor, into build/cross/ (BOARD=rpi, or ARCH=arm64; SUITE=bookworm|trixie)
+	@cmake/deps build cross
+	@ARCH="$(ARCH)" SUITE="$(SUITE)" JOBS="$(JOBS)" board/cross $(BOARD)
+
+cross-test: ## the unit tests under qemu-user (ARCH=arm64|armhf, SUITE=bookworm|trixie)
+	@cmake/deps build cross
+	@SUITE="$(SUITE)" JOBS="$(JOBS)" board/cross-test $(if $(ARCH),$(ARCH),arm64 armhf)
+
+image: ## a small system in memory for a board, into build/image/ (BOARD=qemu-virt-arm64)
+	@cmake/deps build cross image
+	@board/image/ram $(BOARD)
+
+image-test: deps ## boots the images of qemu-virt-arm64 and qemu-virt-armhf, and pulls the plug
+	@cmake/deps build cross image
+	@$(MAKE) --no-print-directory all
+	@tests/image/run
+
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install clean
+.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install cross \
+	cross-test image image-test clean
