@@ -99,6 +99,8 @@ static void set_aside(struct fg_spool *spool, struct fg_found *found, uint64_t n
 
 	if (found->aside < number)
 		found->aside = number;
+	if (!found->aside_first || number < found->aside_first)
+		found->aside_first = number;
 	fg_segment_name(number, name);
 	fg_log(&spool->logger, FG_WARN, "segment set aside", "file=%s error=\"%s\"", name,
 	       strerror(-error));

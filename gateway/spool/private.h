@@ -182,7 +182,7 @@ struct fg_numbers {
 struct fg_found { /* what the directory told */
 	const struct fg_run_state *run;
 	struct fg_numbers segments, bad; /* in order */
-	uint64_t aside; /* greatest number of those set aside */
+	uint64_t aside, aside_first; /* greatest and least number of those set aside; 0: none */
 	bool each; /* the last segment was written under commit "each" */
 	uint8_t boot[16]; /* and under this boot */
 	bool damaged; /* its end is not as it was written */

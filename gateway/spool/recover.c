@@ -141,9 +141,24 @@ static bool same_boot(const struct fg_spool *spool, const struct fg_run_state *r
 	return run->found && memcmp(run->boot, spool->boot, 16) == 0;
 }
 
+/* Dropping unlinks at once: a power cut may keep that and forget what the tally said of it. What is
+ * missing in front, with nothing set aside there, was dropped. */
+static uint64_t dropped_upto(const struct fg_spool *spool, const struct fg_run_state *run,
+			     const struct fg_found *found)
+{
+	const struct fg_segment *first = spool->first;
+
+	if (spool->conf.when_full != FG_FULL_DROP_OLDEST || !first || same_boot(spool, run) ||
+	    (run->found && run->clean) ||
+	    (found->aside_first && found->aside_first < first->number))
+		return 0;
+	return first->base;
+}
+
 /* What is known to have been there is counted, though it may be damaged; nothing of it is used
  * again. Under another boot that is no more than was synced. */
-static void positions_settle(struct fg_spool *spool, const struct fg_run_state *run, uint64_t seen)
+static void positions_settle(struct fg_spool *spool, const struct fg_run_state *run,
+			     const struct fg_found *found, uint64_t seen)
 {
 	uint64_t last = max_u64(seen, spool->tally.committed);
 	bool clean = run->found && run->clean;
@@ -156,7 +171,8 @@ static void positions_settle(struct fg_spool *spool, const struct fg_run_state *
 		last = max_u64(last, spool->epochs.all[spool->epochs.count - 1]->base);
 	spool->accepted = spool->pending = last;
 	spool->committed = clean ? last : spool->tally.committed;
-	spool->floor = spool->released = spool->tally.floor;
+	spool->floor = max_u64(spool->tally.floor, dropped_upto(spool, run, found));
+	spool->released = spool->floor;
 	/* the run before may have been killed between a segment's birth and the sync of its name */
 	spool->dir_dirty = !spool->readonly;
 	if (spool->last)
@@ -312,7 +328,7 @@ static int recover_into(struct fg_spool *spool, struct fg_run_state *run, struct
 		seen = max_u64(seen, spool->last->last);
 		last_drop_empty(spool);
 	}
-	positions_settle(spool, run, seen);
+	positions_settle(spool, run, found, seen);
 	r = epoch_settle(spool, run, found, seen);
 	if (r == 0)
 		r = epochs_extend(spool);
