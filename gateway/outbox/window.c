@@ -305,8 +305,16 @@ static void pass_uncarried(struct fg_outbox *box)
 	box->moved = true;
 }
 
+static void note_moved(struct fg_outbox *box)
+{
+	if (box->moved)
+		box->moved = fg_cursor_write(box->cursor) < 0;
+}
+
 void outbox_pump(struct fg_outbox *box)
 {
+	/* before anything more is sent, or a process that is killed here repeats two windows */
+	note_moved(box);
 	if (box->state == SINK_UP && box->conf->order == FG_ORDER_LIVE_FIRST)
 		lane_go_live(box);
 	while (box->state == SINK_UP && !box->blocked && !box->faulted) {
@@ -331,6 +339,5 @@ void outbox_pump(struct fg_outbox *box)
 		arm_stall(box);
 		pass_uncarried(box);
 	}
-	if (box->moved)
-		box->moved = fg_cursor_write(box->cursor) < 0;
+	note_moved(box);
 }

@@ -192,6 +192,15 @@ static int take_prev(struct fg_audit *audit, const struct audit_pack *pack)
 	return 0;
 }
 
+static void unknown_note(struct audit_epoch *epoch, uint64_t first, unsigned why)
+{
+	epoch->unknown[why] = true;
+	if (epoch->unknown_from && epoch->unknown_from <= first)
+		return;
+	epoch->unknown_from = first;
+	epoch->unknown_why = why;
+}
+
 static int take_range(struct fg_audit *audit, struct audit_epoch *epoch,
 		      const struct audit_pack *pack)
 {
@@ -201,7 +210,7 @@ static int take_range(struct fg_audit *audit, struct audit_epoch *epoch,
 	if (pack->why.len && pack->lost)
 		loss.why = why_of(audit, pack->why);
 	if (pack->unknown)
-		epoch->unknown[loss.why] = true;
+		unknown_note(epoch, pack->first, loss.why);
 	reach(epoch, pack->last);
 	if (pack->last < pack->first)
 		return 0;

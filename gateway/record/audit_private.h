@@ -34,6 +34,8 @@ struct audit_epoch {
 	uint64_t begin; /* lowest first of a pack marked so, 0: none */
 	uint64_t reach; /* highest number that somebody speaks of */
 	bool unknown[AUDIT_WHYS];
+	uint64_t unknown_from; /* nobody knows what was here and behind, 0: all is known */
+	unsigned unknown_why;
 	char gateway[];
 };
 

@@ -14,19 +14,32 @@ struct report {
 /* -- gaps -- */
 
 struct gaps {
-	struct fg_buf *out;
+	struct fg_buf *out; /* NULL: they are only counted */
 	uint64_t count, numbers;
+	uint64_t told_from; /* what is missing from here on was announced; 0: nothing was */
+	uint64_t told;
 };
 
 static void gap_add(struct gaps *gaps, uint64_t from, uint64_t to)
 {
-	fg_buf_text(gaps->out, gaps->count ? ",[" : "[");
+	/* An upstream that got live records first has some from behind what a power cut took. */
+	if (gaps->told_from && to >= gaps->told_from) {
+		uint64_t told = from > gaps->told_from ? from : gaps->told_from;
+
+		gaps->told += to - told + 1;
+		if (told == from)
+			return;
+		to = told - 1;
+	}
+	gaps->count++;
+	gaps->numbers += to - from + 1;
+	if (!gaps->out)
+		return;
+	fg_buf_text(gaps->out, gaps->count > 1 ? ",[" : "[");
 	fg_buf_u64(gaps->out, from);
 	fg_buf_char(gaps->out, ',');
 	fg_buf_u64(gaps->out, to);
 	fg_buf_char(gaps->out, ']');
-	gaps->count++;
-	gaps->numbers += to - from + 1;
 }
 
 /* Walks what came and what was announced side by side, both sorted by their first number. */
@@ -108,13 +121,23 @@ static uint64_t epoch_start(const struct audit_epoch *epoch)
 	return epoch->begin && epoch->first != 1 ? epoch->begin : 1;
 }
 
+/* What is missing behind the place from which on nobody knows. */
+static uint64_t unknown_count(const struct audit_epoch *epoch)
+{
+	struct gaps gaps = { .told_from = epoch->unknown_from };
+
+	gaps_find(epoch, epoch_start(epoch), &gaps);
+	return gaps.told;
+}
+
 static void epoch_write(struct report *report, const struct audit_epoch *epoch)
 {
 	uint64_t counts[AUDIT_WHYS] = { 0 }, lost = losses_count(epoch, counts);
 	uint64_t records = fg_ranges_records(&epoch->had), twice = fg_ranges_records(&epoch->twice);
-	struct gaps gaps = { .out = report->json };
+	struct gaps gaps = { .out = report->json, .told_from = epoch->unknown_from };
 	bool unknown;
 
+	counts[epoch->unknown_why] += unknown_count(epoch);
 	fg_buf_printf(report->json,
 		      "\"%016" PRIx64 "\":{\"first\":%" PRIu64 ",\"last\":%" PRIu64
 		      ",\"records\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"lost\":{",

@@ -61,7 +61,8 @@ static void arm_look(struct fg_gateway *gateway)
 {
 	int64_t next = fg_liveness_next(gateway->liveness);
 
-	if (next == FG_LIVENESS_NEVER ||
+	/* who stops does not look any more: it would be due again at once, without end */
+	if (gateway->stopping || next == FG_LIVENESS_NEVER ||
 	    (fg_timer_active(&gateway->look_timer) && gateway->look_ns <= next))
 		return;
 	fg_clock_update(&gateway->clock);

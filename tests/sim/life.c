@@ -195,8 +195,7 @@ void life_drop(struct world *w)
 	w->crashes++;
 	sim_say(w, "is dead");
 	for (unsigned i = 0; i < UPSTREAMS; i++)
-		w->upstream[i].allowed_twice +=
-			(uint64_t)w->conf.sink[i].window * w->conf.sink[i].records;
+		upstream_allow(&w->upstream[i]);
 	fg_gateway_stop(w->gateway, on_stopped, w);
 	life_end(w);
 	w->disk.dead = false;

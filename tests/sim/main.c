@@ -1,7 +1,8 @@
 /*
- * sim [-v] [-s SEED] [-n COUNT]: runs COUNT seeds from SEED on (default 1, 1), and sums up.
+ * sim [-vtb] [-s SEED] [-n COUNT]: runs COUNT seeds from SEED on (default 1, 1), and sums up.
  * A seed that fails is named, with the last steps; -v tells all of them. -t runs each twice and
- * compares what was done.
+ * compares what was done. -b breaks one thing after the other; each has to be seen within COUNT
+ * seeds.
  */
 #include "sim.h"
 
@@ -34,9 +35,11 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 static void world_make(struct world *w, uint64_t seed, bool verbose)
 {
 	int null = w->log.fd;
+	enum broken broken = w->broken;
 
 	*w = (struct world){ 0 };
 	w->log.fd = null;
+	w->broken = broken;
 	w->seed = seed;
 	w->verbose = verbose;
 	w->random = seed * 0x9e3779b97f4a7c15 + 1;
@@ -104,6 +107,7 @@ static void world_free(struct world *w)
 	for (unsigned i = 0; i < UPSTREAMS; i++) {
 		fg_audit_free(w->upstream[i].audit);
 		free(w->upstream[i].got);
+		fg_buf_fini(&w->upstream[i].overtaken);
 	}
 	os_forget(w);
 }
@@ -175,6 +179,35 @@ static int in_child(struct totals *totals, uint64_t first, uint64_t count, bool 
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* Each in silence, as far as possible: whoever fails here says what everybody wants to read. */
+static int broken_run(struct totals *totals, uint64_t first, uint64_t count)
+{
+	static const char *const NAMES[BROKEN__MAX] = {
+		[BROKEN_SYNC] = "syncs do nothing",
+		[BROKEN_WRITE] = "an entry is not written",
+		[BROKEN_CURSOR] = "positions are not written",
+		[BROKEN_BOOT] = "a new boot is not noticed",
+		[BROKEN_ANSWER] = "acknowledged, but not received",
+		[BROKEN_ORDER] = "a pack is overtaken",
+	};
+	unsigned unseen = 0;
+
+	for (unsigned b = BROKEN_NOTHING + 1; b < BROKEN__MAX; b++) {
+		uint64_t seed = first;
+
+		sim_world()->broken = (enum broken)b;
+		while (seed < first + count && in_child(totals, seed, 1, false, false) == 0)
+			seed++;
+		if (seed < first + count)
+			printf("%s: seen by seed %llu\n", NAMES[b], (unsigned long long)seed);
+		else
+			printf("%s: NOT SEEN in %llu seeds\n", NAMES[b], (unsigned long long)count);
+		unseen += seed == first + count;
+	}
+	printf("%u of %u broken things seen\n", BROKEN__MAX - 1 - unseen, BROKEN__MAX - 1);
+	return unseen ? 1 : 0;
+}
+
 static void totals_print(const struct totals *t)
 {
 	printf("%llu seeds: %llu virtual hours, %llu turns, %llu payloads, %llu records received, "
@@ -190,16 +223,18 @@ int main(int argc, char **argv)
 {
 	struct totals *totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	bool verbose = false, twice = false;
+	bool verbose = false, twice = false, broken = false;
 	uint64_t first = 1, count = 1;
 	char folder[64];
 	int option, r;
 
-	while ((option = getopt(argc, argv, "vts:n:")) != -1) {
+	while ((option = getopt(argc, argv, "vtbs:n:")) != -1) {
 		if (option == 'v')
 			verbose = true;
 		else if (option == 't')
 			twice = true;
+		else if (option == 'b')
+			broken = true;
 		else if (option == 's')
 			first = strtoull(optarg, NULL, 10);
 		else if (option == 'n')
@@ -209,8 +244,12 @@ int main(int argc, char **argv)
 	}
 	if (totals == MAP_FAILED || folder_make(folder) < 0)
 		return 2;
-	r = in_child(totals, first, count, verbose, twice);
-	totals_print(totals);
+	if (broken) {
+		r = broken_run(totals, first, count);
+	} else {
+		r = in_child(totals, first, count, verbose, twice);
+		totals_print(totals);
+	}
 	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return r;
 }

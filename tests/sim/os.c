@@ -106,7 +106,7 @@ int __wrap_fg_boot_id(uint8_t ret_boot[16]);
 int __wrap_fg_boot_id(uint8_t ret_boot[16])
 {
 	memset(ret_boot, 0, 16);
-	ret_boot[0] = (uint8_t)(1 + sim_world()->boot);
+	ret_boot[0] = sim_world()->broken == BROKEN_BOOT ? 1 : (uint8_t)(1 + sim_world()->boot);
 	return 0;
 }
 
@@ -168,7 +168,7 @@ static void uncover(int fd)
 	struct covered **at = covered();
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	if (sim_world()->broken == BROKEN_SYNC || fstat(fd, &st) < 0)
 		return;
 	while (*at) {
 		struct covered *c = *at;
@@ -217,13 +217,29 @@ void os_power_cut(struct world *w)
 	os_forget(w);
 }
 
+/* What is broken is so without a word. */
+static bool unwritten(int fd, size_t len)
+{
+	struct world *w = sim_world();
+	char link[64], path[512] = "";
+
+	if (!alive() || w->broken == BROKEN_NOTHING)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		return false;
+	if (w->broken == BROKEN_CURSOR)
+		return strstr(path, "/cursors/") != NULL;
+	return w->broken == BROKEN_WRITE && strstr(path, ".seg") && len > 200 && sim_chance(w, 10);
+}
+
 WRAP(ssize_t, pwrite, int fd, const void *bytes, size_t len, off_t at)
 {
 	int r = fate(false);
 
 	if (r < 0)
 		return -1;
-	if (r == 1)
+	if (r == 1 || unwritten(fd, len))
 		return (ssize_t)len;
 	if (r == 2)
 		len = len > 1 ? len / 2 : len;
@@ -260,7 +276,8 @@ WRAP(int, fsync, int fd)
 {
 	int r = fate(true);
 
-	(void)fd;
+	if (r == 0)
+		uncover(fd);
 	if (r == 2)
 		errno = EIO;
 	return r == 2 || r < 0 ? -1 : 0;

@@ -177,7 +177,7 @@ static const struct {
 	{ "crash", crash, 4 },			{ "crash soon", crash_soon, 6 },
 	{ "stop", stop, 4 },			{ "reload", reload, 8 },
 	{ "clock step", clock_step, 4 },	{ "clock wobbles", clock_wobbles, 1 },
-	{ "command", command, 10 },		{ "power cut", cut, 0 },
+	{ "command", command, 10 },		{ "power cut", cut, 3 },
 };
 
 #define NHAZARDS (sizeof(HAZARDS) / sizeof(HAZARDS[0]))

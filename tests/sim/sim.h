@@ -34,7 +34,7 @@ enum {
 	WAITING = 64,		/* payloads a field peer keeps until they are acknowledged */
 	IN_FLIGHT = 64,
 	LOST = 4096,
-	UNITS = 24,		/* of power cuts remembered */
+	CUTS = 256,		/* of epochs */
 };
 
 struct world;
@@ -98,9 +98,13 @@ struct upstream {
 	uint32_t newest[FIELDS][DEVICES];	/* payload that came last, for order */
 	struct lost lost[LOST];
 	unsigned nlost;
-	uint64_t unknown[UNITS];	/* epochs whose end nobody could count */
+	uint64_t unknown[CUTS];	/* epochs whose end nobody could count */
 	unsigned nunknown;
-	uint64_t packs, records, twice, allowed_twice;
+	uint64_t packs, records;
+	uint64_t twice, allowed_twice;	/* without what its device sent again */
+	uint64_t window, at_once, at_once_turn;	/* records: the largest window, and acknowledged
+						 * while they were sent, in one turn */
+	struct fg_buf overtaken;	/* a pack that is taken after the next one */
 	uint64_t requests, outcomes;
 };
 
@@ -123,7 +127,20 @@ struct conf {			/* what the configuration is made of */
 	} sink[UPSTREAMS];
 };
 
+/* One thing at a time that the gateway or its system does wrong, for the proof that it is seen. */
+enum broken {
+	BROKEN_NOTHING,
+	BROKEN_SYNC,	/* what is said to be synced is not */
+	BROKEN_WRITE,	/* now and then an entry is not written */
+	BROKEN_CURSOR,	/* positions are not written */
+	BROKEN_BOOT,	/* a new boot is taken for the one before */
+	BROKEN_ANSWER,	/* now and then a pack counts as acknowledged that was not */
+	BROKEN_ORDER,	/* now and then a pack is overtaken by the next */
+	BROKEN__MAX
+};
+
 struct world {
+	enum broken broken;
 	uint64_t seed, random, product_random;
 	bool verbose;
 	/* time */
@@ -178,6 +195,7 @@ void field_begin(struct field *);
 void field_cut(struct field *, int error);
 void upstream_begin(struct upstream *);
 void upstream_cut(struct upstream *, int error);
+void upstream_allow(struct upstream *);	/* what was in flight may come once more */
 void upstream_command(struct upstream *);
 
 /* -- life.c -- */

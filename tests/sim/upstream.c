@@ -30,6 +30,7 @@ static struct upstream *upstream_of(const struct fg_sink *sink)
 void upstream_begin(struct upstream *up)
 {
 	up->audit = fg_audit_new();
+	fg_buf_init(&up->overtaken, 1 << 20);
 	up->got = calloc(PAYLOADS, sizeof(up->got[0]));
 	if (!up->audit || !up->got)
 		sim_fail(up->world, "no memory");
@@ -53,14 +54,21 @@ static void take_lost(struct upstream *up, const struct fg_doc *doc, const struc
 	struct lost lost;
 
 	sim_say(up->world, "u%u is told of a loss: %.*s", up->index, (int)why->s.len, why->s.ptr);
+	if (fg_str_eq_c(why->s, "damaged") && !up->world->cuts)
+		sim_fail(up->world, "u%u is told of damage on a disk that only fails openly",
+			 up->index);
 	if (!epoch || !first || !last || epoch->s.len != 16)
 		return;
 	memcpy(text, epoch->s.ptr, 16);
 	text[16] = '\0';
 	lost = (struct lost){ strtoull(text, NULL, 16), (uint64_t)first->i, (uint64_t)last->i };
 	if (member(doc, 1, "vs")) {
-		if (up->nunknown < UNITS)
-			up->unknown[up->nunknown++] = lost.epoch;
+		for (unsigned i = 0; i < up->nunknown; i++)
+			if (up->unknown[i] == lost.epoch)
+				return;
+		if (up->nunknown == CUTS)
+			sim_fail(up->world, "too many power cuts for the simulation");
+		up->unknown[up->nunknown++] = lost.epoch;
 		return;
 	}
 	if (up->nlost == LOST)
@@ -90,11 +98,16 @@ static void take_point(struct upstream *up, int64_t number)
 	if (number < 0 || id >= w->npayloads || number % POINTS >= w->payload[id].points)
 		sim_fail(w, "u%u got %lld, which nobody sent", up->index, (long long)number);
 	up->records++;
-	if (up->got[id] & bit)
-		up->twice++;
-	else
+	if (!(up->got[id] & bit))
 		take_order(up, &w->payload[id], id);
+	else if (!w->payload[id].again)
+		up->twice++;
 	up->got[id] |= bit;
+	/* a power cut may take the positions of ten seconds with it */
+	if (up->twice > up->allowed_twice && !w->cuts && !up->lenient)
+		sim_fail(w, "u%u: %llu records came twice, %llu were in flight when it was cut off",
+			 up->index, (unsigned long long)up->twice,
+			 (unsigned long long)up->allowed_twice);
 }
 
 static void take_records(struct upstream *up, const struct fg_doc *doc)
@@ -107,14 +120,14 @@ static void take_records(struct upstream *up, const struct fg_doc *doc)
 	}
 }
 
-static void take(struct upstream *up, const struct fg_batch *batch)
+static void take(struct upstream *up, struct fg_str payload)
 {
 	const struct fg_value *why;
 	const char *wrong = NULL;
 	struct fg_doc doc;
 
 	fg_doc_init(&doc, 8, 1 << 22);
-	if (fg_json_parse(batch->payload, &doc) < 0 || doc.len < 2)
+	if (fg_json_parse(payload, &doc) < 0 || doc.len < 2)
 		sim_fail(up->world, "u%u got what is no pack", up->index);
 	if (fg_audit_pack(up->audit, &doc, &wrong) < 0)
 		sim_fail(up->world, "u%u got a bad pack: %s", up->index, wrong ? wrong : "?");
@@ -124,6 +137,23 @@ static void take(struct upstream *up, const struct fg_batch *batch)
 		take_lost(up, &doc, why);
 	take_records(up, &doc);
 	fg_doc_fini(&doc);
+}
+
+/* What is broken is between us and the gateway. */
+static void take_through(struct upstream *up, const struct fg_batch *batch)
+{
+	struct world *w = up->world;
+
+	if (w->broken == BROKEN_ANSWER && sim_chance(w, 5))
+		return;
+	if (w->broken == BROKEN_ORDER && !up->overtaken.len && sim_chance(w, 20)) {
+		fg_buf_str(&up->overtaken, batch->payload);
+		return;
+	}
+	take(up, batch->payload);
+	if (up->overtaken.len)
+		take(up, fg_buf_view(&up->overtaken));
+	fg_buf_reset(&up->overtaken);
 }
 
 /* -- acknowledgements -- */
@@ -167,6 +197,14 @@ static void on_ready(struct world *w, void *arg)
 	fg_sink_ready(up->sink);
 }
 
+/* For good: the same pack is refused each time, or who was not heard refusing it would take it. */
+static bool refuses(const struct upstream *up, const struct fg_batch *batch)
+{
+	uint64_t hash = (batch->epoch ^ up->world->seed ^ batch->first) * 0x9e3779b97f4a7c15u;
+
+	return (hash >> 33) % 1000 < up->refuse_permille;
+}
+
 /* What the upstream makes of a pack: 0 it takes it. */
 static int judge(struct upstream *up, const struct fg_batch *batch)
 {
@@ -181,7 +219,7 @@ static int judge(struct upstream *up, const struct fg_batch *batch)
 	/* who will not even hear of a loss cannot complain of a gap */
 	if (memmem(batch->payload.ptr, batch->payload.len, "\"why\":", 6))
 		return 0;
-	return sim_chance(w, up->refuse_permille) ? -EBADMSG : 0;
+	return refuses(up, batch) ? -EBADMSG : 0;
 }
 
 static int upstream_send(struct fg_sink *sink, struct fg_batch *batch)
@@ -208,10 +246,14 @@ static int upstream_send(struct fg_sink *sink, struct fg_batch *batch)
 		return 0;
 	}
 	if (error == 0)
-		take(up, batch);
+		take_through(up, batch);
 	else if (error != -EBADMSG)
 		up->unordered = true;
 	if (error == 0 && sim_chance(w, 50)) {
+		if (up->at_once_turn != w->turns)
+			up->at_once = 0;
+		up->at_once_turn = w->turns;
+		up->at_once += batch->records;
 		fg_sink_done(sink, batch, 0, NULL);
 		return 0;
 	}
@@ -262,13 +304,26 @@ static void on_closed(struct world *w, void *arg)
 	fg_sink_closed(sink);
 }
 
+void upstream_allow(struct upstream *up)
+{
+	const struct world *w = up->world;
+	uint64_t window =
+		(uint64_t)w->conf.sink[up->index].window * w->conf.sink[up->index].records;
+
+	/* after a reload it may hold what was sent before */
+	if (window > up->window)
+		up->window = window;
+	up->allowed_twice += up->window;
+	if (w->disk.dead && up->at_once_turn == w->turns)
+		up->allowed_twice += up->at_once;
+}
+
 static void upstream_close(struct fg_sink *sink)
 {
 	struct upstream *up = upstream_of(sink);
 	struct world *w = up->world;
 
-	for (unsigned i = 0; i < IN_FLIGHT; i++)
-		up->allowed_twice += up->held[i].batch ? up->held[i].batch->records : 0;
+	upstream_allow(up);
 	up->age++;
 	up->up = false;
 	if (sink->commands)

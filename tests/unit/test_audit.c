@@ -172,6 +172,13 @@ static const struct audit_case cases[] = {
 	{ "nobody could count",
 	  { E " 1 3 3", E " 4 3 0 lost=unknown:power-cut", F " 1 1 1 prev=" E ":3" }, NULL,
 	  NO GW EPOCH(E, 1, 3, 3, 0, "\"power-cut\":0", "") "," EPOCH(F, 1, 1, 1, 0, "", "") END },
+	{ "nobody could count, but somebody had more",
+	  { E " 1 3 3", E " 8 9 2", E " 4 3 0 lost=unknown:power-cut", F " 1 1 1 prev=" E ":3" },
+	  NULL, NO GW EPOCH(E, 1, 9, 5, 0, "\"power-cut\":4", "") ","
+	  EPOCH(F, 1, 1, 1, 0, "", "") END },
+	{ "nobody could count, and before that is a gap",
+	  { E " 1 1 1", E " 8 9 2", E " 4 3 0 lost=unknown:power-cut" }, NULL,
+	  NO GW EPOCH(E, 1, 9, 3, 0, "\"power-cut\":4", "[2,3]") END },
 	{ "two gateways with one epoch",
 	  { E " 1 2 2 of=b", E " 1 1 1 of=a", E " 2 2 1 of=a", E " 4 4 1 of=b" }, NULL,
 	  NO "\"a\":{\"epochs\":{" EPOCH(E, 1, 2, 2, 0, "", "") "}},\"b\":{\"epochs\":{"
