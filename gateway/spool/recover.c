@@ -141,15 +141,17 @@ static bool same_boot(const struct fg_spool *spool, const struct fg_run_state *r
 	return run->found && memcmp(run->boot, spool->boot, 16) == 0;
 }
 
-/* Dropping unlinks at once: a power cut may keep that and forget what the tally said of it. What is
- * missing in front, with nothing set aside there, was dropped. */
+/* Dropping unlinks at once: a power cut may keep that and forget what the tally said of it, or the
+ * tally could not be written. What is missing in front behind an unclean end, with nothing set aside
+ * there, was dropped. */
 static uint64_t dropped_upto(const struct fg_spool *spool, const struct fg_run_state *run,
 			     const struct fg_found *found)
 {
 	const struct fg_segment *first = spool->first;
 
-	if (spool->conf.when_full != FG_FULL_DROP_OLDEST || !first || same_boot(spool, run) ||
-	    (run->found && run->clean) ||
+	if (spool->conf.when_full != FG_FULL_DROP_OLDEST || !first)
+		return 0;
+	if ((run->found && run->clean) ||
 	    (found->aside_first && found->aside_first < first->number))
 		return 0;
 	return first->base;

@@ -103,8 +103,8 @@ static void take_point(struct upstream *up, int64_t number)
 	else if (!w->payload[id].again)
 		up->twice++;
 	up->got[id] |= bit;
-	/* a power cut may take the positions of ten seconds with it */
-	if (up->twice > up->allowed_twice && !w->cuts && !up->lenient)
+	/* a power cut may take the positions of ten seconds with it, a disk that fails more */
+	if (up->twice > up->allowed_twice && !w->cuts && !w->disk.failures && !up->lenient)
 		sim_fail(w, "u%u: %llu records came twice, %llu were in flight when it was cut off",
 			 up->index, (unsigned long long)up->twice,
 			 (unsigned long long)up->allowed_twice);
@@ -226,10 +226,13 @@ static int upstream_send(struct fg_sink *sink, struct fg_batch *batch)
 {
 	struct upstream *up = upstream_of(sink);
 	struct world *w = up->world;
+	uint64_t window = (uint64_t)sink->window * batch->records;
 	int error;
 
 	if (w->disk.dead)
 		return -EAGAIN;
+	if (window > up->window)
+		up->window = window;
 	if (!up->up || batch->slot >= sink->window || up->held[batch->slot].batch)
 		sim_fail(w, "u%u: a pack where none may be", up->index);
 	if (!w->calm && sim_chance(w, 10)) {
@@ -314,6 +317,9 @@ void upstream_allow(struct upstream *up)
 	if (window > up->window)
 		up->window = window;
 	up->allowed_twice += up->window;
+	/* a refusal that was not heard: cut anew it may be taken, behind what came after it */
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		up->unordered |= up->held[i].batch && up->held[i].error == -EBADMSG;
 	if (w->disk.dead && up->at_once_turn == w->turns)
 		up->allowed_twice += up->at_once;
 }
