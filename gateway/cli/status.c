@@ -130,9 +130,9 @@ static void show_rest(const cJSON *root)
 	printf("devices   %.0f: %.0f online, %.0f late, %.0f offline; clock %s\n",
 	       number_of(root, "devices"), number_of(states, "online"), number_of(states, "late"),
 	       number_of(states, "offline"), text_of(root, "clock"));
-	printf("process   %.0f KiB, %.0f turns, the longest %.3f ms\n",
+	printf("process   %.0f KiB, %.0f turns, p99 %.3f ms, the longest %.3f ms\n",
 	       number_of(root, "memory_kib"), number_of(loop, "turns"),
-	       number_of(loop, "longest_turn_ms"));
+	       number_of(loop, "lag_p99_ms"), number_of(loop, "longest_turn_ms"));
 }
 
 static int show(const char *answer)

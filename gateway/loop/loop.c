@@ -89,19 +89,57 @@ uint64_t fg_loop_sleep_ns(struct fg_loop *loop)
 	if (!loop->may_sleep || turn_is_due(loop))
 		return 0;
 	fg_loop_update_now(loop);
-	fg_loop_note_busy(loop);
 	due_ns = fg_timer_first_ns(loop);
-	if (due_ns == LOOP_FOREVER)
-		return LOOP_FOREVER;
-	return due_ns > loop->now_ns ? due_ns - loop->now_ns : 0;
+	if (due_ns <= loop->now_ns)
+		return 0;
+	fg_loop_note_busy(loop);	/* where poll does not sleep, it notes that itself */
+	return due_ns == LOOP_FOREVER ? LOOP_FOREVER : due_ns - loop->now_ns;
+}
+
+/* The octave above 1 us, and the two bits behind the first. */
+static unsigned lag_step(uint64_t ns)
+{
+	uint64_t us = ns / 1000;
+	unsigned octave, step;
+
+	if (us < 4)
+		return (unsigned)us;
+	octave = 63 - (unsigned)__builtin_clzll(us);
+	step = octave * 4 + (unsigned)(us >> (octave - 2) & 3);
+	return step < FG_LOOP_LAGS ? step : FG_LOOP_LAGS - 1;
+}
+
+/* The end of a step: all in it are shorter. */
+static uint64_t lag_below_ns(unsigned step)
+{
+	if (step < 4)
+		return (step + 1) * 1000u;
+	return (uint64_t)(5 + step % 4) * 1000 << (step / 4 - 2);
 }
 
 void fg_loop_note_busy(struct fg_loop *loop)
 {
 	uint64_t busy_ns = loop->now_ns - loop->busy_since_ns;
 
+	loop->stats.lags[lag_step(busy_ns)]++;
 	if (busy_ns > loop->stats.longest_turn_ns)
 		loop->stats.longest_turn_ns = busy_ns;
+}
+
+uint64_t fg_loop_lag_ns(const struct fg_loop_stats *stats, unsigned permille)
+{
+	uint64_t all = 0, below = 0, ns = 0;
+
+	for (unsigned i = 0; i < FG_LOOP_LAGS; i++)
+		all += stats->lags[i];
+	for (unsigned i = 0; i < FG_LOOP_LAGS && all > 0; i++) {
+		below += stats->lags[i];
+		if (below * 1000 >= all * permille) {
+			ns = lag_below_ns(i);
+			break;
+		}
+	}
+	return ns < stats->longest_turn_ns ? ns : stats->longest_turn_ns;
 }
 
 uint64_t fg_loop_now(const struct fg_loop *loop)

@@ -165,15 +165,17 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 		      ",\"unconverted\":%" PRIu64 ",\"duplicate_keys\":%" PRIu64
 		      ",\"absurd_times\":%" PRIu64
 		      ",\"clock\":\"%s\",\"clock_steps\":%u,\"loop\":{\"turns\":%" PRIu64
-		      ",\"longest_turn_ms\":%.3f},"
+		      ",\"lag_p50_ms\":%.3f,\"lag_p99_ms\":%.3f,\"longest_turn_ms\":%.3f},"
 		      "\"memory_kib\":%ld,\"spool\":{\"bytes\":%" PRIu64 ",\"segments\":%u,"
 		      "\"committed\":%" PRIu64 ",\"oldest\":%" PRIu64 "}",
 		      intake.payloads, intake.nulls, intake.nonfinite, intake.unconverted,
 		      intake.duplicate_keys, intake.absurd_times,
 		      gateway->clock.synced ? "synced" : "unsynced", gateway->clock.steps,
-		      loop.turns, (double)loop.longest_turn_ns / 1e6, usage.ru_maxrss,
-		      fg_spool_bytes(gateway->spool), fg_spool_segments(gateway->spool),
-		      fg_spool_committed(gateway->spool), fg_spool_oldest(gateway->spool));
+		      loop.turns, (double)fg_loop_lag_ns(&loop, 500) / 1e6,
+		      (double)fg_loop_lag_ns(&loop, 990) / 1e6, (double)loop.longest_turn_ns / 1e6,
+		      usage.ru_maxrss, fg_spool_bytes(gateway->spool),
+		      fg_spool_segments(gateway->spool), fg_spool_committed(gateway->spool),
+		      fg_spool_oldest(gateway->spool));
 }
 
 void fg_gateway_state(struct fg_gateway *gateway, struct fg_buf *out)

@@ -142,8 +142,8 @@ static bool same_boot(const struct fg_spool *spool, const struct fg_run_state *r
 }
 
 /* Dropping unlinks at once: a power cut may keep that and forget what the tally said of it, or the
- * tally could not be written. What is missing in front behind an unclean end, with nothing set aside
- * there, was dropped. */
+ * tally could not be written. What is missing in front, behind an unclean end and with nothing set
+ * aside there, was dropped. */
 static uint64_t dropped_upto(const struct fg_spool *spool, const struct fg_run_state *run,
 			     const struct fg_found *found)
 {

@@ -352,8 +352,26 @@ static void longest_turn_without_sleep(void **state)
 	assert_int_equal(fg_loop_run(sim->loop), 0);
 	fg_loop_stats(sim->loop, &stats);
 	assert_int_equal(stats.longest_turn_ns, FG_MS(70));
+	assert_in_range(fg_loop_lag_ns(&stats, 990), FG_MS(60), FG_MS(70));
 	assert_int_equal(sim->now_ns, FG_S(1009)); /* the sleep was for what was left */
 	assert_string_equal(sim->trace, "iiict");
+}
+
+static void lag_is_counted_by_steps(void **state)
+{
+	struct fg_loop_stats stats = { .longest_turn_ns = FG_S(40) };
+
+	(void)state;
+	assert_int_equal(fg_loop_lag_ns(&stats, 990), 0);
+	stats.lags[2] = 98; /* 2 us */
+	stats.lags[40] = 1; /* 1024 us */
+	stats.lags[FG_LOOP_LAGS - 1] = 1;
+	assert_int_equal(fg_loop_lag_ns(&stats, 500), 3000);
+	assert_int_equal(fg_loop_lag_ns(&stats, 980), 3000);
+	assert_int_equal(fg_loop_lag_ns(&stats, 990), 1280000);
+	assert_int_equal(fg_loop_lag_ns(&stats, 1000), FG_MS(16777) + 216000);
+	stats.longest_turn_ns = 1100000;
+	assert_int_equal(fg_loop_lag_ns(&stats, 990), 1100000);
 }
 
 int main(void)
@@ -371,6 +389,7 @@ int main(void)
 		SIM_TEST(closes_one_after_the_other),
 		SIM_TEST(no_turn_within_a_turn),
 		SIM_TEST(longest_turn_without_sleep),
+		cmocka_unit_test(lag_is_counted_by_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,13 +179,19 @@ int fg_signal_init(struct fg_loop *, struct fg_signal *, int signo,
 		   void (*cb)(struct fg_signal *, int signo));
 
 /* -- looking on: phase trace and lag, for tests, status and the watchdog -- */
+#define FG_LOOP_LAGS 96		/* four steps an octave, from 1 us to 16 s */
+
 struct fg_loop_stats {
 	uint64_t turns;
 	uint64_t callbacks[FG_PHASE__MAX];
 	uint64_t longest_turn_ns;	/* without the sleep in poll */
+	uint64_t lags[FG_LOOP_LAGS];	/* turns by how long they were */
 };
 
 void fg_loop_stats(const struct fg_loop *, struct fg_loop_stats *ret_stats);
+/* How long the turn was that of `permille` of all turns none exceeds, in ns, rounded up by a fifth
+ * at most; 0: there was none yet. Whatever comes in waits as long, so this is the loop's lag. */
+uint64_t fg_loop_lag_ns(const struct fg_loop_stats *, unsigned permille);
 /* cb is called as each phase begins; NULL takes it away. */
 void fg_loop_trace(struct fg_loop *, void (*cb)(void *arg, enum fg_phase), void *arg);
 
