@@ -21,6 +21,8 @@ const struct fg_cli_command fg_cli_commands[] = {
 	{ "spool", "list, print or verify a spool", fg_cli_spool },
 	{ "dead", "list, requeue or discard dead letters", fg_cli_dead },
 	{ "status", "the running gateway's state", fg_cli_status },
+	{ "health", "whether the running gateway does its work, as it did before",
+	  fg_cli_health },
 	{ "tail", "the running gateway's records as they arrive", fg_cli_tail },
 	{ "send", "a command to a device", fg_cli_send },
 	{ "simulate", "devices for demo and load", fg_cli_simulate },

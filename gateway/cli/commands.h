@@ -4,6 +4,7 @@
 int fg_cli_audit(int argc, char **argv);
 int fg_cli_check(int argc, char **argv);
 int fg_cli_dead(int argc, char **argv);
+int fg_cli_health(int argc, char **argv);
 int fg_cli_ledger(int argc, char **argv);
 int fg_cli_normalise(int argc, char **argv);
 int fg_cli_reload(int argc, char **argv);

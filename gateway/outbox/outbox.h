@@ -82,6 +82,7 @@ struct fg_outbox_info {
 	const char *name, *bridge, *fault;
 	bool up, acknowledges;
 	uint64_t packs, records, bytes, faults;
+	uint64_t delivered;		/* of the records: done, since the process began */
 	uint32_t in_flight;
 	uint64_t position;
 };

@@ -91,6 +91,7 @@ struct fg_outbox {
 	struct fg_backoff backoff, resend;
 	char fault[128];
 	uint64_t packs, records, bytes, faults;
+	uint64_t delivered;	/* records that this process saw acknowledged, or leave for good */
 	FILE *again;			/* dead letters being sent again, or NULL */
 	uint32_t again_flights;
 	void (*removed)(void *arg);

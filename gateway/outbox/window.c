@@ -128,6 +128,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 	case 0:
 		box->progress_ns = fg_loop_now(sink->loop);
 		fg_backoff_reset(&box->resend);
+		box->delivered += flight->kind == FLIGHT_PACK ? flight->batch.records : 0;
 		part_done(box, flight);
 		break;
 	case -EMSGSIZE:

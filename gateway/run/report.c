@@ -136,10 +136,10 @@ static void add_outbox(void *arg, const struct fg_outbox_info *info)
 	fg_buf_json(out, fg_str_c(info->name));
 	fg_buf_printf(out,
 		      ":{\"type\":\"%s\",\"state\":\"%s\",\"packs\":%" PRIu64
-		      ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
+		      ",\"records\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"bytes\":%" PRIu64
 		      ",\"in_flight\":%u,\"faults\":%" PRIu64 ",\"fault\":",
 		      info->bridge, info->up ? "up" : "retrying", info->packs, info->records,
-		      info->bytes, info->in_flight, info->faults);
+		      info->delivered, info->bytes, info->in_flight, info->faults);
 	if (info->fault)
 		fg_buf_json(out, fg_str_c(info->fault));
 	else
