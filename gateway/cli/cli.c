@@ -13,6 +13,7 @@
 const struct fg_cli_command fg_cli_commands[] = {
 	{ "run", "run the gateway in the foreground", fg_cli_run },
 	{ "reload", "make the running gateway read its configuration again", fg_cli_reload },
+	{ "apply", "put a configuration in place; the old one returns if it fails", fg_cli_apply },
 	{ "check", "validate the configuration", fg_cli_check },
 	{ "schema", "print the configuration's JSON Schema", fg_cli_schema },
 	{ "normalise", "read one payload, print the records it becomes", fg_cli_normalise },

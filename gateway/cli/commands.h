@@ -1,6 +1,7 @@
 /* The subcommands: argv[0] is the command's name; the result is an exit status. */
 #pragma once
 
+int fg_cli_apply(int argc, char **argv);
 int fg_cli_audit(int argc, char **argv);
 int fg_cli_check(int argc, char **argv);
 int fg_cli_dead(int argc, char **argv);

@@ -63,7 +63,7 @@ int cli_lines_next(struct cli_lines *lines, struct fg_str *ret_line)
 
 	for (;;) {
 		size_t len = buf->len - lines->at;
-		const char *p = buf->data + lines->at;
+		const char *p = buf->data ? buf->data + lines->at : NULL;
 		const char *end = len > seen ? memchr(p + seen, '\n', len - seen) : NULL;
 
 		if (end || (lines->ended && len)) {

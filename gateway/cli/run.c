@@ -4,6 +4,7 @@
 #include "run/panel.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/start.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,7 +17,8 @@ struct running {
 	struct fg_gateway *gateway;
 	struct fg_panel panel;
 	struct fg_signal term, interrupt, hangup;
-	bool signals;
+	struct cli_start start;
+	bool signals, again;
 };
 
 #define running_of(member, ptr) \
@@ -76,33 +78,75 @@ static int open_signals(struct running *running)
 	return r;
 }
 
-static int start_and_run(struct running *running, struct fg_log *log, struct fg_config *config,
-			 const char *path)
+/* The one before needs a start of its own. */
+static void on_restart(void *arg, const struct fg_trial *trial, const char *why)
 {
+	struct running *running = arg;
+
+	cli_start_given_up(&running->start, trial, why);
+	running->again = true;
+	fg_gateway_stop(running->gateway, on_stopped, running);
+}
+
+static int not_started(struct running *running, const struct fg_gateway_failure *failure, int error)
+{
+	/* another process in the spool is no fault of the configuration */
+	if (error != -EBUSY && cli_start_back(&running->start, failure->text))
+		running->again = true;
+	else if (error != -EINVAL || running->gateway)
+		(void)fg_cli_failed("run", "%s", failure->text);
+	if (!running->gateway) {
+		close_signals(running);
+		return error == -EINVAL ? FG_EXIT_NO : FG_EXIT_FAILED;
+	}
+	fg_gateway_stop(running->gateway, on_stopped, running);
+	(void)fg_loop_run(running->loop);
+	return FG_EXIT_FAILED;
+}
+
+static int start_and_run(struct running *running, struct fg_log *log, struct fg_config *config)
+{
+	struct cli_start *start = &running->start;
 	struct fg_gateway_failure failure;
 	struct fg_faults faults;
 	int r;
 
 	fg_faults_init(&faults);
-	r = fg_gateway_start(running->loop, log, config, path, &faults, &failure,
+	r = fg_gateway_start(running->loop, log, config, start->path, &faults, &failure,
 			     &running->gateway);
 	fg_cli_print_faults(&faults);
 	fg_faults_fini(&faults);
-	if (r < 0 && running->gateway) {
-		(void)fg_cli_failed("run", "%s", failure.text);
-		fg_gateway_stop(running->gateway, on_stopped, running);
-		(void)fg_loop_run(running->loop);
-		fg_gateway_free(running->gateway);
-		return FG_EXIT_FAILED;
-	}
-	if (r < 0) {
-		close_signals(running);
-		return r == -EINVAL ? FG_EXIT_NO : fg_cli_failed("run", "%s", failure.text);
-	}
+	if (r < 0)
+		return not_started(running, &failure, r);
+	fg_gateway_on_restart(running->gateway, on_restart, running);
+	if (start->tried)
+		fg_gateway_try(running->gateway, &start->trial);
+	else if (start->returned)
+		fg_gateway_returned(running->gateway, &start->trial, start->why);
 	fg_panel_begin(&running->panel, running->loop, running->gateway);
 	r = fg_loop_run(running->loop);
-	fg_gateway_free(running->gateway);
 	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : FG_EXIT_OK;
+}
+
+/* From one start to its end. Takes the configuration. */
+static int run_once(struct running *running, struct fg_log *log, struct fg_config *config)
+{
+	int status;
+
+	running->again = false;
+	running->gateway = NULL;
+	running->loop = fg_loop_new();
+	if (!running->loop || open_signals(running) < 0) {
+		status = errno;
+		fg_config_free(config);
+		return fg_cli_failed("run", "the loop: %s", strerror(status));
+	}
+	status = start_and_run(running, log, config);
+	while (fg_loop_turn(running->loop, false) > 0)
+		;	/* what a failed start left half open is closed */
+	fg_gateway_free(running->gateway);
+	fg_loop_free(running->loop);
+	return status;
 }
 
 /* Before there is a thread or a secret; and what only root may open before that. */
@@ -122,6 +166,31 @@ static int confine(struct running *running, struct fg_config *config, struct fg_
 	return FG_EXIT_OK;
 }
 
+static int run(struct running *running)
+{
+	struct fg_config *config;
+	struct fg_log log;
+	int status = cli_start_load(&running->start, &config);
+
+	if (status != FG_EXIT_OK)
+		return status;
+	fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
+	status = confine(running, config, &log);
+	if (status != FG_EXIT_OK) {
+		fg_config_free(config);
+		return status;
+	}
+	status = run_once(running, &log, config);
+	while (running->again) {
+		status = cli_start_load(&running->start, &config);
+		if (status != FG_EXIT_OK)
+			return status;
+		fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
+		status = run_once(running, &log, config);
+	}
+	return status;
+}
+
 int fg_cli_run(int argc, char **argv)
 {
 	const char *path = FG_CONFIG_PATH;
@@ -134,30 +203,12 @@ int fg_cli_run(int argc, char **argv)
 		.flags = flags,
 	};
 	struct running running = { 0 };
-	struct fg_config *config;
-	struct fg_log log;
 	int status;
 
 	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
 		return status;
-	status = fg_cli_load("run", path, &config);
-	if (status != FG_EXIT_OK)
-		return status;
-	fg_log_init(&log, STDERR_FILENO, (enum fg_level)config->run.log_level);
-	status = confine(&running, config, &log);
-	if (status != FG_EXIT_OK) {
-		fg_config_free(config);
-		return status;
-	}
-	running.loop = fg_loop_new();
-	if (!running.loop || open_signals(&running) < 0) {
-		status = errno;
-		fg_config_free(config);
-		return fg_cli_failed("run", "the loop: %s", strerror(status));
-	}
-	status = start_and_run(&running, &log, config, path);
-	while (fg_loop_turn(running.loop, false) > 0)
-		;	/* what a failed start left half open is closed */
-	fg_loop_free(running.loop);
+	cli_start_init(&running.start, path);
+	status = run(&running);
+	cli_start_fini(&running.start);
 	return status;
 }

@@ -44,17 +44,16 @@ static void call_status(void *arg, struct fg_control_client *client, const struc
 /* -- reload -- */
 
 /* {"report":"...","faults":[...]}, also where it was refused. */
-static void call_reload(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+static int reload(struct fg_gateway *gateway, struct fg_control_client *client)
 {
 	struct fg_faults faults;
 	struct fg_buf report, text;
 	int r;
 
-	(void)request;
 	fg_faults_init(&faults);
 	fg_buf_init(&report, 4096);
 	fg_buf_init(&text, FG_CONTROL_REPLY);
-	r = fg_gateway_reload(arg, &faults, &report);
+	r = fg_gateway_reload(gateway, &faults, &report);
 	fg_buf_text(&text, "{\"report\":");
 	fg_buf_json(&text, fg_buf_view(&report));
 	fg_buf_text(&text, ",\"faults\":");
@@ -66,17 +65,45 @@ static void call_reload(void *arg, struct fg_control_client *client, const struc
 			text.data[i] = ' ';
 	if (!text.failed)
 		fg_control_line(client, fg_buf_view(&text));
+	fg_buf_fini(&text);
+	fg_buf_fini(&report);
+	fg_faults_fini(&faults);
+	return r;
+}
+
+static void reload_failed(struct fg_control_client *client, int r)
+{
 	if (r == -EINVAL)
 		fg_control_fail(client, FG_CONTROL_NO,
 				"the configuration is not valid; "
 				"the one before stays");
-	else if (r < 0)
+	else
 		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-r));
+}
+
+static void call_reload(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	int r = reload(arg, client);
+
+	(void)request;
+	if (r < 0)
+		reload_failed(client, r);
 	else
 		fg_control_done(client);
-	fg_buf_fini(&text);
-	fg_buf_fini(&report);
-	fg_faults_fini(&faults);
+}
+
+/* A reload of what `fieldgate apply` has put in place: answered when it is known whether it has
+ * come up. */
+static void call_apply(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	int r = reload(arg, client);
+
+	(void)request;
+	if (r < 0)
+		reload_failed(client, r);
+	else if (!run_trial_await(arg, client))
+		fg_control_fail(client, FG_CONTROL_NO,
+				"the gateway has not read it: does it run with another file?");
 }
 
 /* -- tail -- */
@@ -233,6 +260,7 @@ static const struct fg_control_call calls[] = {
 	{ "status", call_status },
 	{ "devices", run_call_devices },
 	{ "reload", call_reload },
+	{ "apply", call_apply },
 	{ "tail", call_tail },
 	{ "requeue", call_requeue },
 	{ "discard", call_discard },

@@ -247,6 +247,7 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->stop_timer, on_patience_over);
 	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
 	fg_timer_init(loop, &gateway->look_timer, on_look);
+	run_trial_open(gateway);
 	fg_hook_start(&gateway->keep);
 	fg_hook_start(&gateway->forward_hook);
 	run_clock_ask(&gateway->clock_timer);
@@ -346,6 +347,7 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 	fg_devices_free(gateway->devices);
 	if (gateway->spool)
 		fg_spool_close(gateway->spool, NULL, NULL);
+	run_trial_fini(gateway);
 	run_config_unuse(gateway->now);
 	free(gateway->id);
 	free(gateway->spool_dir);
@@ -362,6 +364,26 @@ void fg_gateway_on_ready(struct fg_gateway *gateway, void (*ready)(void *arg), v
 bool fg_gateway_takes(const struct fg_gateway *gateway)
 {
 	return fg_spool_has_room(gateway->spool);
+}
+
+void fg_gateway_on_restart(struct fg_gateway *gateway,
+			   void (*restart)(void *arg, const struct fg_trial *, const char *why),
+			   void *arg)
+{
+	gateway->restart = restart;
+	gateway->restart_arg = arg;
+}
+
+void fg_gateway_try(struct fg_gateway *gateway, struct fg_trial *trial)
+{
+	run_trial_watch(gateway, trial, NULL);
+}
+
+void fg_gateway_returned(struct fg_gateway *gateway, const struct fg_trial *trial, const char *why)
+{
+	fg_log(&gateway->logger, FG_ERROR, "configuration given up, the one before returned",
+	       "sha256=%.12s why=\"%s\"", trial->sha256, why);
+	run_applied_set(gateway, "returned", trial->version, trial->sha256, why);
 }
 
 struct fg_forward *fg_gateway_forward(struct fg_gateway *gateway)

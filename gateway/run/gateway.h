@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/put.h"
 #include "intake/intake.h"
 #include "outbox/outbox.h"
 
@@ -38,6 +39,17 @@ int fg_gateway_reload(struct fg_gateway *, struct fg_faults *, struct fg_buf *re
 /* True once the spool is open and every source and sink is up or has begun to retry. `ready` is
  * called once then. */
 void fg_gateway_on_ready(struct fg_gateway *, void (*ready)(void *arg), void *arg);
+
+/* -- a configuration that is not proven yet (config/put.h) -- */
+/* It was started with one: it is watched from here on. `trial` is moved. */
+void fg_gateway_try(struct fg_gateway *, struct fg_trial *trial);
+/* It was started with the one before, because of that: for the status. */
+void fg_gateway_returned(struct fg_gateway *, const struct fg_trial *, const char *why);
+/* `restart` is called when the one before has to return and needs a restart to do so, with what was
+ * on trial and why it was given up. */
+void fg_gateway_on_restart(struct fg_gateway *,
+			   void (*restart)(void *arg, const struct fg_trial *, const char *why),
+			   void *arg);
 
 /* -- what can be seen of it: JSON texts appended to `out` -- */
 void fg_gateway_ledger(struct fg_gateway *, struct fg_buf *out);

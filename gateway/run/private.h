@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "profile/book.h"
 #include "run/gateway.h"
+#include "run/trial.h"
 
 /* A configuration, with the profiles compiled from it. It goes when nobody uses it any
  * more: the gateway, or an instance of it that is still closing. */
@@ -34,6 +35,8 @@ struct fg_gateway {
 	struct fg_forward *forward;
 	struct fg_commands *commands;
 	struct fg_control *control;
+	struct run_trial trial;
+	struct run_applied applied;
 	bool control_missed;
 	struct fg_hook keep, forward_hook;
 	struct fg_io clock_watch;
@@ -55,6 +58,8 @@ struct fg_gateway {
 	void *ready_arg;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
+	void (*restart)(void *arg, const struct fg_trial *, const char *why);
+	void *restart_arg;
 };
 
 /* run_config.c: takes the configuration when it succeeds. */
@@ -67,6 +72,15 @@ int run_apply(struct fg_gateway *, struct run_config *next, const struct fg_conf
 void run_remove_sources(struct fg_gateway *);
 void run_remove_sinks(struct fg_gateway *);
 enum fg_level run_level(const struct fg_gateway *, const char *component);
+
+/* reload.c */
+/* What `path` says, compiled, with its secrets. -EINVAL with faults, -errno. */
+int run_load(struct fg_gateway *, const char *path, struct fg_faults *,
+	     struct run_config **ret_config);
+/* Goes over to `next`, and takes it when it succeeds: changes only what differs. -EINVAL with
+ * faults: it needs a restart. `report`: a line for people, or NULL. */
+int run_exchange(struct fg_gateway *, struct run_config *next, struct fg_faults *,
+		 struct fg_buf *report);
 
 /* stop.c: whether the next step of stopping can be taken; called whenever something has ended. */
 void run_stop_step(struct fg_gateway *);

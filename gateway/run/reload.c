@@ -34,12 +34,13 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 	gateway->logger.level = run_level(gateway, "gateway");
 }
 
-static int load_next(struct fg_gateway *gateway, struct fg_faults *faults,
-		     struct run_config **ret_next)
+int run_load(struct fg_gateway *gateway, const char *path, struct fg_faults *faults,
+	     struct run_config **ret_next)
 {
 	struct fg_config *config;
-	int r = fg_config_load(gateway->config_path, fg_shipped_profiles, faults, &config);
+	int r = fg_config_load(path, fg_shipped_profiles, faults, &config);
 
+	(void)gateway;
 	if (r < 0)
 		return r;
 	r = fg_config_secrets(config, true, faults);
@@ -68,32 +69,21 @@ static void report_changes(struct fg_gateway *gateway, const struct fg_config_di
 			      n[FG_ADDED], n[FG_REMOVED]);
 }
 
-int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, struct fg_buf *report)
+int run_exchange(struct fg_gateway *gateway, struct run_config *next, struct fg_faults *faults,
+		 struct fg_buf *report)
 {
 	struct fg_config_diff diff;
-	struct run_config *next;
-	int r;
+	int r = fg_config_diff(gateway->now->config, next->config, faults, &diff);
 
-	if (gateway->changing > 0 || gateway->stopping) {
-		fg_fault(faults, "", "the reload before this one is still being carried out");
-		return -EBUSY;
-	}
-	r = load_next(gateway, faults, &next);
-	if (r == 0) {
-		r = fg_config_diff(gateway->now->config, next->config, faults, &diff);
-		if (r < 0)
-			run_config_unuse(next);
-	}
-	if (r < 0) {
-		fg_log(&gateway->logger, FG_ERROR, "reload refused, the old configuration stays",
-		       "faults=%zu", faults->faults);
+	if (r < 0)
 		return r;
-	}
 	run_notify("RELOADING=1");
 	if (diff.spool && !fg_spool_set_conf(gateway->spool, &next->config->spool))
 		fg_doubt(faults, "/spool/commit", "\"each\" takes effect after a restart");
 	gateway->generation++;
 	r = run_apply(gateway, next, &diff);
+	if (r < 0)	/* it is in force all the same, without what could not be made */
+		fg_doubt(faults, "", "not all of it could be started: %s", strerror(-r));
 	/* There may be room now where there was none. */
 	fg_intake_room(gateway->intake);
 	apply_rest(gateway, &diff);
@@ -101,5 +91,50 @@ int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, stru
 	fg_config_diff_fini(&diff);
 	run_notify("READY=1");
 	(void)fg_timer_start(&gateway->status_timer, 0);
-	return r;
+	return 0;
+}
+
+/* The file may say that what it holds is not proven yet. */
+static void watch(struct fg_gateway *gateway, struct run_config *before)
+{
+	struct fg_trial trial;
+
+	fg_trial_init(&trial);
+	if (fg_put_on_trial(gateway->config_path, &trial) == 0 &&
+	    strcmp(trial.sha256, gateway->now->config->sha256) == 0)
+		run_trial_watch(gateway, &trial, before);
+	fg_trial_fini(&trial);
+}
+
+static int refused(struct fg_gateway *gateway, const struct fg_faults *faults, int error)
+{
+	fg_log(&gateway->logger, FG_ERROR, "reload refused, the old configuration stays",
+	       "faults=%zu", faults->faults);
+	return error;
+}
+
+int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, struct fg_buf *report)
+{
+	struct run_config *next, *before = gateway->now;
+	int r;
+
+	if (gateway->trial.state != TRIAL_NONE) {
+		fg_fault(faults, "", "a configuration is on trial");
+		return -EBUSY;
+	}
+	if (gateway->changing > 0 || gateway->stopping) {
+		fg_fault(faults, "", "the reload before this one is still being carried out");
+		return -EBUSY;
+	}
+	r = run_load(gateway, gateway->config_path, faults, &next);
+	if (r < 0)
+		return refused(gateway, faults, r);
+	before->uses++;	/* until it is known whether it may have to come back */
+	r = run_exchange(gateway, next, faults, report);
+	if (r == 0)
+		watch(gateway, before);
+	else
+		run_config_unuse(next);
+	run_config_unuse(before);
+	return r < 0 ? refused(gateway, faults, r) : 0;
 }

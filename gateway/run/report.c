@@ -101,6 +101,7 @@ void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *ou
 		      fg_clock_wall_of(&gateway->clock, gateway->started_ns) / 1000000000,
 		      epoch->id, fg_spool_accepted(gateway->spool) - epoch->base);
 	fg_gateway_ledger(gateway, out);
+	run_applied_json(gateway, out);
 	fg_buf_char(out, '}');
 }
 
