@@ -276,6 +276,8 @@ static void check_file(const char *pointer, const char *path, struct fg_faults *
 {
 	struct stat st;
 
+	if (fg_faults_elsewhere(faults))
+		return;
 	if (path && (stat(path, &st) < 0 || access(path, R_OK) < 0))
 		fg_doubt(faults, pointer, "%s: %s", path, strerror(errno));
 	else if (path && strcmp(pointer, "/tls/key") == 0 && (st.st_mode & S_IROTH))

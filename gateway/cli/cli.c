@@ -26,6 +26,8 @@ const struct fg_cli_command fg_cli_commands[] = {
 	  fg_cli_health },
 	{ "tail", "the running gateway's records as they arrive", fg_cli_tail },
 	{ "send", "a command to a device", fg_cli_send },
+	{ "render", "the effective configuration of one gateway of a fleet", fg_cli_render },
+	{ "fleet", "check a fleet's files, or compare two", fg_cli_fleet },
 	{ "simulate", "devices for demo and load", fg_cli_simulate },
 	{ 0 },
 };

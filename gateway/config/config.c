@@ -124,41 +124,41 @@ static void load_tree(struct fg_load *load, const cJSON *root)
 	fg_load_bridges(load, cJSON_GetObjectItemCaseSensitive(root, "bridges"));
 }
 
-static int load_text(struct fg_load *load, struct fg_str text)
-{
-	size_t before = load->reader.faults->faults;
-	cJSON *root;
-	int r = fg_json_read(text, load->reader.faults, &root);
-
-	if (r < 0)
-		return r;
-	load_tree(load, root);
-	cJSON_Delete(root);
-	if (load->reader.no_memory)
-		return -ENOMEM;
-	if (load->reader.faults->faults == before)
-		fg_load_check(load);
-	return load->reader.faults->faults == before ? 0 : -EINVAL;
-}
-
-int fg_config_parse(struct fg_str text, const struct fg_shipped_profile *shipped,
-		    struct fg_faults *faults, struct fg_config **ret_config)
+int fg_config_from_tree(const cJSON *root, const struct fg_shipped_profile *shipped,
+			struct fg_faults *faults, struct fg_config **ret_config)
 {
 	struct fg_load load = { .shipped = shipped, .config = config_new() };
-	int r;
+	size_t before = faults->faults;
 
 	if (!load.config)
 		return -ENOMEM;
 	load.reader.arena = &load.config->arena;
 	load.reader.faults = faults;
-	r = load_text(&load, text);
-	if (r < 0) {
+	load_tree(&load, root);
+	if (!load.reader.no_memory && faults->faults == before)
+		fg_load_check(&load);
+	if (load.reader.no_memory || faults->faults > before) {
 		fg_config_free(load.config);
-		return r;
+		return load.reader.no_memory ? -ENOMEM : -EINVAL;
 	}
-	fg_sha256_hex(text, load.config->sha256);
+	fg_sha256_hex(fg_str(NULL, 0), load.config->sha256);
 	*ret_config = load.config;
 	return 0;
+}
+
+int fg_config_parse(struct fg_str text, const struct fg_shipped_profile *shipped,
+		    struct fg_faults *faults, struct fg_config **ret_config)
+{
+	cJSON *root;
+	int r = fg_json_read(text, faults, &root);
+
+	if (r < 0)
+		return r;
+	r = fg_config_from_tree(root, shipped, faults, ret_config);
+	cJSON_Delete(root);
+	if (r == 0)
+		fg_sha256_hex(text, (*ret_config)->sha256);
+	return r;
 }
 
 int fg_config_default(const char *driver, struct fg_faults *faults, struct fg_config **ret_config)

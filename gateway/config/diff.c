@@ -197,7 +197,11 @@ static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 	struct fg_place processes = { .up = &run, .key = "processes" };
 	struct fg_place watchdog = { .up = &run, .key = "watchdog" };
 	struct fg_place led = { .up = &run, .key = "led" };
+	struct fg_place spool = { .key = "spool" }, commit = { .up = &spool, .key = "commit" };
 
+	/* what waits to be acknowledged was taken under one promise or the other */
+	if ((a->spool.commit_ns == FG_COMMIT_EACH) != (b->spool.commit_ns == FG_COMMIT_EACH))
+		fg_doubt_at(faults, &commit, "\"each\" takes effect after a restart");
 	if (text_differs(a->run.user, b->run.user))
 		fg_doubt_at(faults, &user, "counts after the next restart");
 	if (text_differs(a->run.watchdog, b->run.watchdog))

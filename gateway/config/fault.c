@@ -21,6 +21,11 @@ void fg_faults_fini(struct fg_faults *faults)
 	fg_faults_init(faults);
 }
 
+bool fg_faults_elsewhere(const struct fg_faults *faults)
+{
+	return faults->elsewhere;
+}
+
 static struct fg_fault_item *item_new(struct fg_faults *faults)
 {
 	if (faults->count == faults->cap) {

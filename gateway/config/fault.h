@@ -24,6 +24,7 @@ struct fg_faults {
 	size_t count, cap;
 	size_t faults, doubts;		/* found, also those that could not be kept */
 	const char *base;		/* borrowed; NULL: none */
+	bool elsewhere;			/* fg_faults_elsewhere() */
 };
 
 /* Where in a configuration something stands: a chain on the stack, made text only for a fault. */

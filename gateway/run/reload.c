@@ -78,8 +78,8 @@ int run_exchange(struct fg_gateway *gateway, struct run_config *next, struct fg_
 	if (r < 0)
 		return r;
 	run_notify("RELOADING=1");
-	if (diff.spool && !fg_spool_set_conf(gateway->spool, &next->config->spool))
-		fg_doubt(faults, "/spool/commit", "\"each\" takes effect after a restart");
+	if (diff.spool)
+		fg_spool_set_conf(gateway->spool, &next->config->spool);
 	gateway->generation++;
 	r = run_apply(gateway, next, &diff);
 	if (r < 0)	/* it is in force all the same, without what could not be made */

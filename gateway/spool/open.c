@@ -95,18 +95,16 @@ static void sizes_settle(struct fg_spool *spool)
 	spool->reserve = min_u64(RESERVE, conf->limit / 4);
 }
 
-bool fg_spool_set_conf(struct fg_spool *spool, const struct fg_spool_conf *conf)
+void fg_spool_set_conf(struct fg_spool *spool, const struct fg_spool_conf *conf)
 {
 	bool was_each = spool->conf.commit_ns == FG_COMMIT_EACH;
-	bool whole = was_each == (conf->commit_ns == FG_COMMIT_EACH);
 
 	spool->conf.limit = conf->limit;
 	spool->conf.segment = conf->segment;
 	spool->conf.when_full = conf->when_full;
-	if (whole)
+	if (was_each == (conf->commit_ns == FG_COMMIT_EACH))
 		spool->conf.commit_ns = conf->commit_ns;
 	sizes_settle(spool);
-	return whole;
 }
 
 static struct fg_spool *spool_new(const struct fg_spool_conf *conf)

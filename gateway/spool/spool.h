@@ -84,9 +84,9 @@ int fg_spool_open_readonly(const char *dir, struct fg_spool **ret_spool);
  * With a loop, the memory of its timers goes in the loop's next close phase. */
 void fg_spool_close(struct fg_spool *, void (*closed)(void *arg), void *arg);
 
-/* Other sizes and policies while it runs; a smaller limit is met as segments go. False: all but a
- * change from or to "commit": "each", which every file says of itself and which takes a restart. */
-bool fg_spool_set_conf(struct fg_spool *, const struct fg_spool_conf *);
+/* Other sizes and policies while it runs; a smaller limit is met as segments go. All but a change
+ * from or to "commit": "each", which every file says of itself and which takes a restart. */
+void fg_spool_set_conf(struct fg_spool *, const struct fg_spool_conf *);
 
 /* -- appending: once per payload, into the turn's buffer -- */
 enum {

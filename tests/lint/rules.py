@@ -2,7 +2,7 @@
 import re
 
 LAYERS = [{"base"}, {"loop", "record"}, {"decode", "spool", "adapt"},
-          {"profile", "device", "intake", "outbox", "config"}, {"control", "command"}, {"run"}, {"cli"},
+          {"profile", "device", "intake", "outbox", "config"}, {"control", "command", "fleet"}, {"run"}, {"cli"},
           {"main.c"}]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 # who may, beyond its own folder and the layers below, see a folder of its own layer: what the
@@ -87,7 +87,7 @@ def include_foreign(source):
         if mark != "<" or not FOREIGN.match(path):
             continue
         if CJSON.match(path):
-            allowed = source.folder == "gateway" and own in ("adapt", "config", "cli")
+            allowed = source.folder == "gateway" and own in ("adapt", "config", "fleet", "cli")
         else:
             allowed = source.folder != "gateway" or own == "adapt"
         if not allowed:
