@@ -85,6 +85,7 @@ static void conn_destroy(struct fg_mqtt *c)
 	c->state = FG_MQTT_IDLE;
 	c->held = c->deaf = c->connack = c->midway = c->waiting = false;
 	c->looks = 0;
+	c->refusal = 0;
 	c->queued = 0;
 }
 
@@ -131,6 +132,9 @@ static void conn_failed(struct fg_mqtt *c, int rc, int saved_errno)
 {
 	if (rc == MOSQ_ERR_SUCCESS)
 		rc = MOSQ_ERR_CONN_LOST;
+	/* of a CONNACK without properties 2.0.11 knows one code, 2.0.21 none */
+	if (c->refusal && !c->connack && c->state == FG_MQTT_CONNECTING)
+		fg_mqtt_note_refusal(c, c->refusal);
 	if (c->connack && c->connack_reason)
 		rc = MOSQ_ERR_CONN_REFUSED;
 	conn_down(c, fg_mqtt_errno(rc, saved_errno), fg_mqtt_error_text(rc, saved_errno));

@@ -203,6 +203,7 @@ struct fg_mqtt {
 	uint32_t packets;		/* callbacks so far */
 	uint32_t queued;		/* packets to write, about */
 	uint16_t server_keepalive_s;
+	uint8_t refusal;		/* code of a CONNACK as in MQTT 3.1.1 */
 	int connack_reason;
 	int rc;				/* of the worker, of a read: MOSQ_ERR_... */
 	int rc_errno;

@@ -33,6 +33,7 @@ struct fg_mqtt_gate {
 	size_t kept;			/* bytes of a head that is not whole */
 	size_t passed;			/* bytes still to come of a packet whose head is good */
 	unsigned records;		/* that brought the head so far */
+	uint8_t refusal;		/* of a broker that speaks only MQTT 3.1.1 */
 	uint8_t bytes[FG_MQTT_PEEK_MAX + RECORD_MAX];
 };
 
@@ -117,6 +118,7 @@ static int head_check(struct fg_mqtt_gate *gate, const uint8_t *at, size_t len)
 	if (r == 0) {
 		gate->passed = head.len;
 		gate->records = 0;
+		gate->refusal = head.refusal;
 	}
 	return r;
 }
@@ -191,6 +193,7 @@ int fg_mqtt_gate_look(struct fg_mqtt *c, bool *ret_have)
 		return look_failed(c, n);
 	if (n != SSL_pending(gate->ssl) || record_check(gate, (size_t)n) < 0)
 		return MOSQ_ERR_MALFORMED_PACKET;
+	c->refusal = gate->refusal;
 	*ret_have = true;
 	return MOSQ_ERR_SUCCESS;
 }

@@ -265,6 +265,8 @@ int fg_mqtt_guard(const uint8_t *data, size_t len, struct fg_mqtt_head *ret_head
 	head.len = (size_t)(body.at - data) + rest;
 	body.left = rest;
 	r = body_check(&body, &head);
+	if (r == 0 && head.type == FG_MQTT_CONNACK && rest == 2)
+		head.refusal = body.at[-1];
 	if (r == 0)
 		*ret_head = head;
 	return r;

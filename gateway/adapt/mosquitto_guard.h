@@ -26,6 +26,7 @@ struct fg_mqtt_head {
 	enum fg_mqtt_type type;
 	int qos;			/* of PUBLISH, else 0 */
 	size_t len;			/* bytes of the whole packet, may be more than are there */
+	uint8_t refusal;		/* the code of a CONNACK as in MQTT 3.1.1, else 0 */
 };
 
 /* Checks the packet that begins at `data` up to the end of its properties (MQTT 5, sections 2.2.2

@@ -11,6 +11,16 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 
+void fg_mqtt_note_refusal(struct fg_mqtt *c, int reason)
+{
+	c->connack = true;
+	c->connack_reason = reason;
+	/* MQTT 3.1.1 has codes of its own, all below those of MQTT 5 */
+	snprintf(c->why, sizeof(c->why), "the broker refused the connection: %s",
+		 reason < 0x80 ? mosquitto_connack_string(reason) : fg_mqtt_reason(reason));
+	c->peer_said_why = true;
+}
+
 static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flags,
 			 const mosquitto_property *props)
 {
@@ -25,13 +35,9 @@ static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flag
 				      false);
 	mosquitto_property_read_int16(props, MQTT_PROP_SERVER_KEEP_ALIVE, &c->server_keepalive_s,
 				      false);
+	if (reason)
+		fg_mqtt_note_refusal(c, reason);
 	errno = EAGAIN;
-	if (reason == 0)
-		return;
-	/* MQTT 3.1.1 has codes of its own, all below those of MQTT 5 */
-	snprintf(c->why, sizeof(c->why), "the broker refused the connection: %s",
-		 reason < 0x80 ? mosquitto_connack_string(reason) : fg_mqtt_reason(reason));
-	c->peer_said_why = true;
 }
 
 static void note_disconnect(struct mosquitto *mosq, void *obj, int reason,

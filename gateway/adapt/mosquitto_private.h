@@ -11,6 +11,9 @@ void fg_mqtt_connect_work(struct fg_work *work);
 int fg_mqtt_errno(int rc, int saved_errno);
 const char *fg_mqtt_error_text(int rc, int saved_errno);
 void fg_mqtt_callbacks_set(struct fg_mqtt *c);
+/* Notes that the broker has refused the connection, and why; also by a CONNACK that the library
+ * does not understand. */
+void fg_mqtt_note_refusal(struct fg_mqtt *c, int reason);
 /* A log callback that notes nothing: mosquitto_read.c says what for. */
 void fg_mqtt_note_quiet(struct mosquitto *mosq, void *obj, int level, const char *text);
 

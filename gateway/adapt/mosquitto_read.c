@@ -30,6 +30,7 @@ struct batch {
 	bool opened;			/* the head of the one behind them is checked */
 	bool quiet;			/* for some there may be no callback */
 	bool all;			/* more was not there */
+	uint8_t refusal;		/* of a broker that speaks only MQTT 3.1.1 */
 };
 
 static bool read_one(struct fg_mqtt *c)
@@ -111,6 +112,7 @@ static int batch_check(struct batch *batch, const uint8_t *at, size_t len, unsig
 			return 0;
 		batch->whole++;
 		batch->quiet |= is_quiet(&head);
+		batch->refusal = head.refusal;
 		at += head.len;
 		len -= head.len;
 	}
@@ -173,6 +175,7 @@ static int batch_look(struct fg_mqtt *c, unsigned max, struct batch *batch)
 		cap = FG_MQTT_PEEK_MAX;
 	}
 	batch->all = len < cap;
+	c->refusal = batch->refusal;
 	c->looks = 0;
 	return 0;
 }

@@ -3,7 +3,6 @@
 link to a broker; the status and the last will; a start with nothing there yet."""
 import json
 import os
-import ssl
 
 import fg
 
@@ -149,7 +148,7 @@ def test_links():
         "bridges": {f"out-{n}": dict(o, type="mqtt", batch={"linger": "10ms"})
                     for n, o in links.items()},
     }, env={"CREDENTIALS_DIRECTORY": folder + "/secrets"}).start()
-    context = ssl.create_default_context(cafile="ca.crt")
+    context = fg.tls_context("ca.crt")
     context.load_cert_chain("client.crt", "client.key")
     ends = {"password": {"address": password.port, "username": "gateway", "password": "s3cret"},
             "secure": {"address": secure.port, "tls": context},

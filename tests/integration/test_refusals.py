@@ -337,8 +337,11 @@ def strangers_at(port, drivers):
         psk("one", "another-key"), psk("two", SECRETS[3]), psk("one", SECRETS[3], "-dtls1"),
         ("-dtls1_2",), ("-dtls1_2", "-cipher", "aNULL:@SECLEVEL=0"))]
     for n, process in enumerate(wrong):
-        process.stdin.write(fg.Coap.request(wire_counter(), f"intruder/v{n}", b"1"))
-        process.stdin.flush()
+        try:
+            process.stdin.write(fg.Coap.request(wire_counter(), f"intruder/v{n}", b"1"))
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass    # it was refused before, or (OpenSSL 3.5) offers no DTLS 1.0 by itself
     for process in wrong[1:]:
         fg.wait_for("an alert for the client", lambda p=process: p.poll() is not None)
     right = dtls(port, *psk("one", SECRETS[3]))
@@ -425,7 +428,7 @@ def test_refusals():
     fg.equal({n: b["waiting"] for n, b in ledger["bridges"].items()},
              {n: accepted for n in bridges}, "what waits")
 
-    context = ssl.create_default_context(cafile="ca.crt")
+    context = fg.tls_context("ca.crt")
     collector = fg.Mqtt(broker.port, "collector", tls=context).subscribe("up/#")
     for door in doors.values():
         door.who = right

@@ -260,11 +260,14 @@ static void test_refused_by_a_broker_of_3_1_1(void **state)
 {
 	struct bed *bed = *state;
 
-	bed_open(bed);
-	PEER_SEND(&bed->peer, 0x20, 2, 0, 1);
-	turns_until(bed->sim->loop, is_down, bed);
-	assert_int_equal(bed->error, -ECONNREFUSED);
-	assert_non_null(strstr(bed->what, "refused"));
+	for (uint8_t code = 1; code <= 5; code++) {
+		bed_open(bed);
+		PEER_SEND(&bed->peer, 0x20, 2, 0, code);
+		turns_until(bed->sim->loop, is_down, bed);
+		assert_int_equal(bed->error, -ECONNREFUSED);
+		assert_non_null(strstr(bed->what, "refused"));
+		assert_int_equal(bed->down, 1);
+	}
 }
 
 /* -- in pieces -- */

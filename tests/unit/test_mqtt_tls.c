@@ -374,6 +374,23 @@ static void test_malformed_within_tls(void **state)
 	}
 }
 
+/* As a broker of MQTT 3.1.1 says it, which libmosquitto understands in part or not at all. */
+static void test_refused_within_tls(void **state)
+{
+	static const uint8_t connack[] = { 0x20, 2, 0, 5 };
+	struct bed *bed = *state;
+	struct broker broker = { 0 };
+
+	broker_open(&broker);
+	bed->conf.tls.insecure = true;
+	bed_open(bed);
+	assert_true(broker_accept(&broker, bed));
+	broker_give(&broker, bed, connack, sizeof(connack));
+	assert_int_equal(bed->down, 1);
+	assert_int_equal(bed->error, -ECONNREFUSED);
+	broker_close(&broker);
+}
+
 /* A list of properties that never ends, a byte a record. */
 static void test_head_in_crumbs(void **state)
 {
@@ -463,6 +480,7 @@ int main(void)
 		TEST(test_server_name_is_what_counts),
 		TEST(test_records_are_no_packets),
 		TEST(test_malformed_within_tls),
+		TEST(test_refused_within_tls),
 		TEST(test_head_in_crumbs),
 		TEST(test_alert_in_front_of_a_reset),
 		TEST(test_wrong_certificates),
