@@ -60,10 +60,11 @@ defconfig: ## begin again with board/BOARD/defconfig (BOARD=minimal)
 		--defconfig board/$(BOARD)/defconfig
 	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
 
-install: ## the program and its modules, stripped (DESTDIR, PREFIX)
+install: ## the program, its modules and manual pages, stripped (DESTDIR, PREFIX)
 	@$(CMAKE) -B $(BUILD) --log-level=NOTICE
 	@$(MAKE) --no-print-directory all
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip
+	@board/pages "$(DESTDIR)$(PREFIX)/share" $(BUILD)/fieldgate
 
 cross: ## for another processor, into build/cross/ (BOARD=rpi, or ARCH=arm64; SUITE=bookworm|trixie)
 	@cmake/deps build cross
@@ -72,6 +73,14 @@ cross: ## for another processor, into build/cross/ (BOARD=rpi, or ARCH=arm64; SU
 cross-test: ## the unit tests under qemu-user (ARCH=arm64|armhf, SUITE=bookworm|trixie)
 	@cmake/deps build cross
 	@SUITE="$(SUITE)" JOBS="$(JOBS)" board/cross-test $(if $(ARCH),$(ARCH),arm64 armhf)
+
+deb: ## Debian packages, into build/deb/ (SUITE=bookworm|trixie, ARCH="amd64 arm64 armhf")
+	@cmake/deps build cross deb
+	@SUITE="$(SUITE)" JOBS="$(JOBS)" board/deb/build $(ARCH)
+
+deb-test: ## packages for both suites installed, started, upgraded, purged; the steps of docs/install.md
+	@cmake/deps build cross deb
+	@JOBS="$(JOBS)" tests/deb/run $(SUITE)
 
 image: ## a small system in memory for a board, into build/image/ (BOARD=qemu-virt-arm64)
 	@cmake/deps build cross image
@@ -86,4 +95,4 @@ clean: ## remove build/
 	@rm -rf $(BUILD)
 
 .PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install cross \
-	cross-test image image-test clean
+	cross-test deb deb-test image image-test clean
