@@ -36,6 +36,7 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.summary = "Publishes packs to a broker.",
 	.acknowledges = true,
 	.commands = true,
+	.configures = true,
 	.conf_size = sizeof(struct mqtt_sink_conf),
 	.state_size = sizeof(struct mqtt_sink),
 	.options = options,

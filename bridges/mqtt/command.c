@@ -335,18 +335,8 @@ int mqtt_commands_open(struct mqtt_sink *s)
 
 void mqtt_commands_up(struct mqtt_sink *s)
 {
-	struct mqtt_commands *c = &s->commands;
-	int r;
-
-	if (!c->prefix)
-		return;
-	desk_of(s)->open = s;
-	/* also into a session that goes on: nobody knows whether it has the subscription */
-	r = fg_mqtt_subscribe(&s->conn, &c->filter, 1, 1,
-			      FG_MQTT_TAKE_RETAINED | FG_MQTT_NO_LOCAL |
-				      FG_MQTT_RETAIN_AS_PUBLISHED);
-	if (r < 0)
-		fg_sink_fault(s->sink, r, "cannot subscribe to commands");
+	if (s->commands.prefix)
+		desk_of(s)->open = s;
 }
 
 void mqtt_commands_down(struct mqtt_sink *s)

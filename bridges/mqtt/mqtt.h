@@ -6,6 +6,7 @@
 #include "adapt/mosquitto.h"
 
 #include "command.h"
+#include "remote.h"
 
 struct mqtt_sink_conf {
 	struct fg_mqtt_conf mqtt;
@@ -30,6 +31,7 @@ struct mqtt_sink {
 	uint32_t expected;		/* slot that is likely to be acknowledged next */
 	bool up, blocked;
 	struct mqtt_commands commands;
+	struct mqtt_remote remote;
 };
 
 int mqtt_sink_open(struct fg_sink *);

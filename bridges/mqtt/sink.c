@@ -90,18 +90,51 @@ static void report(struct mqtt_sink *s, uint32_t at)
 
 static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
 {
-	mqtt_commands_message(of_conn(conn), m);
+	if (!mqtt_remote_message(of_conn(conn), m))
+		mqtt_commands_message(of_conn(conn), m);
+}
+
+/* What is listened to, in this order. */
+static size_t filters_of(const struct mqtt_sink *s, char *filters[2])
+{
+	size_t count = 0;
+
+	if (s->commands.filter)
+		filters[count++] = s->commands.filter;
+	if (s->remote.topic)
+		filters[count++] = s->remote.topic;
+	return count;
 }
 
 /* Without it the bridge still forwards; who commands has to be told by the log. */
 static void on_subscribed(struct fg_mqtt *conn, const int *granted, int count)
 {
 	struct mqtt_sink *s = of_conn(conn);
+	char *filters[2];
+	size_t wanted = filters_of(s, filters);
 
-	if (count < 1 || granted[0] >= 0x80)
-		fg_log(&s->sink->logger, FG_ERROR, "subscription to commands refused",
-		       "filter=\"%s\" reason=\"%s\"", s->commands.filter,
-		       count < 1 ? "" : fg_mqtt_reason(granted[0]));
+	for (size_t i = 0; i < wanted; i++)
+		if (count <= (int)i || granted[i] >= 0x80)
+			fg_log(&s->sink->logger, FG_ERROR, "subscription refused",
+			       "filter=\"%s\" reason=\"%s\"", filters[i],
+			       count <= (int)i ? "" : fg_mqtt_reason(granted[i]));
+}
+
+/* Also into a session that goes on: nobody knows whether it has the subscription, and what is
+ * stored is to be heard again. */
+static void subscribe(struct mqtt_sink *s)
+{
+	char *filters[2];
+	size_t count = filters_of(s, filters);
+	int r;
+
+	if (!count)
+		return;
+	r = fg_mqtt_subscribe(&s->conn, filters, count, 1,
+			      FG_MQTT_TAKE_RETAINED | FG_MQTT_NO_LOCAL |
+				      FG_MQTT_RETAIN_AS_PUBLISHED);
+	if (r < 0)
+		fg_sink_fault(s->sink, r, "cannot subscribe");
 }
 
 static void on_turn(struct fg_mqtt *conn)
@@ -110,6 +143,7 @@ static void on_turn(struct fg_mqtt *conn)
 	uint32_t n = s->ndone;
 
 	mqtt_commands_turn(s);
+	mqtt_remote_turn(s);
 	if (!n)
 		return;
 	for (uint32_t i = 0; i < n && s->up; i++)
@@ -201,6 +235,7 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 	       limit(s));
 	fg_sink_up(s->sink);
 	mqtt_commands_up(s);
+	subscribe(s);
 }
 
 static void forget(struct mqtt_sink *s)
@@ -231,6 +266,7 @@ static void on_closed(struct fg_mqtt *conn)
 	free(s->slots);
 	free(s->done);
 	mqtt_commands_close(s);
+	mqtt_remote_close(s);
 	fg_sink_closed(s->sink);
 }
 
@@ -285,6 +321,8 @@ int mqtt_sink_open(struct fg_sink *sink)
 	r = make_tables(s);
 	if (r == 0)
 		r = mqtt_commands_open(s);
+	if (r == 0)
+		r = mqtt_remote_open(s);
 	return r < 0 ? r : fg_mqtt_open(&s->conn);
 }
 

@@ -2,6 +2,7 @@
 #include "cli/fleet.h"
 
 #include "cli/commands.h"
+#include "cli/fleet_sign.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -104,6 +105,7 @@ void cli_fleet_print_faults_of(const struct fg_fleet *fleet, const struct fg_fle
 static const struct fg_cli_command COMMANDS[] = {
 	{ "check", "validate every gateway's effective configuration", cli_fleet_check },
 	{ "diff", "which gateways change, what, and what it takes", cli_fleet_diff },
+	{ "sign", "a configuration as a gateway takes it from afar", cli_fleet_sign },
 	{ 0 },
 };
 

@@ -226,6 +226,40 @@ static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 	}
 }
 
+/* By which bridge configurations come: the one that is named, else the only one that can. */
+static void check_fleet(struct fg_load *load)
+{
+	struct fg_config *config = load->config;
+	const struct fg_fleet_conf *conf = &config->fleet;
+	struct fg_place fleet = { .key = "fleet" };
+	struct fg_place keys = { .up = &fleet, .key = "keys" };
+	struct fg_place bridge = { .up = &fleet, .key = "bridge" };
+	struct fg_bridge_conf *found = NULL;
+	size_t able = 0;
+
+	if (!conf->remote)
+		return;
+	if (conf->keys.count == 0)
+		fg_fault_at(load->reader.faults, &keys, "missing: \"remote\" needs a key");
+	for (size_t i = 0; i < config->nbridges; i++) {
+		struct fg_bridge_conf *one = &config->bridges[i];
+
+		if (!one->bridge || !one->bridge->configures ||
+		    (conf->bridge && strcmp(conf->bridge, one->name) != 0))
+			continue;
+		found = one;
+		able++;
+	}
+	if (able == 1)
+		found->remote = true;
+	else if (conf->bridge)
+		fg_fault_at(load->reader.faults, &bridge, "no bridge of type mqtt has that name");
+	else
+		fg_fault_at(load->reader.faults, &bridge,
+			    "missing: there is %s bridge of type mqtt",
+			    able ? "more than one" : "no");
+}
+
 void fg_load_check(struct fg_load *load)
 {
 	struct fg_config *config = load->config;
@@ -243,6 +277,7 @@ void fg_load_check(struct fg_load *load)
 	check_pairs(&all);
 	check_refuse(load, &all);
 	check_profiles(load);
+	check_fleet(load);
 	if (all.ndrivers == 0)
 		fg_doubt_at(all.faults, &all.drivers_place, "no driver: nothing will be received");
 	if (config->nbridges == 0)

@@ -105,6 +105,7 @@ static void settle(struct fg_load *load, struct fg_top_parsed *top)
 	config->clock = top->clock;
 	config->limits = top->limits;
 	config->liveness = top->liveness;
+	config->fleet = top->fleet;
 	settle_liveness(load);
 	fg_load_profiles(load, &top->profiles);
 }

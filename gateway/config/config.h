@@ -44,6 +44,14 @@ struct fg_limits_conf {
 	int64_t depth;
 };
 
+/* What is taken from afar (config/envelope.h). */
+struct fg_fleet_conf {
+	bool remote;
+	struct fg_list keys;		/* paths of public keys */
+	const char *bridge;		/* by which it comes; NULL: the only one that can */
+	int64_t deadline_ns;		/* for a configuration to come up */
+};
+
 /* Which devices are heard as often as they should be (device/liveness.h). */
 struct fg_liveness_conf {
 	bool enabled;
@@ -89,6 +97,7 @@ struct fg_bridge_conf {
 	double rate;			/* records per second while draining, 0: unlimited */
 	uint64_t dead_limit;
 	bool commands;
+	bool remote;			/* configurations come by it: fleet.bridge */
 };
 
 struct fg_config {
@@ -98,6 +107,7 @@ struct fg_config {
 	struct fg_clock_conf clock;
 	struct fg_limits_conf limits;
 	struct fg_liveness_conf liveness;
+	struct fg_fleet_conf fleet;
 	struct fg_driver_conf *drivers;	/* in file order, also those that are not enabled */
 	size_t ndrivers;
 	struct fg_bridge_conf *bridges;

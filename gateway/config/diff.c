@@ -32,7 +32,8 @@ static bool driver_equal(const struct fg_driver_conf *a, const struct fg_driver_
 
 static bool bridge_equal(const struct fg_bridge_conf *a, const struct fg_bridge_conf *b)
 {
-	return a->bridge == b->bridge && fg_options_equal(fg_options_bridge, a, b) &&
+	return a->bridge == b->bridge && a->remote == b->remote &&
+	       fg_options_equal(fg_options_bridge, a, b) &&
 	       fg_options_equal(a->bridge->options, a->conf, b->conf);
 }
 

@@ -166,6 +166,22 @@ const struct fg_option fg_options_liveness[] = {
 	{ 0 },
 };
 
+static const struct fg_option FLEET[] = {
+	{ .name = "remote", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_fleet_conf, remote),
+	  .def = "false",
+	  .help = "Whether a configuration may come by MQTT, from the retained topic "
+		  "fieldgate/{gateway}/config; it must be signed." },
+	{ .name = "keys", .type = FG_OPT_LIST, .offset = offsetof(struct fg_fleet_conf, keys),
+	  .help = "Files of the public keys (Ed25519, PEM) of which one must have signed it." },
+	{ .name = "bridge", .type = FG_OPT_STRING, .offset = offsetof(struct fg_fleet_conf, bridge),
+	  .help = "The bridge by which it comes; the only one of type mqtt if absent." },
+	{ .name = "deadline", .type = FG_OPT_DURATION,
+	  .offset = offsetof(struct fg_fleet_conf, deadline_ns), .def = "30s",
+	  .min = SECOND, .max = HOUR,
+	  .help = "How long it has to come up; then the one before returns." },
+	{ 0 },
+};
+
 const struct fg_option fg_options_top[] = {
 	{ .name = "gateway", .type = FG_OPT_GROUP,
 	  .offset = offsetof(struct fg_top_parsed, gateway),
@@ -181,6 +197,8 @@ const struct fg_option fg_options_top[] = {
 	{ .name = "liveness", .type = FG_OPT_GROUP,
 	  .offset = offsetof(struct fg_top_parsed, liveness), .group = fg_options_liveness,
 	  .help = "When a device that has fallen silent is late, and when offline." },
+	{ .name = "fleet", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_top_parsed, fleet),
+	  .group = FLEET, .help = "Configurations from afar." },
 	{ .name = "profiles", .type = FG_OPT_MAP,
 	  .offset = offsetof(struct fg_top_parsed, profiles),
 	  .group = fg_options_profile, .item_size = sizeof(struct fg_profile_conf),

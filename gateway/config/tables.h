@@ -19,6 +19,7 @@ struct fg_top_parsed {
 	struct fg_clock_conf clock;
 	struct fg_limits_conf limits;
 	struct fg_liveness_conf liveness;
+	struct fg_fleet_conf fleet;
 	struct fg_map profiles;		/* of struct fg_profile_conf */
 };
 

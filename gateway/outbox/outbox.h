@@ -28,6 +28,7 @@ struct fg_forward_conf {
 	struct fg_spool *spool;
 	struct fg_clock *clock;
 	struct fg_commands *commands;	/* for the bridges that may command */
+	struct fg_remote *remote;	/* for the bridge by which configurations come */
 };
 
 struct fg_forward;

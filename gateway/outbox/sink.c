@@ -302,6 +302,7 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		.gateway = forward->conf.gateway,
 		.window = box->window,
 		.commands = conf->commands ? forward->conf.commands : NULL,
+		.remote = conf->remote ? forward->conf.remote : NULL,
 		.logger = {
 			.log = forward->conf.log,
 			.component = conf->bridge->name,

@@ -220,8 +220,11 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.spool = gateway->spool,
 		.clock = &gateway->clock,
 		.commands = gateway->commands,
+		.remote = &gateway->remote.take,
 	};
 
+	if (r == 0)
+		r = run_remote_open(gateway);
 	if (r == 0)
 		r = fg_intake_new(&intake, &gateway->intake);
 	if (r == 0)
@@ -248,6 +251,7 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
 	fg_timer_init(loop, &gateway->look_timer, on_look);
 	run_trial_open(gateway);
+	run_remote_start(gateway);
 	fg_hook_start(&gateway->keep);
 	fg_hook_start(&gateway->forward_hook);
 	run_clock_ask(&gateway->clock_timer);
@@ -348,6 +352,7 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 	if (gateway->spool)
 		fg_spool_close(gateway->spool, NULL, NULL);
 	run_trial_fini(gateway);
+	run_remote_fini(gateway);
 	run_config_unuse(gateway->now);
 	free(gateway->id);
 	free(gateway->spool_dir);
@@ -384,6 +389,12 @@ void fg_gateway_returned(struct fg_gateway *gateway, const struct fg_trial *tria
 	fg_log(&gateway->logger, FG_ERROR, "configuration given up, the one before returned",
 	       "sha256=%.12s why=\"%s\"", trial->sha256, why);
 	run_applied_set(gateway, "returned", trial->version, trial->sha256, why);
+	if (!trial->version)
+		return;
+	gateway->remote.record = gateway->applied;
+	if (run_remote_note(&gateway->remote, &gateway->applied) < 0)
+		fg_log(&gateway->logger, FG_WARN, "what became of it cannot be noted",
+		       "version=%llu", (unsigned long long)trial->version);
 }
 
 struct fg_forward *fg_gateway_forward(struct fg_gateway *gateway)

@@ -37,9 +37,9 @@ static bool must_be_up(const struct fg_trial *trial, const char *kind, const cha
 }
 
 static bool is_missing(const struct fg_trial *trial, const char *kind,
-		       const struct looking *looking, struct fg_buf *why)
+		       const struct looking *looking, bool needed, struct fg_buf *why)
 {
-	if (looking->up || !must_be_up(trial, kind, looking->name))
+	if (looking->up || (!needed && !must_be_up(trial, kind, looking->name)))
 		return false;
 	fg_buf_printf(why, "%s%s is not up%s%s", why->len ? "; " : "", looking->name,
 		      looking->fault ? ": " : "", looking->fault ? looking->fault : "");
@@ -57,13 +57,15 @@ bool run_all_up(struct fg_gateway *gateway, const struct fg_trial *trial, struct
 		if (!config->drivers[i].enabled)
 			continue;
 		fg_intake_each(gateway->intake, look_inlet, &looking);
-		missing |= is_missing(trial, "drivers", &looking, why);
+		missing |= is_missing(trial, "drivers", &looking, false, why);
 	}
 	for (size_t i = 0; i < config->nbridges; i++) {
 		struct looking looking = { .name = config->bridges[i].name };
 
 		fg_forward_each(gateway->forward, look_outbox, &looking);
-		missing |= is_missing(trial, "bridges", &looking, why);
+		/* what came from afar must leave the way for what comes next */
+		missing |= is_missing(trial, "bridges", &looking,
+				      trial->version && config->bridges[i].remote, why);
 	}
 	if (!missing && gateway->changing > 0)
 		fg_buf_text(why, "what it changes has not ended yet");

@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "profile/book.h"
 #include "run/gateway.h"
+#include "run/remote.h"
 #include "run/trial.h"
 
 /* A configuration, with the profiles compiled from it. It goes when nobody uses it any
@@ -36,7 +37,8 @@ struct fg_gateway {
 	struct fg_commands *commands;
 	struct fg_control *control;
 	struct run_trial trial;
-	struct run_applied applied;
+	struct run_remote remote;
+	struct fg_applied applied;
 	bool control_missed;
 	struct fg_hook keep, forward_hook;
 	struct fg_io clock_watch;
@@ -75,8 +77,9 @@ enum fg_level run_level(const struct fg_gateway *, const char *component);
 
 /* reload.c */
 /* What `path` says, compiled, with its secrets. -EINVAL with faults, -errno. */
-int run_load(struct fg_gateway *, const char *path, struct fg_faults *,
-	     struct run_config **ret_config);
+int run_load(const char *path, struct fg_faults *, struct run_config **ret_config);
+/* The same of a text. */
+int run_load_text(struct fg_str, struct fg_faults *, struct run_config **ret_config);
 /* Goes over to `next`, and takes it when it succeeds: changes only what differs. -EINVAL with
  * faults: it needs a restart. `report`: a line for people, or NULL. */
 int run_exchange(struct fg_gateway *, struct run_config *next, struct fg_faults *,

@@ -34,21 +34,32 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 	gateway->logger.level = run_level(gateway, "gateway");
 }
 
-int run_load(struct fg_gateway *gateway, const char *path, struct fg_faults *faults,
-	     struct run_config **ret_next)
+/* Takes what was read. */
+static int compile(struct fg_config *config, struct fg_faults *faults, struct run_config **ret_next)
 {
-	struct fg_config *config;
-	int r = fg_config_load(path, fg_shipped_profiles, faults, &config);
+	int r = fg_config_secrets(config, true, faults);
 
-	(void)gateway;
-	if (r < 0)
-		return r;
-	r = fg_config_secrets(config, true, faults);
 	if (r == 0)
 		r = run_config_new(config, faults, ret_next);
 	if (r < 0)
 		fg_config_free(config);
 	return r;
+}
+
+int run_load(const char *path, struct fg_faults *faults, struct run_config **ret_next)
+{
+	struct fg_config *config;
+	int r = fg_config_load(path, fg_shipped_profiles, faults, &config);
+
+	return r < 0 ? r : compile(config, faults, ret_next);
+}
+
+int run_load_text(struct fg_str text, struct fg_faults *faults, struct run_config **ret_next)
+{
+	struct fg_config *config;
+	int r = fg_config_parse(text, fg_shipped_profiles, faults, &config);
+
+	return r < 0 ? r : compile(config, faults, ret_next);
 }
 
 static void report_changes(struct fg_gateway *gateway, const struct fg_config_diff *diff,
@@ -126,7 +137,7 @@ int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, stru
 		fg_fault(faults, "", "the reload before this one is still being carried out");
 		return -EBUSY;
 	}
-	r = run_load(gateway, gateway->config_path, faults, &next);
+	r = run_load(gateway->config_path, faults, &next);
 	if (r < 0)
 		return refused(gateway, faults, r);
 	before->uses++;	/* until it is known whether it may have to come back */

@@ -34,6 +34,7 @@ static void close_timers(struct fg_gateway *gateway)
 	fg_handle_close(&gateway->watchdog.handle, NULL);
 	fg_handle_close(&gateway->look_timer.handle, NULL);
 	run_trial_close(gateway);
+	run_remote_close(gateway);
 	run_clock_close(gateway);
 }
 

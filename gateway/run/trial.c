@@ -21,30 +21,16 @@
 void run_applied_set(struct fg_gateway *gateway, const char *outcome, uint64_t version,
 		     const char *sha256, const char *why)
 {
-	struct run_applied *applied = &gateway->applied;
-
-	applied->outcome = outcome;
-	applied->version = version;
-	snprintf(applied->sha256, sizeof(applied->sha256), "%s", sha256);
-	snprintf(applied->why, sizeof(applied->why), "%s", why);
+	fg_applied_set(&gateway->applied, outcome, version, sha256, fg_str_c(why));
 	(void)fg_timer_start(&gateway->status_timer, 0);
 }
 
 void run_applied_json(struct fg_gateway *gateway, struct fg_buf *out)
 {
-	const struct run_applied *applied = &gateway->applied;
-
-	if (!applied->outcome)
+	if (!*gateway->applied.outcome)
 		return;
-	fg_buf_text(out, ",\"applied\":{\"version\":");
-	if (applied->version)
-		fg_buf_u64(out, applied->version);
-	else
-		fg_buf_text(out, "null");
-	fg_buf_printf(out, ",\"sha256\":\"%s\",\"outcome\":\"%s\",\"why\":", applied->sha256,
-		      applied->outcome);
-	fg_buf_json(out, fg_str_c(applied->why));
-	fg_buf_char(out, '}');
+	fg_buf_text(out, ",\"applied\":");
+	fg_applied_json(&gateway->applied, out);
 }
 
 static void client_tell(struct fg_gateway *gateway)
@@ -94,6 +80,8 @@ static void work_end(struct fg_work *work)
 
 	trial->result = trial->kept ? fg_put_keep(gateway->config_path) :
 				      fg_put_back(gateway->config_path, &trial->asked);
+	if (run_remote_note(&gateway->remote, &trial->end) < 0 && trial->result == 0)
+		trial->result = -EIO;
 }
 
 /* Whoever put it in place says so too, and may be allowed what this process is not. */
@@ -106,8 +94,10 @@ static void ended(struct fg_gateway *gateway)
 	if (trial->result < 0)
 		fg_log(&gateway->logger, FG_WARN, "the file could not be told of it",
 		       "path=\"%s\" error=\"%s\"", gateway->config_path, strerror(-trial->result));
-	run_applied_set(gateway, trial->kept ? "done" : "returned", trial->asked.version,
-			trial->asked.sha256, trial->why);
+	gateway->applied = trial->end;
+	if (trial->end.version)
+		gateway->remote.record = trial->end;
+	(void)fg_timer_start(&gateway->status_timer, 0);
 	client_tell(gateway);
 	if (restart && !gateway->stopping && gateway->restart)
 		gateway->restart(gateway->restart_arg, &trial->asked, trial->why);
@@ -132,6 +122,8 @@ static void end(struct fg_gateway *gateway, bool kept)
 
 	trial->state = TRIAL_ENDING;
 	trial->kept = kept;
+	fg_applied_set(&trial->end, kept ? "done" : "returned", trial->asked.version,
+		       trial->asked.sha256, fg_str_c(trial->why));
 	fg_timer_stop(&trial->tick);
 	fg_log(&gateway->logger, kept ? FG_INFO : FG_ERROR,
 	       kept ? "configuration kept" : "configuration given up, the one before returned",
@@ -152,7 +144,7 @@ static int load_before(struct fg_gateway *gateway, struct fg_faults *faults,
 	char path[PATH_MAX];
 	int r = fg_put_last_good(gateway->config_path, path, sizeof(path));
 
-	return r < 0 ? r : run_load(gateway, path, faults, ret_before);
+	return r < 0 ? r : run_load(path, faults, ret_before);
 }
 
 static void come_back(struct fg_gateway *gateway)

@@ -11,6 +11,7 @@
 
 #include <fg/loop.h>
 
+#include "config/applied.h"
 #include "config/put.h"
 #include "control/control.h"
 
@@ -34,18 +35,11 @@ struct run_trial {
 	bool kept;
 	bool restart;			/* what returns needs one */
 	char why[512];
+	struct fg_applied end;		/* how it ended */
 	struct fg_control_client *client;	/* who waits for the outcome, or NULL */
 	struct fg_work work;
 	bool working;
 	int result;			/* of the work */
-};
-
-/* What became of the last configuration that was applied. */
-struct run_applied {
-	const char *outcome;	/* NULL: there was none */
-	uint64_t version;	/* 0: put by hand */
-	char sha256[65];
-	char why[512];
 };
 
 void run_trial_open(struct fg_gateway *);

@@ -43,6 +43,7 @@ GOOD = [
     {"spool": {"commit": "each"}}, {"spool": {"commit": "500ms"}}, {"spool": {"commit": "never"}},
     {"spool": {"limit": "64MiB", "segment": "4MiB", "when_full": "refuse"}},
     {"limits": {"devices": 5, "payload": "1KiB", "depth": 8}}, {"clock": {"trust": "always"}},
+    {"fleet": {"remote": False, "keys": ["/etc/fieldgate/fleet.pub"], "deadline": "10s"}},
     {"liveness": {"enabled": False}}, {"liveness": {"floor": "5s", "late": 1.5, "offline": 3}},
     mqtt(interval="10s"), {"profiles": {"p": {"match": "a/{device}", "interval": "1m"}}},
     mqtt(), mqtt(qos=0, version=5, keepalive="30s"), mqtt(version="3.1.1"),
@@ -57,6 +58,7 @@ GOOD = [
     {"profiles": {"p": {"time": {"from": "/ts", "as": "iso8601", "zone": "UTC"}}}},
 ]
 BAD = [
+    {"fleet": {"deadline": 5}}, {"fleet": {"keys": "a"}}, {"fleet": {"remot": True}},
     [], None, {"gatway": {}}, {"gateway": {"id": ""}}, {"gateway": {"id": "a b"}},
     {"gateway": {"id": 5}}, {"run": {"log": "loud"}}, {"run": {"log": {"mqtt": "loud"}}},
     {"run": {"processes": 0}}, {"spool": {"commit": "often"}}, {"spool": {"commit": 1}},

@@ -15,6 +15,7 @@
 struct fg_bridge;
 struct fg_commands;
 struct fg_outbox;
+struct fg_remote;
 struct fg_faults;
 
 /* One rendered pack. Payload and struct live until its fg_sink_done(). */
@@ -38,6 +39,7 @@ struct fg_sink {
 	const char *gateway;
 	uint32_t window;		/* packs that may be in flight */
 	struct fg_commands *commands;	/* fg/command.h; NULL: this sink may not command */
+	struct fg_remote *remote;	/* fg/remote.h; NULL: no configuration comes by it */
 	/* The bridge's own: NULL when the instance is new, kept from one open to the next, given
 	 * back by ops.fini. */
 	void *keep;
@@ -63,6 +65,7 @@ struct fg_bridge {
 	const char *name, *summary;
 	bool acknowledges;		/* false: what was sent counts as `sent` (see below) */
 	bool commands;			/* can take commands (fg/command.h) */
+	bool configures;		/* can take configurations (fg/remote.h) */
 	size_t conf_size, state_size;
 	const struct fg_option *options;
 	void (*check)(const void *conf, struct fg_faults *);
