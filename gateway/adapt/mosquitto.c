@@ -238,8 +238,8 @@ static void conn_sync(struct fg_mqtt *c)
 	bool fresh = c->fresh;
 	int r;
 
-	if (c->state == FG_MQTT_CONNECTING ? !c->knocked :
-					     !c->held && mosquitto_want_write(c->mosq))
+	if ((c->state == FG_MQTT_CONNECTING && !c->knocked) ||
+	    (!c->held && mosquitto_want_write(c->mosq)))
 		want |= FG_WRITE;
 	c->fresh = false;
 	r = fg_io_sync(&c->io, mosquitto_socket(c->mosq), want, fresh);

@@ -107,6 +107,7 @@ struct fg_spool {
 
 	struct fg_spool_timers *timers; /* outlives the spool until its handles are closed */
 	struct fg_sync_job *job; /* under way, or NULL */
+	struct fg_sync_job *spare; /* for the last of all jobs; NULL: it is that one */
 	bool want_data, want_giving; /* what the next job has to do */
 	bool dir_dirty, state_dirty;
 	uint32_t block; /* of a file system that pays for the first write of one; 0: another */

@@ -23,6 +23,8 @@
 #define FULL_NS FG_S(10)
 /* A sync that writes fewer blocks than this writes more of the file system's journal. */
 #define FILL_BLOCKS 3
+/* Segments that the last job may have to sync when there is no memory for a larger one. */
+#define SPARE_ITEMS 64
 
 struct fg_spool_timers {
 	struct fg_timer commit, retry;
@@ -109,11 +111,29 @@ static bool job_is_full(struct fg_spool *spool)
 	return true;
 }
 
+static struct fg_sync_job *job_room(uint32_t items)
+{
+	return calloc(1, sizeof(struct fg_sync_job) + items * sizeof(struct sync_item));
+}
+
+/* The last one is there from the beginning, so that a spool without memory can still end. */
+static struct fg_sync_job *job_spare(struct fg_spool *spool)
+{
+	struct fg_sync_job *job = spool->closing && spool->segments <= SPARE_ITEMS ? spool->spare :
+										     NULL;
+
+	if (job)
+		spool->spare = NULL;
+	return job;
+}
+
 static struct fg_sync_job *job_new(struct fg_spool *spool)
 {
-	size_t size = spool->segments * sizeof(struct sync_item);
-	struct fg_sync_job *job = calloc(1, sizeof(*job) + size);
+	struct fg_sync_job *job = job_room(spool->segments);
 	bool full;
+
+	if (!job)
+		job = job_spare(spool);
 
 	if (!job)
 		return NULL;
@@ -373,7 +393,7 @@ static void commit_due(struct fg_timer *timer)
 
 void fg_sync_retry_later(struct fg_spool *spool)
 {
-	if (!spool->loop || spool->closing || fg_timer_active(&spool->timers->retry))
+	if (!spool->loop || fg_timer_active(&spool->timers->retry))
 		return;
 	if (fg_timer_start(&spool->timers->retry, RETRY_NS) < 0)
 		fg_sync_start(spool, false, true);
@@ -390,6 +410,11 @@ static void retry_due(struct fg_timer *timer)
 		(struct fg_spool_timers *)((char *)timer - offsetof(struct fg_spool_timers, retry));
 	struct fg_spool *spool = timers->spool;
 
+	/* there was no memory for the last job */
+	if (spool->closing) {
+		fg_sync_start(spool, true, true);
+		return;
+	}
 	if (spool->failing)
 		(void)fg_spool_retry(spool);
 	fg_spool_tell_room(spool);
@@ -429,8 +454,11 @@ int fg_sync_init(struct fg_spool *spool)
 	if (!spool->loop)
 		return 0;
 	timers = calloc(1, sizeof(*timers));
-	if (!timers)
+	spool->spare = job_room(SPARE_ITEMS);
+	if (!timers || !spool->spare) {
+		free(timers);
 		return -ENOMEM;
+	}
 	timers->spool = spool;
 	timers->dropped.cb = dropped_due;
 	fg_timer_init(spool->loop, &timers->commit, commit_due);
@@ -458,6 +486,8 @@ void fg_sync_fini(struct fg_spool *spool)
 {
 	struct fg_spool_timers *timers = spool->timers;
 
+	free(spool->spare);
+	spool->spare = NULL;
 	if (!timers)
 		return;
 	spool->timers = NULL;
