@@ -69,7 +69,7 @@ static struct fg_str device_of(const struct store *store, struct fg_str base)
 	return fg_str(base.ptr + skip, base.len - skip - 1);
 }
 
-static void value_take(struct store_item *item, const struct fg_value *value, int kind)
+static void value_take(struct store_item *item, const struct fg_value *value, enum store_kind kind)
 {
 	item->value = value;
 	item->kind = kind;

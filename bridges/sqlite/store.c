@@ -501,7 +501,7 @@ static int put_one(struct store *store, const char *text, struct store_pack *pac
 	struct stretch part = { .lost = 0 };
 	struct part parts[OVERLAPS];
 	struct store_item item;
-	uint32_t at = 0, nparts;
+	uint32_t at = 0, nparts = 0;
 	int r = sqlite_pack_parse(store, pack, text);
 
 	if (r == 0)

@@ -52,11 +52,14 @@ struct store {
 	unsigned set_aside;		/* the file was damaged and is now PATH.damaged-N; 0: no */
 };
 
+/* As in the column `kind`. */
+enum store_kind { STORE_NUMBER, STORE_BOOL, STORE_TEXT, STORE_DATA, STORE_NOTHING };
+
 /* One record of a pack. Strings point into the pack or its document. */
 struct store_item {
 	struct fg_str device, point, unit, why;
 	const struct fg_value *value, *sum, *update;
-	enum { STORE_NUMBER, STORE_BOOL, STORE_TEXT, STORE_DATA, STORE_NOTHING } kind;
+	enum store_kind kind;
 	int64_t time_us;		/* STORE_NO_TIME: none */
 	bool unsynced;
 };

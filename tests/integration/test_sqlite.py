@@ -111,12 +111,15 @@ def test_again():
     fg.wait_for("all to be kept", lambda: len(field.kept) == 500)
     check_once(gateway, 500)
     gateway.stop()
-    for name in os.listdir(gateway.spool):
-        if "history" in name:
-            os.unlink(f"{gateway.spool}/{name}")
+    cursors = [os.path.join(folder, name) for folder, _, names in os.walk(gateway.spool)
+               for name in names if "history" in os.path.join(folder, name)]
+    fg.check(cursors, "no cursor of it in the spool")
+    for path in cursors:
+        os.unlink(path)
     gateway.config["bridges"]["history"]["batch"]["records"] = 33
     gateway.write()
     gateway.start()
+    fg.equal(gateway.account("history")["dropped"], {}, "given up, at the start")
     give(field, 500, 520)
     fg.wait_for("all to be kept", lambda: len(field.kept) == 520)
     check_once(gateway, 520)
