@@ -66,6 +66,10 @@ install: ## the program, its modules and manual pages, stripped (DESTDIR, PREFIX
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --strip
 	@board/pages "$(DESTDIR)$(PREFIX)/share" $(BUILD)/fieldgate
 
+size: ## bytes of the program and its modules by Kconfig symbol (JSON=1)
+	@$(MAKE) --no-print-directory all >&2
+	@cmake/size $(if $(JSON),--json) $(BUILD)
+
 cross: ## for another processor, into build/cross/ (BOARD=rpi, or ARCH=arm64; SUITE=bookworm|trixie)
 	@cmake/deps build cross
 	@ARCH="$(ARCH)" SUITE="$(SUITE)" JOBS="$(JOBS)" board/cross $(BOARD)
@@ -94,5 +98,5 @@ image-test: deps ## boots the images of qemu-virt-arm64 and qemu-virt-armhf, and
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install cross \
-	cross-test deb deb-test image image-test clean
+.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install size \
+	cross cross-test deb deb-test image image-test clean

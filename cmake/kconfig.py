@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """Reads Kconfig and a configuration; writes .config and autoconf.h.
 
-Strict where a person wrote it down (a defconfig, an assignment): an unknown symbol, a value out of
-range or one that its dependencies do not allow is an error. A .config left over from an older
-source tree only loses what no longer exists, and says so.
+Strict everywhere: an unknown symbol, a value out of range or one that its dependencies do not allow
+is an error, in a defconfig, in an assignment, and in a .config that an older source tree has left.
 """
 import argparse
 import os
@@ -66,8 +65,10 @@ def main():
         fail(kconf.warnings)
 
     if os.path.exists(args.dotconfig) and not args.fresh:
-        for line in load(kconf, args.dotconfig):
-            print(f"kconfig: {line}", file=sys.stderr)
+        faults = load(kconf, args.dotconfig)
+        if faults:
+            fail(faults + [f"{args.dotconfig} does not fit this source tree: mend it there, or "
+                           "begin again (make defconfig BOARD=...)"])
     elif args.defconfig:
         if not os.path.exists(args.defconfig):
             fail([f"{args.defconfig}: no such defconfig"])
