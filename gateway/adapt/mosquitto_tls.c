@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,18 @@ static int no_pass_phrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
+/* A key that everybody on this machine can have proves nothing. */
+static int key_is_private(const char *key, char *why, size_t cap)
+{
+	struct stat st;
+
+	if (stat(key, &st) < 0 || !(st.st_mode & S_IROTH))
+		return 0;
+	snprintf(why, cap, "tls.key %s: everybody may read it (mode %04o): make it 0600", key,
+		 (unsigned)st.st_mode & 07777);
+	return -EINVAL;
+}
+
 static int identify(const struct fg_mqtt_tls *tls, SSL_CTX *ctx, char *why, size_t cap)
 {
 	bool asked = false;
@@ -181,6 +194,8 @@ static int identify(const struct fg_mqtt_tls *tls, SSL_CTX *ctx, char *why, size
 
 	if (!tls->cert)
 		return 0;
+	if (key_is_private(tls->key, why, cap) < 0)
+		return -EINVAL;
 	SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
 	if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert) != 1) {

@@ -295,6 +295,8 @@ FILES = {
                   "f5.key", "broker.key"),
     "locked-key": ({"cert": "broker.crt", "key": "f6.key"},
                    "tls.key .*f6.key: it has a pass phrase", "f6.key", "broker.key"),
+    "open-key": ({"cert": "broker.crt", "key": "f7.key"},
+                 r"tls.key .*f7.key: everybody may read it \(mode 0644\)", "f7.key", "broker.key"),
 }
 
 
@@ -380,6 +382,7 @@ def test_refusals():
     write("f2.crt", "nothing of a certificate\n")
     write("f5.key", fg.read("ca.key"))
     write("f6.key", fg.read("encrypted.key"))
+    write("f7.key", fg.read("broker.key"), 0o644)
     folder = os.getcwd()
     broker = fg.Broker("right", f"cafile {folder}/ca.crt\ncertfile {folder}/broker.crt\n"
                        f"keyfile {folder}/broker.key\nallow_anonymous true\n")
