@@ -86,17 +86,21 @@ deb-test: ## packages for both suites installed, started, upgraded, purged; the 
 	@cmake/deps build cross deb
 	@JOBS="$(JOBS)" tests/deb/run $(SUITE)
 
-image: ## a small system in memory for a board, into build/image/ (BOARD=qemu-virt-arm64)
+image: ## for BOARD=qemu-virt-arm64 into build/image/: a small one in memory, or KIND=product (VERSION=)
 	@cmake/deps build cross image
-	@board/image/ram $(BOARD)
+	@VERSION="$(VERSION)" KEYRING="$(KEYRING)" JOBS="$(JOBS)" board/image/$(if \
+		$(filter product,$(KIND)),product/build,ram) $(BOARD)
 
-image-test: deps ## boots the images of qemu-virt-arm64 and qemu-virt-armhf, and pulls the plug
+bundle: ## a signed update from the product image that was built (BOARD=, CERT=, KEY=)
+	@CERT="$(CERT)" KEY="$(KEY)" board/image/product/bundle $(BOARD)
+
+image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=product: updates too; BOARD=)
 	@cmake/deps build cross image
 	@$(MAKE) --no-print-directory all
-	@tests/image/run
+	@KIND="$(KIND)" tests/image/run $(if $(filter-out generic,$(BOARD)),$(BOARD))
 
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
 .PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install size \
-	cross cross-test deb deb-test image image-test clean
+	cross cross-test deb deb-test image bundle image-test clean
