@@ -35,8 +35,8 @@ proof: deps ## power cuts, damage, kills and faults in full figures (PROOF_SCALE
 sim: deps ## the whole gateway in a simulated world (SEEDS=1000 from 1 on, or SEED=n alone)
 	@SEED="$(SEED)" SEEDS="$(SEEDS)" tests/sim/run
 
-fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=)
-	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" tests/fuzz/run
+fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=, TOTAL=1000000000 before a release)
+	@SECONDS_EACH="$(SECONDS_EACH)" RUNS="$(RUNS)" TOTAL="$(TOTAL)" tests/fuzz/run
 
 coverage: deps ## lines of what reads foreign bytes that tests reach (LEAST=90 percent)
 	@tests/coverage/run
