@@ -416,6 +416,17 @@ static const char *file_target(const void *conf)
 	return ((const struct file_conf *)conf)->path;
 }
 
+static void file_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct file_conf *c = conf;
+	uint64_t one = c->rotate.size > terms->pack ? c->rotate.size : terms->pack;
+
+	cost->memory += terms->window * sizeof(struct fg_batch *);
+	cost->descriptors += 2;
+	if (strcmp(c->path, "-") != 0)
+		cost->disk += one * ((uint64_t)c->rotate.keep + 1);
+}
+
 const struct fg_bridge fg_bridge_file = {
 	.name = "file",
 	.summary = "Packs as JSON lines into a file that is rotated by size, or to stdout",
@@ -423,6 +434,7 @@ const struct fg_bridge fg_bridge_file = {
 	.conf_size = sizeof(struct file_conf),
 	.state_size = sizeof(struct file_state),
 	.options = file_options,
+	.cost = file_cost,
 	.target = file_target,
 	.ops = {
 		.open = file_open,

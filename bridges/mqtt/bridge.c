@@ -31,6 +31,14 @@ static const char *target(const void *conf)
 	return ((const struct mqtt_sink_conf *)conf)->mqtt.url;
 }
 
+static void cost_at_worst(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	(void)conf;
+	/* the library's copy of each pack in flight, TLS, and outcomes of commands */
+	cost->memory += terms->window * terms->pack + (2u << 20);
+	cost->descriptors += 3;
+}
+
 const struct fg_bridge fg_bridge_mqtt = {
 	.name = "mqtt",
 	.summary = "Publishes packs to a broker.",
@@ -40,6 +48,7 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.conf_size = sizeof(struct mqtt_sink_conf),
 	.state_size = sizeof(struct mqtt_sink),
 	.options = options,
+	.cost = cost_at_worst,
 	.check = check,
 	.acks = acks,
 	.target = target,

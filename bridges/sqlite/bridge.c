@@ -309,6 +309,17 @@ static const char *sqlite_target(const void *conf)
 	return ((const struct sqlite_conf *)conf)->path;
 }
 
+static void sqlite_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct sqlite_conf *c = conf;
+
+	/* two transactions' packs, and the library's cache */
+	cost->memory += 2 * terms->window * terms->pack + (4u << 20);
+	cost->descriptors += 5;
+	/* and its log, which is as long as a few transactions */
+	cost->disk += c->size + 4 * terms->window * terms->pack + (8u << 20);
+}
+
 const struct fg_bridge fg_bridge_sqlite = {
 	.name = "sqlite",
 	.summary = "Records into a database file that can be queried, with retention",
@@ -316,6 +327,7 @@ const struct fg_bridge fg_bridge_sqlite = {
 	.conf_size = sizeof(struct sqlite_conf),
 	.state_size = sizeof(struct sqlite_state),
 	.options = sqlite_options,
+	.cost = sqlite_cost,
 	.target = sqlite_target,
 	.ops = {
 		.open = sqlite_open,

@@ -155,6 +155,15 @@ static const char *board_profile_of(const void *conf, struct fg_str device)
 	return fg_str_eq_c(device, board->device) ? board->profile : NULL;
 }
 
+static void board_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	(void)conf;
+	(void)terms;
+	cost->memory += 64u << 10;
+	/* a folder and a file in it, while it looks */
+	cost->descriptors += 2;
+}
+
 const struct fg_driver fg_driver_board = {
 	.name = "board",
 	.summary = "The board's own state: heat, throttling, supply, clocks, wear of its storage.",
@@ -162,6 +171,7 @@ const struct fg_driver fg_driver_board = {
 	.conf_size = sizeof(struct board_conf),
 	.state_size = sizeof(struct board),
 	.options = board_options,
+	.cost = board_cost,
 	.profile_of = board_profile_of,
 	.ops = {
 		.open = board_open,

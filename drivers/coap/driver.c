@@ -93,6 +93,24 @@ static void coap_resume(struct fg_source *source)
 	server->paused = false;
 }
 
+/* What libcoap and we remember of a client, and what OpenSSL does beside. */
+#define CLIENT_PLAIN 1024
+#define CLIENT_DTLS (48u << 10)
+
+static void coap_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct fg_coap_conf *c = conf;
+	uint64_t remotes = c->observe.count + c->poll.count;
+	bool dtls = strncmp(c->listen, "coaps:", 6) == 0;
+
+	(void)terms;
+	cost->memory += (uint64_t)c->clients * (dtls ? CLIENT_DTLS : CLIENT_PLAIN);
+	cost->memory += (1u << 20) + FG_COAP_PENDING_MAX * sizeof(struct fg_coap_pending);
+	cost->memory += (uint64_t)c->observers * 1024 + remotes * (c->body + CLIENT_DTLS);
+	/* the listener, libcoap's own two, and a socket for each server that is asked */
+	cost->descriptors += 3 + remotes;
+}
+
 const struct fg_driver fg_driver_coap = {
 	.name = "coap",
 	.summary = "CoAP server for constrained devices (RFC 7252), block-wise and with DTLS",
@@ -100,6 +118,7 @@ const struct fg_driver fg_driver_coap = {
 	.conf_size = sizeof(struct fg_coap_conf),
 	.state_size = sizeof(struct fg_coap_server),
 	.options = coap_options,
+	.cost = coap_cost,
 	.check = coap_check,
 	.ops = {
 		.open = fg_coap_open,

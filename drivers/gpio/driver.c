@@ -287,6 +287,15 @@ static const char *gpio_profile_of(const void *conf, struct fg_str device)
 	return fg_str_eq_c(device, gpio->device) ? gpio->profile : NULL;
 }
 
+static void gpio_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct gpio_conf *c = conf;
+
+	(void)terms;
+	cost->memory += (uint64_t)c->lines.count * 512 + (16u << 10);
+	cost->descriptors += 1 + c->lines.count;
+}
+
 const struct fg_driver fg_driver_gpio = {
 	.name = "gpio",
 	.summary = "The board's own lines: inputs as points, outputs as commands.",
@@ -294,6 +303,7 @@ const struct fg_driver fg_driver_gpio = {
 	.conf_size = sizeof(struct gpio_conf),
 	.state_size = sizeof(struct gpio),
 	.options = gpio_options,
+	.cost = gpio_cost,
 	.check = gpio_conf_check,
 	.profile_of = gpio_profile_of,
 	.ops = {

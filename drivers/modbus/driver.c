@@ -112,6 +112,15 @@ static const char *modbus_profile_of(const void *conf, struct fg_str device)
 	return found ? found->profile : NULL;
 }
 
+static void modbus_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct modbus_conf *c = conf;
+
+	(void)terms;
+	cost->memory += (uint64_t)c->devices.count * (8u << 10) + (64u << 10);
+	cost->descriptors += 2;
+}
+
 const struct fg_driver fg_driver_modbus = {
 	.name = "modbus",
 	.summary = "Polls devices over Modbus RTU or TCP, by the registers of their profiles.",
@@ -119,6 +128,7 @@ const struct fg_driver fg_driver_modbus = {
 	.conf_size = sizeof(struct modbus_conf),
 	.state_size = sizeof(struct modbus),
 	.options = modbus_options,
+	.cost = modbus_cost,
 	.check = modbus_conf_check,
 	.profile_of = modbus_profile_of,
 	.ops = {

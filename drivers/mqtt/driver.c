@@ -58,6 +58,14 @@ static const struct fg_list *listens(const void *conf)
 	return &((const struct mqtt_source_conf *)conf)->subscribe;
 }
 
+static void cost_at_worst(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	(void)conf;
+	/* the message that is being read, in the library and beside it, and TLS */
+	cost->memory += 2 * terms->payload + (512u << 10);
+	cost->descriptors += 3;
+}
+
 const struct fg_driver fg_driver_mqtt = {
 	.name = "mqtt",
 	.summary = "Takes what devices publish to a field broker.",
@@ -65,6 +73,7 @@ const struct fg_driver fg_driver_mqtt = {
 	.conf_size = sizeof(struct mqtt_source_conf),
 	.state_size = sizeof(struct mqtt_source),
 	.options = options,
+	.cost = cost_at_worst,
 	.check = check,
 	.address_check = fg_mqtt_check_name,
 	.listens = listens,

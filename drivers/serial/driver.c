@@ -345,6 +345,15 @@ static int serial_framing_of(const void *conf, const struct fg_framer_conf *prof
 	return 0;
 }
 
+static void serial_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
+{
+	const struct serial_conf *c = conf;
+
+	(void)terms;
+	cost->memory += 4 * c->framer_options.max + (64u << 10);
+	cost->descriptors += 1;
+}
+
 const struct fg_driver fg_driver_serial = {
 	.name = "serial",
 	.summary = "Frames from a serial line: text lines, delimited, fixed or stuffed frames.",
@@ -352,6 +361,7 @@ const struct fg_driver fg_driver_serial = {
 	.conf_size = sizeof(struct serial_conf),
 	.state_size = sizeof(struct serial),
 	.options = serial_options,
+	.cost = serial_cost,
 	.check = serial_conf_check,
 	.framing = serial_framing_of,
 	.ops = {

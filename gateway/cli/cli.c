@@ -27,6 +27,7 @@ const struct fg_cli_command fg_cli_commands[] = {
 	{ "tail", "the running gateway's records as they arrive", fg_cli_tail },
 	{ "send", "a command to a device", fg_cli_send },
 	{ "render", "the effective configuration of one gateway of a fleet", fg_cli_render },
+	{ "plan", "what a configuration can cost at worst", fg_cli_plan },
 	{ "fleet", "check a fleet's files, or compare two", fg_cli_fleet },
 	{ "simulate", "devices for demo and load", fg_cli_simulate },
 	{ 0 },

@@ -9,6 +9,7 @@ int fg_cli_fleet(int argc, char **argv);
 int fg_cli_health(int argc, char **argv);
 int fg_cli_ledger(int argc, char **argv);
 int fg_cli_normalise(int argc, char **argv);
+int fg_cli_plan(int argc, char **argv);
 int fg_cli_reload(int argc, char **argv);
 int fg_cli_render(int argc, char **argv);
 int fg_cli_run(int argc, char **argv);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include <fg/cost.h>
 #include <fg/log.h>
 #include <fg/loop.h>
 #include <fg/option.h>
@@ -75,6 +76,9 @@ struct fg_bridge {
 	/* Optional: where it sends to, for the doubt "field and upstream on one broker" and for
 	 * reload ("whose target changed"). Borrowed from conf. */
 	const char *(*target)(const void *conf);
+	/* Optional: what one instance takes at worst beside what every instance does, added to
+	 * `cost` (fg/cost.h). */
+	void (*cost)(const void *conf, const struct fg_cost_terms *, struct fg_cost *cost);
 	struct fg_bridge_ops ops;
 };
 

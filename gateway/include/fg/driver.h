@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include <fg/cost.h>
 #include <fg/doc.h>
 #include <fg/log.h>
 #include <fg/loop.h>
@@ -102,6 +103,9 @@ struct fg_driver {
 	/* Optional: the addresses an instance listens to, as patterns ("zigbee2mqtt/#"): tells
 	 * whose a device is that has not been heard yet. Borrowed from conf. */
 	const struct fg_list *(*listens)(const void *conf);
+	/* Optional: what one instance takes at worst beside what every instance does, added to
+	 * `cost` (fg/cost.h). */
+	void (*cost)(const void *conf, const struct fg_cost_terms *, struct fg_cost *cost);
 	struct fg_driver_ops ops;
 };
 
