@@ -16,7 +16,7 @@ struct cli_plan {
 	struct cli_plan_part *parts;
 	size_t count;
 	struct fg_cost total;
-	uint64_t room;			/* bytes of records that the spool holds at least when full */
+	uint64_t room;			/* bytes of records that a full spool holds at least */
 };
 
 /* The names are borrowed from the configuration. -ENOMEM. */
