@@ -57,7 +57,8 @@ static void old_read(struct cli_apply *apply)
 		apply->before = NULL;
 	fg_faults_fini(&faults);
 	fg_trial_init(&trial);
-	apply->good = apply->before && fg_put_on_trial(apply->path, &trial) != 0 &&
+	apply->left_over = fg_put_on_trial(apply->path, &trial) == 0;
+	apply->good = apply->before && !apply->left_over &&
 		      strcmp(apply->before->sha256, apply->trial.sha256) != 0;
 	fg_trial_fini(&trial);
 }
@@ -96,9 +97,21 @@ static int may_replace(struct cli_apply *apply)
 
 static bool is_there(const struct cli_apply *apply)
 {
-	bool same = apply->before && strcmp(apply->before->sha256, apply->trial.sha256) == 0;
+	return apply->before && strcmp(apply->before->sha256, apply->trial.sha256) == 0;
+}
 
-	return same && (!*apply->running || strcmp(apply->running, apply->trial.sha256) == 0);
+/* The file has it already. One that somebody has put there by hand has nothing to go back to. */
+static int there(const struct cli_apply *apply)
+{
+	if (!*apply->running || strcmp(apply->running, apply->trial.sha256) == 0) {
+		fprintf(stderr, "%s: no change\n", apply->path);
+		return FG_EXIT_OK;
+	}
+	(void)fg_cli_failed("apply",
+			    "%s has it already, and the gateway runs another: "
+			    "fieldgate reload",
+			    apply->path);
+	return FG_EXIT_NO;
 }
 
 /* -- what is done -- */
@@ -134,10 +147,8 @@ static int replace(struct cli_apply *apply)
 	old_read(apply);
 	apply->socket = (apply->before ? apply->before : apply->after)->run.socket;
 	status = cli_apply_look(apply);
-	if (status == FG_EXIT_OK && is_there(apply)) {
-		fprintf(stderr, "%s: no change\n", apply->path);
-		return FG_EXIT_OK;
-	}
+	if (status == FG_EXIT_OK && is_there(apply) && (!apply->left_over || !*apply->running))
+		return there(apply);
 	if (status == FG_EXIT_OK)
 		status = may_replace(apply);
 	if (status == FG_EXIT_OK)

@@ -14,6 +14,7 @@ struct cli_apply {
 	const char *socket;
 	char running[65];		/* sha256 of what the gateway runs; "": none runs */
 	bool pending;			/* what is in place is on trial itself */
+	bool left_over;			/* the same, and nobody tries it */
 	bool restart, good;
 };
 

@@ -48,6 +48,21 @@ static void show_head(const cJSON *root)
 	       text_of(root, "version"), number_of(root, "generation"), text_of(root, "config"));
 }
 
+/* What was applied last, and is not simply what runs. */
+static void show_applied(const cJSON *root)
+{
+	const cJSON *applied = member(root, "applied");
+	const char *outcome = text_of(applied, "outcome"), *why = text_of(applied, "why");
+	const cJSON *version = member(applied, "version");
+
+	if (!*outcome || strcmp(outcome, "done") == 0)
+		return;
+	printf("%s configuration", strcmp(outcome, "trying") == 0 ? "on trial:" : outcome);
+	if (cJSON_IsNumber(version))
+		printf(" version %.0f", version->valuedouble);
+	printf(" (%.12s)%s%s\n", text_of(applied, "sha256"), *why ? ": " : "", why);
+}
+
 static void show_drivers(const cJSON *root)
 {
 	static const char *const heads[] = { "DRIVER",	  "TYPE",	"STATE",
@@ -142,6 +157,7 @@ static int show(const char *answer)
 	if (!root)
 		return fg_cli_failed("status", "the answer is not JSON");
 	show_head(root);
+	show_applied(root);
 	show_drivers(root);
 	show_bridges(root);
 	show_rest(root);

@@ -76,6 +76,8 @@ static void work_put(struct fg_work *work)
 					 &remote->why);
 
 	if (r == 0)
+		r = fg_put_allowed(gateway->config_path);
+	if (r == 0)
 		r = fg_put_lock(gateway->config_path, &lock);
 	if (r < 0) {
 		remote->result = r;

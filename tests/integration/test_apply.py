@@ -45,6 +45,12 @@ def test_good_under_load():
     fg.check("no change" in apply(gateway, config).err, "the same again")
     fg.equal(gateway.status()["generation"], 2, "generation")
     fg.equal(fg.read(gateway.conf + ".last-good"), old, "the last good one, still")
+    # edited in place, there is nothing to go back to
+    gateway.config = dict(config, limits={"payload": "90KiB"})
+    gateway.write()
+    fg.check("fieldgate reload" in apply(gateway, None, text=fg.read(gateway.conf), want=(1,)).err,
+             "what it says")
+    gateway.reload()
     world.finish("local")
 
 
@@ -59,6 +65,7 @@ def test_bad_returns():
     fg.equal(fg.read(gateway.conf), old, "the file")
     fg.equal(beside(gateway), ["", ".last-good"], "files")
     fg.equal(gateway.status()["applied"]["outcome"], "returned", "outcome")
+    fg.check("\nreturned configuration (" in fg.fieldgate("status", "-c", gateway.conf).out, "shown")
     fg.wait_for("the status topic", lambda: world.told() and world.told()["outcome"] == "returned")
     world.gateway_is_up()
     # what is new has to be up, unless that is not asked

@@ -32,6 +32,10 @@ class Remote(World):
                                 "deadline": "2s"})
         self.publisher = fg.Mqtt(self.up.port, "publisher")
 
+    def up_is_up(self):
+        fg.wait_for("the bridge to be up",
+                    lambda: self.gateway.status()["links"]["up"]["state"] == "up")
+
     def sign(self, config, version, gateway="gw", key=None):
         with open("sign.json", "w", encoding="utf-8") as file:
             file.write(config if isinstance(config, str) else json.dumps(config))
@@ -101,14 +105,18 @@ def test_good_live():
 def test_bad_returns():
     """It cuts the very bridge it came by; which hears it again when it is back, and leaves it."""
     world = Remote()
-    gateway, old = world.gateway, fg.read(world.gateway.conf)
+    gateway = world.gateway
+    gateway.config["fleet"]["bridge"] = "up"
+    gateway.config["bridges"]["spare"] = {"type": "mqtt", "url": dead_url(), "required": False}
+    gateway.reload()
+    old = fg.read(gateway.conf)
     config = copy.deepcopy(gateway.config)
     config["bridges"]["up"]["url"] = dead_url()
     envelope = world.sign(config, 3)
     world.publish(envelope)
     world.wait_told("returned", 3, "up is not up")
     fg.equal(fg.read(gateway.conf), old, "the file")
-    world.gateway_is_up()
+    world.up_is_up()
     generation = gateway.status()["generation"]
     world.publish(envelope)
     # the next one says that this one has been looked at
@@ -120,12 +128,17 @@ def test_bad_returns():
     world.wait_told("returned", 4, "other is not up")
     fg.equal(gateway.status()["generation"], generation + 2, "generation")
     fg.equal(fg.read(gateway.conf), old, "the file")
-    world.gateway_is_up()
+    world.up_is_up()
+    # what was down may stay down, but is no way for the next one to come
+    config = copy.deepcopy(gateway.config)
+    config["fleet"]["bridge"] = "spare"
+    world.publish(world.sign(config, 5))
+    world.wait_told("returned", 5, "spare is not up")
     config = copy.deepcopy(gateway.config)
     config["limits"] = {"payload": "100KiB"}
-    world.publish(world.sign(config, 5))
-    world.wait_told("done", 5)
-    world.finish("other")
+    world.publish(world.sign(config, 6))
+    world.wait_told("done", 6)
+    world.finish("other", "spare")
 
 
 def test_refused():
