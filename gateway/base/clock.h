@@ -33,6 +33,9 @@ struct fg_clock {
 
 void fg_clock_init(struct fg_clock *, bool trusted);
 void fg_clock_update(struct fg_clock *);
+/* There as long as the clock is disciplined, for who may not ask the kernel (`fieldgate clock`). */
+#define FG_CLOCK_FILE "/run/fieldgate-clock/synchronised"
+
 /* Asks the kernel whether the clock is disciplined (adjtimex). True if that has just become so. */
 bool fg_clock_check(struct fg_clock *);
 /* The true time of a boot-clock stamp of this boot, by what is known now. */

@@ -29,6 +29,7 @@ const struct fg_cli_command fg_cli_commands[] = {
 	{ "render", "the effective configuration of one gateway of a fleet", fg_cli_render },
 	{ "plan", "what a configuration can cost at worst", fg_cli_plan },
 	{ "fleet", "check a fleet's files, or compare two", fg_cli_fleet },
+	{ "clock", "whether the clock is right, by the kernel's word", fg_cli_clock },
 	{ "simulate", "devices for demo and load", fg_cli_simulate },
 	{ 0 },
 };

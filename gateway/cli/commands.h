@@ -4,6 +4,7 @@
 int fg_cli_apply(int argc, char **argv);
 int fg_cli_audit(int argc, char **argv);
 int fg_cli_check(int argc, char **argv);
+int fg_cli_clock(int argc, char **argv);
 int fg_cli_dead(int argc, char **argv);
 int fg_cli_fleet(int argc, char **argv);
 int fg_cli_health(int argc, char **argv);

@@ -67,6 +67,8 @@ void run_clock_ask(struct fg_timer *timer)
 
 	fg_clock_update(&gateway->clock);
 	(void)fg_clock_check(&gateway->clock);
+	if (gateway->clock.synced != gateway->synced_seen)
+		fg_loop_hurry(gateway->loop); /* what follows is done in the check phase */
 	(void)fg_timer_start(timer, ASK_EVERY);
 }
 

@@ -4,6 +4,7 @@ fake_clock.c): true times are those that this script sees."""
 import json
 import os
 import struct
+import subprocess
 import time
 
 import fg
@@ -232,6 +233,40 @@ def test_boots():
     fg.audit(of_upstream(script), fg.until(ledger), want=(0, 1))
     gateway.stop()
     fg.fieldgate("spool", "--verify", gateway.spool)
+
+
+def test_told_by_another():
+    """A gateway that may not ask the kernel hears it from who may."""
+    clock = Clock()
+    path = os.path.abspath("synchronised")
+    asks = dict(os.environ, **clock.env())
+
+    def said():
+        done = subprocess.run([fg.FIELDGATE, "clock"], env=asks, capture_output=True, check=False)
+        return done.returncode, done.stdout
+    fg.equal(said(), (1, b"not synchronised\n"), "fieldgate clock")
+    watch = subprocess.Popen([fg.FIELDGATE, "clock", "--watch", path], env=asks)
+    gateway = fg.Gateway({"clock": {"trust": "kernel"}, "bridges": {
+        "out": {"type": "file", "path": os.path.abspath("out.jsonl")}}},
+        env=dict(clock.env(), FAKE_CLOCK_FILE=path)).start()
+    clock_is(gateway, "unsynced")
+    clock.set(0, True)
+    fg.equal(said()[0], 0, "fieldgate clock")
+    fg.wait_for("the file", lambda: os.path.exists(path))
+    clock.set(0, True)    # whoever sets it makes the gateway look
+    clock_is(gateway, "synced")
+    clock.set(0, False)
+    fg.wait_for("the file to go", lambda: not os.path.exists(path))
+    clock.set(0, True)
+    fg.wait_for("the file", lambda: os.path.exists(path))
+    watch.terminate()
+    fg.equal(watch.wait(), 0, "exit status")
+    fg.check(not os.path.exists(path), "the file outlives who keeps it")
+    clock.set(0, True)
+    clock_is(gateway, "unsynced")
+    ledger = gateway.ledger()
+    gateway.stop()
+    fg.audit(fg.file_lines("out.jsonl"), fg.until(ledger) if ledger["last"] else None)
 
 
 fg.main(globals())
