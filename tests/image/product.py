@@ -335,8 +335,8 @@ def unjudged(root):
 
 
 def test_an_update_that_never_judges_itself():
-    """Three boots of half an hour each, here of a minute and a half; the rest is as it was."""
-    site = Site("fieldgate.trial=90")
+    """Three boots of half an hour each, here of half a minute; the rest is as it was."""
+    site = Site("fieldgate.trial=30")
     site.guest.start()
     site.wait_started()
     give_up(site, "2.0.4", "unjudged", unjudged, "slot B was never found good, back to the other")
