@@ -146,6 +146,9 @@ static inline unsigned turns_until(struct fg_loop *loop, bool (*done)(void *arg)
 	for (unsigned n = 0; n < TURNS_MAX; n++) {
 		if (done(arg))
 			return n;
+		/* no time passes here; the kernel of a busy machine needs some to deliver */
+		if (n >= TURNS_MAX / 2)
+			poll(NULL, 0, 1);
 		fg_loop_turn(loop, true);
 	}
 	fail_msg("%s", "nothing came of it");
