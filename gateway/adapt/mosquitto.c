@@ -235,11 +235,15 @@ static void conn_answered(struct fg_mqtt *c)
 static void conn_sync(struct fg_mqtt *c)
 {
 	unsigned want = c->deaf || c->waiting ? 0 : FG_READ;
-	bool fresh = c->fresh;
+	bool fresh = c->fresh, write;
 	int r;
 
-	if ((c->state == FG_MQTT_CONNECTING && !c->knocked) ||
-	    (!c->held && mosquitto_want_write(c->mosq)))
+	if (c->state == FG_MQTT_CONNECTING)
+		/* CONNECT waits for the end of a handshake, in which it is the peer's turn */
+		write = !c->knocked || (!c->address.tls && mosquitto_want_write(c->mosq));
+	else
+		write = !c->held && mosquitto_want_write(c->mosq);
+	if (write)
 		want |= FG_WRITE;
 	c->fresh = false;
 	r = fg_io_sync(&c->io, mosquitto_socket(c->mosq), want, fresh);
