@@ -171,22 +171,29 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void row(struct bench *b, const char *what, void (*ours)(struct bench *, unsigned),
-		const char *peer, void (*theirs)(struct bench *, unsigned), unsigned n)
+struct step {
+	const char *name, *what;
+	void (*ours)(struct bench *, unsigned);
+	const char *peer;
+	void (*theirs)(struct bench *, unsigned);
+	unsigned n;
+};
+
+static void row(struct bench *b, const struct step *step)
 {
 	double ratio[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
 		double t0 = cpu_s(), t1, t2;
 
-		ours(b, n);
+		step->ours(b, step->n);
 		t1 = cpu_s();
-		theirs(b, n);
+		step->theirs(b, step->n);
 		t2 = cpu_s();
 		ratio[i] = (t1 - t0) / (t2 - t1);
 	}
 	qsort(ratio, ROUNDS, sizeof(ratio[0]), compare);
-	printf("{\"path\":\"%s\",\"peer\":\"%s\",\"ratio\":%.2f}\n", what, peer, ratio[ROUNDS / 2]);
+	printf("{\"path\":\"%s\",\"peer\":\"%s\",\"ratio\":%.2f}\n", step->what, step->peer, ratio[ROUNDS / 2]);
 }
 
 static bool set_up(struct bench *b, const char *dir)
@@ -214,19 +221,41 @@ static bool set_up(struct bench *b, const char *dir)
 	return b->plain_fd >= 0;
 }
 
+static const struct step steps[] = {
+	{ "json-read", "read JSON", read_json, "cJSON", read_cjson, 200000 },
+	{ "normalise", "read JSON and normalise", normalise, "cJSON, reading alone", read_cjson,
+	  200000 },
+	{ "senml-json", "SenML JSON", pack_json, "snprintf", pack_printf, 200000 },
+	{ "senml-cbor", "SenML CBOR", pack_cbor, "snprintf of the JSON", pack_printf, 200000 },
+	{ "spool-append", "spool append", spool_append, "a write each", write_each, 100000 },
+	{ "spool-read", "spool read", spool_read, "a write each", write_each, 100000 },
+};
+
+/* One step alone, n times: what a counter of instructions looks at. What is read was appended. */
+static int one(struct bench *b, const char *name, unsigned n)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (strcmp(steps[i].name, name) != 0)
+			continue;
+		if (steps[i].ours == spool_read)
+			spool_append(b, 16384);
+		steps[i].ours(b, n);
+		return 0;
+	}
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
-	if (argc != 2 || !b || !set_up(b, argv[1])) {
-		fprintf(stderr, "usage: %s EMPTY-FOLDER\n", argv[0]);
+	if ((argc != 2 && argc != 4) || !b || !set_up(b, argv[1])) {
+		fprintf(stderr, "usage: %s EMPTY-FOLDER [STEP COUNT]\n", argv[0]);
 		return 2;
 	}
-	row(b, "read JSON", read_json, "cJSON", read_cjson, 200000);
-	row(b, "read JSON and normalise", normalise, "cJSON, reading alone", read_cjson, 200000);
-	row(b, "SenML JSON", pack_json, "snprintf", pack_printf, 200000);
-	row(b, "SenML CBOR", pack_cbor, "snprintf of the JSON", pack_printf, 200000);
-	row(b, "spool append", spool_append, "a write each", write_each, 100000);
-	row(b, "spool read", spool_read, "a write each", write_each, 100000);
+	if (argc == 4)
+		return one(b, argv[2], (unsigned)strtoul(argv[3], NULL, 10));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		row(b, &steps[i]);
 	return b->sink == 1;
 }
