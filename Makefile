@@ -41,9 +41,13 @@ fuzz: deps ## libFuzzer on every target (SECONDS_EACH=60, RUNS=, TOTAL=100000000
 coverage: deps ## lines of what reads foreign bytes that tests reach (LEAST=90 percent)
 	@tests/coverage/run
 
-bench: deps ## the measurements
-	@$(MAKE) --no-print-directory all
-	@tests/bench/run
+bench: deps ## the measurements beside peers, plots and all, half an hour (QUICK=1: three minutes)
+	@cmake/deps bench
+	@tests/bench/run $(if $(QUICK),--quick)
+
+counts: deps ## instructions, allocations, system calls a record costs (KEEP=1: writes them down)
+	@cmake/deps bench
+	@tests/bench/run counts $(if $(KEEP),--keep)
 
 lint: ## the source tree's own rules
 	@tests/lint/run
@@ -102,5 +106,5 @@ image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=p
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof sim fuzz coverage bench lint format menuconfig defconfig install size \
+.PHONY: help deps all demo test proof sim fuzz coverage bench counts lint format menuconfig defconfig install size \
 	cross cross-test deb deb-test image bundle image-test clean

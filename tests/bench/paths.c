@@ -10,6 +10,7 @@
 #include "record/pack.h"
 #include "spool/spool.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct bench {
 	struct fg_buf text;
 	struct fg_spool *spool;
 	struct fg_spool_reader *reader;
+	const char *dir;
 	int plain_fd;
 	uint64_t sink;	/* keeps the compiler from leaving work out */
 };
@@ -164,6 +166,41 @@ static void write_each(struct bench *b, unsigned n)
 		b->sink++;
 }
 
+/* A start: what is on the disk is opened, as a tool does it that only looks. */
+static void spool_open(struct bench *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct fg_spool *spool;
+
+		if (fg_spool_open_readonly(b->dir, &spool) < 0)
+			continue;
+		b->sink += fg_spool_accepted(spool);
+		fg_spool_close(spool, NULL, NULL);
+	}
+}
+
+/* The obvious start: each segment is read through. */
+static void read_all_files(struct bench *b, unsigned n)
+{
+	char block[65536];
+
+	for (unsigned i = 0; i < n; i++) {
+		DIR *dir = opendir(b->dir);
+		struct dirent *file;
+
+		while (dir && (file = readdir(dir))) {
+			int fd = openat(dirfd(dir), file->d_name, O_RDONLY | O_CLOEXEC);
+			ssize_t got;
+
+			while ((got = read(fd, block, sizeof(block))) > 0)
+				b->sink += (uint64_t)got;
+			close(fd);
+		}
+		if (dir)
+			closedir(dir);
+	}
+}
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -193,7 +230,9 @@ static void row(struct bench *b, const struct step *step)
 		ratio[i] = (t1 - t0) / (t2 - t1);
 	}
 	qsort(ratio, ROUNDS, sizeof(ratio[0]), compare);
-	printf("{\"path\":\"%s\",\"peer\":\"%s\",\"ratio\":%.2f}\n", step->what, step->peer, ratio[ROUNDS / 2]);
+	printf("{\"name\":\"%s\",\"what\":\"%s\",\"peer\":\"%s\",\"ratio\":%.4f,\"from\":%.4f,"
+	       "\"to\":%.4f}\n",
+	       step->name, step->what, step->peer, ratio[ROUNDS / 2], ratio[0], ratio[ROUNDS - 1]);
 }
 
 static bool set_up(struct bench *b, const char *dir)
@@ -206,6 +245,7 @@ static bool set_up(struct bench *b, const char *dir)
 	struct fg_faults faults;
 	char path[4096];
 
+	b->dir = dir;
 	fg_faults_init(&faults);
 	if (fg_config_default("mqtt", &faults, &b->config) < 0 ||
 	    fg_profile_book_open(&b->book, b->config, &faults) < 0 ||
@@ -229,6 +269,8 @@ static const struct step steps[] = {
 	{ "senml-cbor", "SenML CBOR", pack_cbor, "snprintf of the JSON", pack_printf, 200000 },
 	{ "spool-append", "spool append", spool_append, "a write each", write_each, 100000 },
 	{ "spool-read", "spool read", spool_read, "a write each", write_each, 100000 },
+	{ "spool-open", "start on a spool of 48 MiB", spool_open, "reading it through",
+	  read_all_files, 5 },
 };
 
 /* One step alone, n times: what a counter of instructions looks at. What is read was appended. */
