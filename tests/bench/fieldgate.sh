@@ -1,6 +1,6 @@
 #!/bin/bash
 # The benchmark harness's adapter for Fieldgate: copied into its adapters/ folder. FIELDGATE is the
-# program; COMMIT, LINGER and LIMIT change the configuration.
+# program; COMMIT, LINGER, LIMIT and DEVICES change the configuration.
 . "$(dirname "$0")/_lib.sh"
 FG=${FIELDGATE:?the path of the fieldgate program}
 
@@ -28,6 +28,7 @@ start() {
 	cat >"$WORK/fieldgate.json" <<C
 { "gateway": { "id": "bench" }, "run": { "socket": "$WORK/control.sock" },
   "spool": { "dir": "$WORK/spool", "limit": "${LIMIT:-256MiB}", "commit": "${COMMIT:-1s}" },
+  "limits": { "devices": ${DEVICES:-10000} },
   "drivers": { $(driver) },
   "bridges": { $(bridge) } }
 C
