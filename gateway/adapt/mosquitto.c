@@ -24,6 +24,7 @@
 #include <mqtt_protocol.h>
 
 #define CORK_MIN 3		/* packets from which two more system calls pay */
+#define ROOM (1 << 20)		/* in the socket, for what comes */
 #define ANSWER_NS FG_S(20)	/* from the socket to CONNACK, and from SUBSCRIBE to SUBACK */
 #define FIRST_TRY_NS FG_S(8)	/* if there is a second one */
 #define LEAVE_NS FG_S(1)	/* for the broker to close behind our DISCONNECT */
@@ -194,6 +195,20 @@ static bool conn_read(struct fg_mqtt *c)
 
 /* -- after the library -- */
 
+/* What is looked at before the library may read it stays in the socket's buffer, and a few bytes of
+ * it keep all the memory that they arrived in (up to half a MiB at once). If that fills the buffer,
+ * the kernel takes nothing more, and the rest of the packet never comes. Asking for so much to be
+ * there before the socket counts as readable makes the buffer large enough (Linux 4.18), and taking
+ * it back leaves it so; SO_RCVBUF would end the kernel's own tuning. */
+static void conn_make_room(const struct fg_mqtt *c)
+{
+	int fd = mosquitto_socket(c->mosq), much = ROOM, one = 1;
+
+	if (c->address.local || setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof(much)) < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+}
+
 /* The library waits a whole keepalive for the answer to its ping, two in all. The kernel knows
  * sooner that nobody is there: what it sends is not even confirmed. */
 static void conn_limit_silence(const struct fg_mqtt *c, uint64_t keepalive_ns)
@@ -215,6 +230,7 @@ static void conn_misc_start(struct fg_mqtt *c)
 	every_ns = keepalive_ns / 8;
 	fg_timer_start(&c->misc, every_ns > FG_S(1) ? every_ns : FG_S(1));
 	conn_limit_silence(c, keepalive_ns);
+	conn_make_room(c);
 }
 
 static void conn_answered(struct fg_mqtt *c)
