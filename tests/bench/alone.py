@@ -235,3 +235,45 @@ def upstream_bytes():
         rows.append(value(f"the same beside a PUBLISH a payload of {counts.POINTS} values",
                           round(mine / reading, 3), "of it"))
     return rows
+
+
+# -- DTLS --
+
+KEY = "sesame-open"
+
+
+def dtls_cpu(build, server, count):
+    """CPU a request of a server behind DTLS; "fieldgate" keeps each, "libcoap" is its own server."""
+    port = fg.free_port(socket.SOCK_DGRAM)
+    gateway = process = None
+    if server == "fieldgate":
+        with open("key1", "w", encoding="utf-8") as file:
+            file.write(KEY)
+        os.chmod("key1", 0o600)
+        gateway = fg.Gateway({"drivers": {"things": {
+            "type": "coap", "listen": f"coaps://127.0.0.1:{port}", "psk": {"one": {"secret": "key1"}}}},
+            "spool": {"limit": "64MiB"}, "bridges": {}}, env={"CREDENTIALS_DIRECTORY": os.getcwd()})
+        gateway.start()
+        pid, path, method = gateway.pid(), "telemetry", "post"
+    else:
+        process = subprocess.Popen(["coap-server-openssl", "-A", "127.0.0.1", "-p", str(port - 1), "-k",
+                                    KEY, "-v", "0"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        fg.wait_for("libcoap's server", lambda: f":{port:04X} " in fg.read("/proc/net/udp"))
+        pid, path, method = process.pid, "example_data", "put"
+    with subprocess.Popen([build + "/tests/bench/bench_dtls_load", str(port), KEY, path, method,
+                           str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as load:
+        fg.equal(load.stdout.readline(), "ready\n", "the handshakes")
+        cpu = cpu_ns(pid)
+        load.stdin.write("\n")
+        load.stdin.close()
+        fg.equal(load.stdout.readline(), f"{count}\n", "answers")
+        cpu = cpu_ns(pid) - cpu
+    if gateway:
+        gateway.stop()
+        shutil.rmtree(gateway.spool)
+    else:
+        process.terminate()
+        process.wait()
+    return cpu / count

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""bench.py [--quick] [SUITE...]: the project beside its peers, on the same work, in the same run.
+"""bench.py [--quick|--draw] [SUITE...]: the project beside its peers, on the same work, in the same run.
 
 Rounds are interleaved: in each one everybody has a turn, a ratio is taken within the round, and the
 median of the rounds counts. So a machine that others use too blurs a figure, but favours nobody.
 Each suite leaves docs/performance/SUITE.json and its pictures there and puts its table into
-docs/performance.md; --quick (one round, small loads) only prints.
+docs/performance.md; --quick (one round, small loads) only prints, --draw makes pictures and tables of the JSON again.
 
 Runs in the folder of tests/integration/run; tests/bench/run builds and sets FG_BENCH, PEERS."""
 import argparse
@@ -193,12 +193,11 @@ def suite_loop(options):
 
 
 def draw_loop(path, rows):
-    tests = dict.fromkeys(r["what"] for r in rows)
-    groups = [("beside " + peer, [(r["what"], r["ratio"], r["from"], min(r["to"], 2.0), True)
-                                  for t in tests for r in rows
-                                  if r["what"] == t and r["beside"] == peer])
-              for peer in LOOPS[1:]]
-    plot.bars(path, "The event loop", "time for the same work; less is better", groups, "the peer")
+    worst = {t: max((r for r in rows if r["what"] == t), key=lambda r: r["ratio"])
+             for t in dict.fromkeys(r["what"] for r in rows)}
+    plot.bars(path, "The event loop", "time for the same work, beside the best of libuv, libev and "
+              "libevent in that row", [("", [(t, r["ratio"], r["from"], r["to"], True)
+                                             for t, r in worst.items()])], "the best of the three")
 
 
 RELAYS = ["fieldgate", "mosquitto-bridge", "floor", "floor-senml", "nodejs", "nodered", "collectd"]
@@ -268,6 +267,16 @@ def suite_coap(options):
     return rows
 
 
+def suite_dtls(options):
+    """The same behind DTLS with pre-shared keys, 32 sessions, beside libcoap's own server."""
+    if not shutil.which("coap-server-openssl"):
+        raise Missing("coap-server-openssl is not installed")
+    found = rounds_of(options.rounds, ["fieldgate", "libcoap"],
+                      lambda server: {"cpu": alone.dtls_cpu(BUILD, server, options.load // 4)})
+    return [row("CoAP behind DTLS, CPU a request", "Fieldgate, keeps and answers",
+                "libcoap's own server, answers", beside(found, "libcoap", "cpu")["fieldgate"])]
+
+
 def draw_coap(path, rows):
     groups = []
     for clients in (100, 10000):
@@ -318,7 +327,7 @@ def draw_growth(path, rows):
 
 # -- what becomes of it --
 
-SUITES = ["paths", "loop", "mqtt", "coap", "footprint", "growth"]
+SUITES = ["paths", "loop", "mqtt", "coap", "dtls", "footprint", "growth"]
 
 
 def machine():
@@ -350,6 +359,14 @@ def table(rows):
     if "value" in rows[0]:
         lines = ["| what | measured | wanted |", "|---|---|---|"]
         lines += [f"| {r['what']} | {r['value']:,} {r['unit']} | {limit_text(r)} |" for r in rows]
+    elif all(r["beside"] in LOOPS for r in rows):
+        lines = ["| the same work | " + " | ".join("beside " + p for p in LOOPS[1:]) + " |",
+                 "|---" * len(LOOPS) + "|"]
+        for test in dict.fromkeys(r["what"] for r in rows):
+            found = {r["beside"]: r for r in rows if r["what"] == test}
+            lines.append(f"| {test} | " + " | ".join(
+                f"**{found[p]['ratio']:.2f}** ({found[p]['from']:.2f} – {found[p]['to']:.2f})"
+                for p in LOOPS[1:]) + " |")
     else:
         lines = ["| what | who | beside | ratio | from – to |", "|---|---|---|---|---|"]
         lines += [f"| {r['what']} | {r['gateway']} | {r['beside']} | **{r['ratio']:.2f}** | "
@@ -364,6 +381,11 @@ def keep(name, rows, options):
                    "command": f"tests/bench/run {name}", "rounds": options.rounds,
                    "machine": machine(), "rows": rows}, file, indent=1)
         file.write("\n")
+    show(name, rows)
+
+
+def show(name, rows):
+    """The picture and the table of a suite's figures."""
     draw = globals().get("draw_" + name)
     if draw:
         draw(f"{OUT}/{name}", rows)
@@ -392,7 +414,9 @@ class Options:
         parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
         parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=[])
         parser.add_argument("--quick", action="store_true")
+        parser.add_argument("--draw", action="store_true", help="only from what was measured last")
         args = parser.parse_args()
+        self.draw = args.draw
         self.quick, self.suites = args.quick, args.suites or SUITES
         self.rounds = 1 if self.quick else int(os.environ.get("RUNS", "5"))
         self.load = 60000 if self.quick else 200000
@@ -406,6 +430,10 @@ class Options:
 def main():
     options = Options()
     for name in options.suites:
+        if options.draw:
+            with open(f"{OUT}/{name}.json", encoding="utf-8") as file:
+                show(name, json.load(file)["rows"])
+            continue
         suite = globals()["suite_" + name]
         print(f"== {name}: {suite.__doc__.splitlines()[0]}", flush=True)
         try:

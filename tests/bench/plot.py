@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, ROW = 760, 250, 70, 30
+WIDTH, LEFT, RIGHT, ROW = 760, 270, 70, 28
 INK, PALE, OURS, LINE = "#24292f", "#9aa7b4", "#1a7f5a", "#cf5b3a"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif'"
 
@@ -21,7 +21,7 @@ def save(path, height, parts):
     with open(path + ".svg", "w", encoding="utf-8") as file:
         file.write(svg)
     if shutil.which("rsvg-convert"):
-        subprocess.run(["rsvg-convert", "--zoom", "1.5", "-o", path + ".png", path + ".svg"],
+        subprocess.run(["rsvg-convert", "--zoom", "1.25", "-o", path + ".png", path + ".svg"],
                        check=True)
     else:
         print("no PNG: rsvg-convert is missing")
