@@ -31,7 +31,7 @@ struct bench {
 	struct fg_doc doc;
 	struct fg_reading reading;
 	struct fg_buf text;
-	struct fg_spool *spool;
+	struct fg_spool *spool, *synced;
 	struct fg_spool_reader *reader;
 	const char *dir;
 	int plain_fd;
@@ -122,7 +122,7 @@ static void pack_printf(struct bench *b, unsigned n)
 			"humidity", 40.2, "battery", 93, "seq", 123456);
 }
 
-static void spool_append(struct bench *b, unsigned n)
+static void append_to(struct bench *b, struct fg_spool *spool, unsigned n)
 {
 	struct fg_entry entry = { .device = FG_STR("devices/d0001/telemetry") };
 
@@ -133,11 +133,22 @@ static void spool_append(struct bench *b, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t pos = 0;
 
-		(void)fg_spool_append(b->spool, &entry, &pos);
+		(void)fg_spool_append(spool, &entry, &pos);
 		if (i % TURN == 0)
-			(void)fg_spool_flush(b->spool);
+			(void)fg_spool_flush(spool);
 		b->sink += pos;
 	}
+}
+
+static void spool_append(struct bench *b, unsigned n)
+{
+	append_to(b, b->spool, n);
+}
+
+/* Under "commit": "each" and without a loop, a flush is also the sync. */
+static void spool_commit(struct bench *b, unsigned n)
+{
+	append_to(b, b->synced, n);
 }
 
 static void spool_read(struct bench *b, unsigned n)
@@ -155,15 +166,28 @@ static void spool_read(struct bench *b, unsigned n)
 	}
 }
 
-/* The naive spool: a write for each message. */
-static void write_each(struct bench *b, unsigned n)
+/* The naive spool: a write for each message, a sync for as many as a turn has if that is asked. */
+static void write_plain(struct bench *b, unsigned n, bool sync)
 {
 	char entry[160] = { 0 };
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		b->sink += (uint64_t)write(b->plain_fd, entry, sizeof(entry));
+		if (sync && i % TURN == 0 && fdatasync(b->plain_fd) < 0)
+			b->sink++;
+	}
 	if (ftruncate(b->plain_fd, 0) < 0 || lseek(b->plain_fd, 0, SEEK_SET) < 0)
 		b->sink++;
+}
+
+static void write_each(struct bench *b, unsigned n)
+{
+	write_plain(b, n, false);
+}
+
+static void write_sync(struct bench *b, unsigned n)
+{
+	write_plain(b, n, true);
 }
 
 /* A start: what is on the disk is opened, as a tool does it that only looks. */
@@ -243,6 +267,7 @@ static bool set_up(struct bench *b, const char *dir)
 	const struct fg_spool_events events = { 0 };
 	const struct fg_logger logger = { 0 };
 	struct fg_faults faults;
+	struct fg_spool_conf each = conf;
 	char path[4096];
 
 	b->dir = dir;
@@ -256,6 +281,11 @@ static bool set_up(struct bench *b, const char *dir)
 	fg_doc_init(&b->doc, 32, 65536);
 	fg_reading_init(&b->reading, 10000, 65536);
 	fg_buf_init(&b->text, 1u << 20);
+	snprintf(path, sizeof(path), "%s/synced", dir);
+	each.dir = path;
+	each.commit_ns = FG_COMMIT_EACH;
+	if (fg_spool_open(NULL, &logger, &each, &events, &b->synced) < 0)
+		return false;
 	snprintf(path, sizeof(path), "%s/plain", dir);
 	b->plain_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	return b->plain_fd >= 0;
@@ -268,6 +298,8 @@ static const struct step steps[] = {
 	{ "senml-json", "SenML JSON", pack_json, "snprintf", pack_printf, 200000 },
 	{ "senml-cbor", "SenML CBOR", pack_cbor, "snprintf of the JSON", pack_printf, 200000 },
 	{ "spool-append", "spool append", spool_append, "a write each", write_each, 100000 },
+	{ "spool-commit", "spool append and sync", spool_commit, "a write each, and a sync",
+	  write_sync, 12800 },
 	{ "spool-read", "spool read", spool_read, "a write each", write_each, 100000 },
 	{ "spool-open", "start on a spool of 48 MiB", spool_open, "reading it through",
 	  read_all_files, 5 },
