@@ -1,25 +1,31 @@
 /* One table lookup a byte; most names pass through untouched. */
 #include "base/name.h"
 
-enum { PLAIN, UNDERSCORE, SLASH, ESCAPED };
+enum { PLAIN = 0, ESCAPED = 1, SLASH = 2, UNDERSCORE = 4 };
 
 /* indexed by byte; what is not ASCII is ESCAPED */
-static const unsigned char classes[128] = {
-	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
-	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 2, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 1, 3, 0, 0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3,
+static const unsigned char classes[256] = {
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 2, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 4, 1, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 };
 
-static unsigned int class_of(char c, bool escape_slash)
+/* What a name is looked through for. */
+static unsigned int stops_of(bool escape_slash)
 {
-	unsigned char u = (unsigned char)c;
-	unsigned int class = u < 128 ? classes[u] : ESCAPED;
+	return escape_slash ? ESCAPED | SLASH | UNDERSCORE : ESCAPED | UNDERSCORE;
+}
 
-	if (class == SLASH)
-		return escape_slash ? ESCAPED : PLAIN;
-	return class;
+static unsigned int class_of(char c, unsigned int stops)
+{
+	return classes[(unsigned char)c] & stops;
 }
 
 static bool is_hex(char c)
@@ -29,21 +35,21 @@ static bool is_hex(char c)
 
 /* Would a literal underscore at p begin what reads as an escape? The closing underscore may also
  * be the first of a byte that is escaped itself. */
-static bool looks_escaped(const char *p, const char *end, bool escape_slash)
+static bool looks_escaped(const char *p, const char *end, unsigned int stops)
 {
 	return end - p >= 5 && p[1] == 'x' && is_hex(p[2]) && is_hex(p[3]) &&
-	       class_of(p[4], escape_slash) != PLAIN;
+	       class_of(p[4], stops) != PLAIN;
 }
 
 /* Where the first byte is that cannot be copied; end if none. */
 static const char *plain_end(const char *p, const char *end, bool escape_slash)
 {
-	for (; p < end; p++) {
-		unsigned int class = class_of(*p, escape_slash);
+	unsigned int stops = stops_of(escape_slash);
 
-		if (class == ESCAPED)
-			break;
-		if (class == UNDERSCORE && looks_escaped(p, end, escape_slash))
+	for (; p < end; p++) {
+		unsigned int class = class_of(*p, stops);
+
+		if (class != PLAIN && (class != UNDERSCORE || looks_escaped(p, end, stops)))
 			break;
 	}
 	return p;
