@@ -46,7 +46,7 @@ bench: deps ## the measurements beside peers, plots and all, half an hour (QUICK
 	@tests/bench/run $(if $(QUICK),--quick)
 
 counts: deps ## instructions, allocations, system calls a record costs (KEEP=1: writes them down)
-	@cmake/deps bench
+	@cmake/deps counts
 	@tests/bench/run counts $(if $(KEEP),--keep)
 
 lint: ## the source tree's own rules
