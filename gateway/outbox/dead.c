@@ -112,6 +112,8 @@ int dead_write(struct fg_outbox *box, const struct flight *flight, const char *w
 struct letter {
 	uint64_t epoch, first, last, records;
 	char *pack; /* in the line, which ends behind it */
+	size_t len; /* of the pack, once it was opened */
+	const char *type;
 };
 
 static uint64_t number_at(const char *line, const char *key, int base)
@@ -138,16 +140,24 @@ static bool letter_read(char *line, struct letter *ret)
 	return ret->records > 0;
 }
 
-/* Cuts the line at the end of its pack. False: there is none. */
-static bool letter_cut(struct letter *letter)
+/* Finds the end of the pack, and decodes it in place if it is a text. False: there is none, or none
+ * that can be read. */
+static bool letter_open(struct letter *letter)
 {
-	size_t len = strlen(letter->pack);
+	char *pack = letter->pack;
+	size_t len = strlen(pack);
 
-	while (len && (letter->pack[len - 1] == '\n' || letter->pack[len - 1] == '}'))
-		if (letter->pack[--len] == '}')
+	while (len && (pack[len - 1] == '\n' || pack[len - 1] == '}'))
+		if (pack[--len] == '}')
 			break;
-	letter->pack[len] = '\0';
-	return len > 0;
+	letter->type = "application/senml+json";
+	letter->len = len;
+	if (len == 0 || pack[0] != '"')
+		return len > 0;
+	letter->type = "application/senml+cbor";
+	return len > 2 && pack[len - 1] == '"' &&
+	       fg_base64_decode(fg_str(pack + 1, len - 2), pack, &letter->len) == 0 &&
+	       letter->len > 0;
 }
 
 /* A letter that the cursor has not passed was written and never counted, by a gateway that died
@@ -296,24 +306,16 @@ void dead_open(struct fg_outbox *box)
 static void fill_again(struct fg_outbox *box, struct flight *flight, const struct letter *letter)
 {
 	struct fg_buf text = flight->text;
-	char *pack = letter->pack;
-	size_t len = strlen(pack);
-	const char *type = "application/senml+json";
 
-	if (pack[0] == '"') {
-		type = "application/senml+cbor";
-		if (fg_base64_decode(fg_str(pack + 1, len - 2), pack, &len) < 0)
-			len = 0;
-	}
 	fg_buf_reset(&text);
-	fg_buf_add(&text, pack, len);
+	fg_buf_add(&text, letter->pack, letter->len);
 	*flight = (struct flight){
 		.text = text,
 		.kind = FLIGHT_AGAIN,
 		.state = FLIGHT_READY,
 		.batch = {
 			.payload = fg_buf_view(&text),
-			.content_type = type,
+			.content_type = letter->type,
 			.records = (uint32_t)letter->records,
 			.epoch = letter->epoch,
 			.first = letter->first,
@@ -346,7 +348,7 @@ bool dead_next(struct fg_outbox *box)
 	while (!found && getline(&line, &cap, box->again) > 0) {
 		if (!letter_read(line, &letter))
 			continue;
-		if (!letter_cut(&letter)) {
+		if (!letter_open(&letter)) {
 			fg_cursor_state(box->cursor)->again++;
 			continue;
 		}
