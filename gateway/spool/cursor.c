@@ -76,6 +76,18 @@ static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 	fg_put32(slot + FG_CURSOR_SLOT - 4, fg_crc32c(0, slot, FG_CURSOR_SLOT - 4));
 }
 
+/* In order and apart from each other; the last may be empty. */
+static bool islands_sound(const struct fg_cursor_island *islands, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (islands[i].from > islands[i].to && islands[i].from - islands[i].to > 1)
+			return false;
+		if (i > 0 && islands[i].from <= islands[i - 1].to)
+			return false;
+	}
+	return true;
+}
+
 static void slot_decode(const char *slot, struct fg_cursor_state *s)
 {
 	const char *p = slot + 16;
@@ -106,6 +118,9 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 		s->islands[i].from = fg_get64(slot + ISLANDS_AT + 8 + 16 * i);
 		s->islands[i].to = fg_get64(slot + ISLANDS_AT + 16 + 16 * i);
 	}
+	/* rather twice than never */
+	if (!islands_sound(s->islands, s->nislands))
+		s->nislands = 0;
 }
 
 /* The sequence of the newer sound slot, 0: there is none. -errno: that could not be seen. */
