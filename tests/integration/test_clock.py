@@ -128,6 +128,11 @@ def test_born_in_1970():
     gateway.stop()
 
 
+def looks(path):
+    """The board's uptime at each look at it, which a timer brings about."""
+    return [f[2] for f in resolve(fg.file_lines(path)) if f[:2] == ("board", "uptime")]
+
+
 def test_jumps():
     """An hour, ten years, back to 1970, a thousand small ones: nothing is lost, reordered or late."""
     clock = Clock(0, True)
@@ -136,7 +141,9 @@ def test_jumps():
     gateway = gateway_at(clock, {
         "drivers": {"field": {"type": "mqtt", "url": broker.url, "subscribe": ["d/+"],
                               "interval": "5m"},
-                    "things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}"}},
+                    "things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}"},
+                    "own": {"type": "board", "interval": "200ms"}},
+        "profiles": {"looks": {"match": "board", "format": "json", "points": {"uptime": {}}}},
         "bridges": {"local": {"type": "file", "path": local, "batch": {"linger": "10ms"}},
                     "dead": {"type": "mqtt", "url": f"mqtt://127.0.0.1:{fg.free_port()}"}}})
     gateway.start()
@@ -153,6 +160,9 @@ def test_jumps():
             sent += 1
             fg.wait_for("the pack", lambda s=sent: len(values(resolve(fg.file_lines(local)),
                                                               "t")) == s)
+        if n < 6:
+            have = len(looks(local))
+            fg.wait_for(f"looks after {jump} s", lambda h=have: len(looks(local)) >= h + 2)
     age = gateway.account("dead")["oldest_s"]
     fg.check(0 <= age < time.time() - begun + 5, f"what waits is {age} s old")
     clock.set(0, True)
@@ -168,10 +178,13 @@ def test_jumps():
     marks = [mark for d, _, _, _, mark in found if d == "d/a"]
     fg.equal(marks, [True] * sent + [False], "the marks")
     state = gateway.status()
-    fg.equal(state["states"], {"online": 2, "late": 0, "offline": 0}, "who is silent")
+    fg.equal(state["states"], {"online": 3, "late": 0, "offline": 0}, "who is silent")
     fg.check(state["clock_steps"] > 3, state["clock_steps"])
     fg.check(abs(state["since"] - begun) < 30, "since when it runs")
     fg.check("stall" not in gateway.said(), gateway.said())
+    uptimes = looks(local)
+    fg.equal(uptimes, sorted(uptimes), "when it was looked at the board")
+    fg.check(len(uptimes) <= (uptimes[-1] - uptimes[0] + 2) / 0.2, f"too many looks: {uptimes}")
     ledger = gateway.wait_drained("local")
     fg.audit(fg.file_lines(local), fg.until(ledger))
     # who trusts the clock always is told what it says: no mark, and a step back is a step back
