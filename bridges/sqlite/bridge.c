@@ -324,6 +324,7 @@ const struct fg_bridge fg_bridge_sqlite = {
 	.name = "sqlite",
 	.summary = "Records into a database file that can be queried, with retention",
 	.acknowledges = true,
+	.senml_only = true,
 	.conf_size = sizeof(struct sqlite_conf),
 	.state_size = sizeof(struct sqlite_state),
 	.options = sqlite_options,

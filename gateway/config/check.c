@@ -219,7 +219,13 @@ static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 		const struct fg_bridge_conf *bridge = &config->bridges[i];
 		struct fg_place above = { .up = &all->bridges_place, .key = bridge->name };
 		struct fg_place commands = { .up = &above, .key = "commands" };
+		struct fg_place format = { .up = &above, .key = "format" };
 
+		if (bridge->bridge->senml_only && bridge->format != FG_FORMAT_SENML_JSON &&
+		    bridge->format != FG_FORMAT_SENML_CBOR)
+			fg_fault_at(all->faults, &format,
+				    "a bridge of type %s takes senml+json or senml+cbor",
+				    bridge->bridge->name);
 		if (bridge->commands && !bridge->bridge->commands)
 			fg_doubt_at(all->faults, &commands, "a bridge of type %s takes no commands",
 				    bridge->bridge->name);

@@ -70,7 +70,9 @@ struct fg_driver_conf {
 	int64_t interval_ns;		/* of its devices, 0: by profile or learned */
 };
 
-enum fg_format { FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR };	/* as enum fg_pack_format */
+enum fg_format {	/* as enum fg_pack_format */
+	FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR, FG_FORMAT_JSON, FG_FORMAT_INFLUX_LINE,
+};
 enum fg_order { FG_ORDER_OLDEST_FIRST, FG_ORDER_LIVE_FIRST };
 enum fg_start { FG_START_NOW, FG_START_OLDEST };
 

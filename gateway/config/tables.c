@@ -40,6 +40,8 @@ static const struct fg_choice TRUST[] = {
 static const struct fg_choice FORMATS[] = {
 	{ "senml+json", FG_FORMAT_SENML_JSON },
 	{ "senml+cbor", FG_FORMAT_SENML_CBOR },
+	{ "json", FG_FORMAT_JSON },
+	{ "influx-line", FG_FORMAT_INFLUX_LINE },
 	{ 0 },
 };
 
@@ -238,7 +240,8 @@ const struct fg_option fg_options_bridge[] = {
 	{ .name = "type", .type = FG_OPT_STRING, .offset = offsetof(struct fg_bridge_conf, type),
 	  .flags = FG_OPT_REQUIRED, .help = "Which bridge this is an instance of." },
 	{ .name = "format", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_bridge_conf, format),
-	  .choices = FORMATS, .def = "senml+json", .help = "How a pack is written." },
+	  .choices = FORMATS, .def = "senml+json",
+	  .help = "How a pack is written; json and influx-line carry no ranges." },
 	{ .name = "batch", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_bridge_conf, batch),
 	  .group = BATCH, .help = "When a pack is full." },
 	{ .name = "window", .type = FG_OPT_INT, .offset = offsetof(struct fg_bridge_conf, window),

@@ -11,7 +11,8 @@
 
 static enum fg_pack_format pack_format(const struct fg_outbox *box)
 {
-	return box->conf->format == FG_FORMAT_SENML_CBOR ? FG_PACK_CBOR : FG_PACK_JSON;
+	_Static_assert((int)FG_PACK_INFLUX == (int)FG_FORMAT_INFLUX_LINE, "formats in one order");
+	return (enum fg_pack_format)box->conf->format;
 }
 
 static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg_str point)
@@ -293,10 +294,13 @@ static void flight_commit(struct fg_outbox *box, struct lane *lane, struct fligh
 	box->tail++;
 }
 
-/* An epoch so long ago that nothing tells of it any more has no name to be announced by. */
+/* An epoch so long ago that nothing tells of it any more has no name to be announced by; and that
+ * nothing of a range is lost needs no saying where packs carry no ranges. */
 static void flight_announce(struct fg_outbox *box, struct flight *flight)
 {
-	if (flight->epoch)
+	bool needed = fg_pack_ranged(pack_format(box)) || flight->lost || flight->unknown;
+
+	if (flight->epoch && needed)
 		(void)render_lost(box, flight);
 	else
 		flight->state = FLIGHT_DONE;

@@ -20,6 +20,11 @@ static bool dead_path(const struct fg_outbox *box, const char *ending, char *out
 	return n > 0 && n < PATH_MAX;
 }
 
+static bool type_is_json(const char *type)
+{
+	return strstr(type, "json") != NULL;
+}
+
 static void write_letter(struct fg_buf *line, const struct fg_outbox *box,
 			 const struct flight *flight, const char *why)
 {
@@ -32,7 +37,7 @@ static void write_letter(struct fg_buf *line, const struct fg_outbox *box,
 		      ",\"epoch\":\"%016" PRIx64 "\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
 		      ",\"records\":%" PRIu32 ",\"type\":\"%s\",\"pack\":",
 		      batch->epoch, batch->first, batch->last, batch->records, batch->content_type);
-	if (strcmp(batch->content_type, "application/senml+json") == 0) {
+	if (type_is_json(batch->content_type)) {
 		fg_buf_str(line, batch->payload);
 	} else {
 		char *p;
@@ -113,7 +118,7 @@ struct letter {
 	uint64_t epoch, first, last, records;
 	char *pack; /* in the line, which ends behind it */
 	size_t len; /* of the pack, once it was opened */
-	const char *type;
+	const char *type; /* NULL: none that is known */
 };
 
 static uint64_t number_at(const char *line, const char *key, int base)
@@ -121,6 +126,20 @@ static uint64_t number_at(const char *line, const char *key, int base)
 	const char *p = strstr(line, key);
 
 	return p ? strtoull(p + strlen(key), NULL, base) : 0;
+}
+
+static const char *type_at(const char *line)
+{
+	static const char key[] = ",\"type\":\"";
+	const char *p = strstr(line, key);
+
+	for (int i = 0; p && i < FG_PACK__MAX; i++) {
+		const char *type = fg_pack_content_type((enum fg_pack_format)i);
+
+		if (strncmp(p + strlen(key), type, strlen(type)) == 0)
+			return type;
+	}
+	return NULL;
 }
 
 /* A text's quotes are escaped in the reason, so no key can be found in it. False: it is none. */
@@ -135,6 +154,7 @@ static bool letter_read(char *line, struct letter *ret)
 	ret->first = number_at(line, ",\"first\":", 10);
 	ret->last = number_at(line, ",\"last\":", 10);
 	ret->records = number_at(line, ",\"records\":", 10);
+	ret->type = type_at(line);
 	*pack = ',';
 	ret->pack = pack + strlen(",\"pack\":");
 	return ret->records > 0;
@@ -150,12 +170,12 @@ static bool letter_open(struct letter *letter)
 	while (len && (pack[len - 1] == '\n' || pack[len - 1] == '}'))
 		if (pack[--len] == '}')
 			break;
-	letter->type = "application/senml+json";
 	letter->len = len;
-	if (len == 0 || pack[0] != '"')
+	if (!letter->type)
+		return false;
+	if (type_is_json(letter->type))
 		return len > 0;
-	letter->type = "application/senml+cbor";
-	return len > 2 && pack[len - 1] == '"' &&
+	return len > 2 && pack[0] == '"' && pack[len - 1] == '"' &&
 	       fg_base64_decode(fg_str(pack + 1, len - 2), pack, &letter->len) == 0 &&
 	       letter->len > 0;
 }

@@ -48,10 +48,19 @@ void fg_pack_add(struct fg_pack *pack, struct fg_str device, const struct fg_rec
 		item.time_ns = FG_TIME_NONE;
 	item.has_base_name = device_changes(pack, device);
 	item.has_base_time = item.time_ns != FG_TIME_NONE && item.time_ns != pack->time_ns;
-	if (pack->format == FG_PACK_JSON)
-		fg_pack_json_add(pack, &item);
-	else
+	switch (pack->format) {
+	case FG_PACK_CBOR:
 		fg_pack_cbor_add(pack, &item);
+		break;
+	case FG_PACK_FLAT:
+		fg_pack_flat_add(pack, &item);
+		break;
+	case FG_PACK_INFLUX:
+		fg_pack_influx_add(pack, &item);
+		break;
+	default:
+		fg_pack_json_add(pack, &item);
+	}
 	if (item.has_base_time)
 		pack->time_ns = item.time_ns;
 	pack->records++;
@@ -91,11 +100,31 @@ struct fg_str fg_pack_end(struct fg_pack *pack, const struct fg_pack_head *head)
 		head = &none;
 	if (pack->out->failed)
 		return fg_str(NULL, 0);
-	return pack->format == FG_PACK_JSON ? fg_pack_json_end(pack, head) :
-					      fg_pack_cbor_end(pack, head);
+	switch (pack->format) {
+	case FG_PACK_CBOR:
+		return fg_pack_cbor_end(pack, head);
+	case FG_PACK_FLAT:
+		return fg_pack_flat_end(pack, head);
+	case FG_PACK_INFLUX:
+		return fg_pack_influx_end(pack);
+	default:
+		return fg_pack_json_end(pack, head);
+	}
 }
 
 const char *fg_pack_content_type(enum fg_pack_format format)
 {
-	return format == FG_PACK_JSON ? "application/senml+json" : "application/senml+cbor";
+	static const char *const types[FG_PACK__MAX] = {
+		[FG_PACK_JSON] = "application/senml+json",
+		[FG_PACK_CBOR] = "application/senml+cbor",
+		[FG_PACK_FLAT] = "application/json",
+		[FG_PACK_INFLUX] = "text/plain; charset=utf-8",
+	};
+
+	return types[format];
+}
+
+bool fg_pack_ranged(enum fg_pack_format format)
+{
+	return format == FG_PACK_JSON || format == FG_PACK_CBOR;
 }

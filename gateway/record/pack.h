@@ -1,9 +1,10 @@
 /*
- * Writes SenML packs (RFC 8428): JSON (section 5) and CBOR (section 6), into a buffer.
+ * Writes packs into a buffer: SenML (RFC 8428) in JSON (section 5) and CBOR (section 6), and for
+ * those who read no SenML an array of flat JSON objects, or lines of InfluxDB's protocol.
  *
- * A pack's first record also says which range of numbers the pack covers; the range's end is known
- * only when the pack is complete, so that record's head is written last, into room that was left
- * for it before the body. Nothing is moved and nothing is allocated but the buffer itself.
+ * A SenML pack's first record also says which range of numbers the pack covers; the range's end is
+ * known only when the pack is complete, so that record's head is written last, into room that was
+ * left for it before the body. Nothing is moved and nothing is allocated but the buffer itself.
  */
 #pragma once
 
@@ -14,7 +15,7 @@
 
 #include "base/buf.h"
 
-enum fg_pack_format { FG_PACK_JSON, FG_PACK_CBOR };
+enum fg_pack_format { FG_PACK_JSON, FG_PACK_CBOR, FG_PACK_FLAT, FG_PACK_INFLUX, FG_PACK__MAX };
 
 /* What stands in a pack's first record beside the record itself. */
 struct fg_pack_head {
@@ -61,3 +62,5 @@ size_t fg_pack_size(const struct fg_pack *);
 struct fg_str fg_pack_end(struct fg_pack *, const struct fg_pack_head *head);
 
 const char *fg_pack_content_type(enum fg_pack_format);
+/* Whether such packs say which range of numbers they cover. */
+bool fg_pack_ranged(enum fg_pack_format);

@@ -11,7 +11,7 @@
 #define LITERAL(buf, text) fg_buf_add(buf, text, sizeof(text) - 1)
 
 /* Unix time in seconds, to the microsecond: what a double still tells apart. */
-static void add_time(struct fg_buf *out, int64_t time_ns)
+void fg_pack_put_time(struct fg_buf *out, int64_t time_ns)
 {
 	int64_t us = time_ns / 1000;
 	uint32_t fraction = (uint32_t)(us % 1000000);
@@ -31,7 +31,7 @@ static void add_time(struct fg_buf *out, int64_t time_ns)
 	fg_buf_add(out, digits, (size_t)n + 1);
 }
 
-static void add_number(struct fg_buf *out, const struct fg_value *value)
+void fg_pack_put_number(struct fg_buf *out, const struct fg_value *value)
 {
 	char *p = fg_buf_reserve(out, FG_NUMBER_MAX);
 
@@ -39,14 +39,14 @@ static void add_number(struct fg_buf *out, const struct fg_value *value)
 		out->len += fg_value_write_number(value, p);
 }
 
-static void add_double(struct fg_buf *out, double d)
+void fg_pack_put_double(struct fg_buf *out, double d)
 {
 	struct fg_value value = fg_value_of_double(d);
 
-	add_number(out, &value);
+	fg_pack_put_number(out, &value);
 }
 
-static void add_data(struct fg_buf *out, struct fg_str bytes)
+void fg_pack_put_data(struct fg_buf *out, struct fg_str bytes)
 {
 	char *p = fg_buf_reserve(out, FG_BASE64_ENCODED(bytes.len) + 2);
 
@@ -75,11 +75,11 @@ static void add_value(struct fg_buf *out, const struct fg_value *value)
 		break;
 	case FG_DATA:
 		LITERAL(out, ",\"vd\":");
-		add_data(out, value->s);
+		fg_pack_put_data(out, value->s);
 		break;
 	default:
 		LITERAL(out, ",\"v\":");
-		add_number(out, value);
+		fg_pack_put_number(out, value);
 	}
 }
 
@@ -99,7 +99,7 @@ static void add_base(struct fg_pack *pack, const struct pack_item *item)
 	}
 	if (item->has_base_time) {
 		LITERAL(out, "\"bt\":");
-		add_time(out, item->time_ns);
+		fg_pack_put_time(out, item->time_ns);
 		fg_buf_char(out, ',');
 	}
 }
@@ -123,11 +123,11 @@ void fg_pack_json_add(struct fg_pack *pack, const struct pack_item *item)
 	add_value(out, &record->value);
 	if (record->sum.kind != FG_NONE) {
 		LITERAL(out, ",\"s\":");
-		add_number(out, &record->sum);
+		fg_pack_put_number(out, &record->sum);
 	}
 	if (record->update_s != 0) {
 		LITERAL(out, ",\"ut\":");
-		add_double(out, record->update_s);
+		fg_pack_put_double(out, record->update_s);
 	}
 	if (item->unsynced)
 		LITERAL(out, ",\"clock\":\"unsynced\"");

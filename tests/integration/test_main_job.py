@@ -99,15 +99,29 @@ def test_content_type():
     upstream, script = fg.Broker("field"), fg.Script()
     gateway = fg.Gateway({
         "drivers": {"field": {"type": "mqtt", "url": upstream.url, "subscribe": ["a/+"]}},
-        "bridges": {"up": bridge_to(script), "cbor": bridge_to(script, format="senml+cbor")},
+        "bridges": {"up": bridge_to(script), "cbor": bridge_to(script, format="senml+cbor"),
+                    "flat": bridge_to(script, format="json"),
+                    "influx": bridge_to(script, format="influx-line")},
     }).start()
     upstream.wait_subscribed("gw-field")
     fg.Mqtt(upstream.port, "device").publish("a/b", ["1", "2"])
     gateway.wait_drained()
     kinds = {m["client"]: m["props"][m["props"].find(b"\x03") + 3:].decode()
              for m in script.packs()}
-    fg.equal(kinds, {"gw-up": "application/senml+json", "gw-cbor": "application/senml+cbor"},
+    fg.equal(kinds, {"gw-up": "application/senml+json", "gw-cbor": "application/senml+cbor",
+                     "gw-flat": "application/json", "gw-influx": "text/plain; charset=utf-8"},
              "content types")
+    packs = {client: [m["payload"].decode() for m in script.packs() if m["client"] == client]
+             for client in ("gw-flat", "gw-influx")}
+    flat = [record for pack in packs["gw-flat"] for record in json.loads(pack)]
+    fg.equal([(r["gateway"], r["device"], r["point"], r["value"]) for r in flat],
+             [("gw", "a/b", "value", 1), ("gw", "a/b", "value", 2)], "flat objects")
+    lines = "".join(packs["gw-influx"]).splitlines()
+    fg.equal([line.rpartition(" ")[0] for line in lines],
+             ["value,device=a/b,gateway=gw value=1", "value,device=a/b,gateway=gw value=2"], "lines")
+    for line, record in zip(lines, flat):
+        fg.check(abs(int(line.rpartition(" ")[2]) / 1e9 - record["time"]) < 1e-3, (line, record))
+    fg.check_ledger(gateway.ledger())
     gateway.stop()
 
 

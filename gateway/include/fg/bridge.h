@@ -22,7 +22,7 @@ struct fg_faults;
 /* One rendered pack. Payload and struct live until its fg_sink_done(). */
 struct fg_batch {
 	struct fg_str payload;
-	const char *content_type;	/* "application/senml+json" */
+	const char *content_type;	/* of the instance's format: "application/senml+json" */
 	uint32_t records;
 	uint64_t first, last;		/* numbers of the epoch */
 	uint64_t epoch;
@@ -67,6 +67,7 @@ struct fg_bridge {
 	bool acknowledges;		/* false: what was sent counts as `sent` (see below) */
 	bool commands;			/* can take commands (fg/command.h) */
 	bool configures;		/* can take configurations (fg/remote.h) */
+	bool senml_only;		/* reads the packs that it is given: SenML, JSON or CBOR */
 	size_t conf_size, state_size;
 	const struct fg_option *options;
 	void (*check)(const void *conf, struct fg_faults *);
