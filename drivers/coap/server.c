@@ -14,6 +14,7 @@
  */
 #include "server.h"
 
+#include "adapt/tls.h"
 #include "listen.h"
 
 #include <errno.h>
@@ -261,8 +262,9 @@ static int server_context(struct fg_coap_server *server)
 	coap_startup();
 	coap_set_log_level((coap_log_t)LOG_EMERG);
 	server->context = coap_new_context(NULL);
+	/* one is made for DTLS too, whatever is listened to */
 	if (!server->context)
-		return -ENOMEM;
+		return fg_tls_beyond_repair() ? -ENOTRECOVERABLE : -ENOMEM;
 	coap_set_app_data(server->context, server);
 	coap_register_event_handler(server->context, server_event);
 	coap_context_set_session_timeout(server->context, SESSION_LIFE_S);

@@ -3,6 +3,7 @@
  * looking up the name, beginning to connect. TCP and TLS themselves come up on the loop.
  */
 #include "adapt/mosquitto_private.h"
+#include "adapt/tls.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -95,7 +96,10 @@ static int set_tls(struct fg_mqtt *c)
 	ctx = fg_mqtt_tls_new(c, c->why, sizeof(c->why));
 	if (!ctx) {
 		c->peer_said_why = true;
-		return MOSQ_ERR_TLS;
+		if (!fg_tls_beyond_repair())
+			return MOSQ_ERR_TLS;
+		c->rc_errno = ENOTRECOVERABLE;
+		return MOSQ_ERR_ERRNO;
 	}
 	rc = mosquitto_int_option(c->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
 	if (!rc)

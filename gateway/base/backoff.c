@@ -1,6 +1,11 @@
 #include "base/backoff.h"
 
+#include <errno.h>
+#include <stdbool.h>
+
 #include <sys/random.h>
+
+#define OURS_CAP_NS UINT64_C(500000000)
 
 void fg_backoff_init(struct fg_backoff *backoff, uint64_t base_ns, uint64_t cap_ns)
 {
@@ -30,6 +35,14 @@ uint64_t fg_backoff_next(struct fg_backoff *backoff)
 	if (top > backoff->cap_ns || top >> shift != backoff->base_ns)
 		top = backoff->cap_ns;
 	return low + next_random(backoff) % (top - low + 1);
+}
+
+uint64_t fg_backoff_after(struct fg_backoff *backoff, int error)
+{
+	uint64_t wait = fg_backoff_next(backoff);
+	bool ours = error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+
+	return ours && wait > OURS_CAP_NS ? OURS_CAP_NS / 2 + wait % (OURS_CAP_NS / 2) : wait;
 }
 
 void fg_backoff_reset(struct fg_backoff *backoff)

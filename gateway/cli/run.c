@@ -18,7 +18,7 @@ struct running {
 	struct fg_panel panel;
 	struct fg_signal term, interrupt, hangup;
 	struct cli_start start;
-	bool signals, again;
+	bool signals, again, broken;
 };
 
 #define running_of(member, ptr) \
@@ -88,6 +88,14 @@ static void on_restart(void *arg, const struct fg_trial *trial, const char *why)
 	fg_gateway_stop(running->gateway, on_stopped, running);
 }
 
+static void on_broken(void *arg)
+{
+	struct running *running = arg;
+
+	running->broken = true;
+	fg_gateway_stop(running->gateway, on_stopped, running);
+}
+
 static int not_started(struct running *running, const struct fg_gateway_failure *failure, int error)
 {
 	/* another process in the spool is no fault of the configuration */
@@ -119,13 +127,16 @@ static int start_and_run(struct running *running, struct fg_log *log, struct fg_
 	if (r < 0)
 		return not_started(running, &failure, r);
 	fg_gateway_on_restart(running->gateway, on_restart, running);
+	fg_gateway_on_broken(running->gateway, on_broken, running);
 	if (start->tried)
 		fg_gateway_try(running->gateway, &start->trial);
 	else if (start->returned)
 		fg_gateway_returned(running->gateway, &start->trial, start->why);
 	fg_panel_begin(&running->panel, running->loop, running->gateway);
 	r = fg_loop_run(running->loop);
-	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : FG_EXIT_OK;
+	if (r < 0)
+		return fg_cli_failed("run", "the loop: %s", strerror(-r));
+	return running->broken ? FG_EXIT_FAILED : FG_EXIT_OK;
 }
 
 /* From one start to its end. Takes the configuration. */

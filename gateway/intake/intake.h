@@ -60,6 +60,9 @@ struct fg_intake_conf {
 	struct fg_devices *devices;
 	struct fg_liveness *liveness;	/* NULL: nobody asks who is silent */
 	struct fg_commands *commands;	/* for the drivers, see fg/command.h */
+	/* A fault that only a new process mends (-ENOTRECOVERABLE); optional. */
+	void (*beyond_repair)(void *arg);
+	void *beyond_repair_arg;
 };
 
 /* What is not part of the ledger but worth knowing. */

@@ -46,6 +46,7 @@ struct fg_inlet {
 	struct fg_backoff backoff;
 	struct fg_log_limit reject_limit;
 	char fault[128];
+	int error;			/* of that fault */
 	uint64_t memo_saved;
 	uint64_t up_since;
 	uint64_t payloads, records, rejected, faults;

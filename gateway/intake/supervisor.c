@@ -63,8 +63,18 @@ static void wait_and_retry(struct fg_inlet *inlet)
 {
 	inlet->state = FG_LINK_RETRYING;
 	fg_loop_hurry(inlet->source.loop);
-	if (fg_timer_start(&inlet->retry, fg_backoff_next(&inlet->backoff)) < 0)
+	if (fg_timer_start(&inlet->retry, fg_backoff_after(&inlet->backoff, inlet->error)) < 0)
 		fg_loop_defer(inlet->intake->conf.loop, &inlet->act);
+}
+
+static void tell_beyond_repair(struct fg_inlet *inlet)
+{
+	const struct fg_intake_conf *conf = &inlet->intake->conf;
+
+	if (inlet->error != -ENOTRECOVERABLE || !conf->beyond_repair)
+		return;
+	inlet->error = 0;
+	conf->beyond_repair(conf->beyond_repair_arg);
 }
 
 /* The one place where the state moves on after a fault, a close or a removal. */
@@ -73,6 +83,7 @@ static void on_act(struct fg_defer *defer)
 	struct fg_inlet *inlet =
 		(struct fg_inlet *)((char *)defer - offsetof(struct fg_inlet, act));
 
+	tell_beyond_repair(inlet);
 	if (!inlet->close_called && inlet->state != FG_LINK_RETRYING) {
 		inlet->close_called = true;
 		inlet->submitted = inlet->reported;
@@ -114,6 +125,7 @@ void fg_source_fault(struct fg_source *source, int error, const char *what)
 	if (inlet->faulted || inlet->close_called || inlet->removing)
 		return;
 	inlet->faulted = true;
+	inlet->error = error;
 	inlet->faults++;
 	if (strcmp(what, strerror(-error)) == 0)
 		snprintf(inlet->fault, sizeof(inlet->fault), "%s", what);

@@ -29,6 +29,9 @@ struct fg_forward_conf {
 	struct fg_clock *clock;
 	struct fg_commands *commands;	/* for the bridges that may command */
 	struct fg_remote *remote;	/* for the bridge by which configurations come */
+	/* A fault that only a new process mends (-ENOTRECOVERABLE); optional. */
+	void (*beyond_repair)(void *arg);
+	void *beyond_repair_arg;
 };
 
 struct fg_forward;

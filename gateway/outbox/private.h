@@ -90,6 +90,7 @@ struct fg_outbox {
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
 	char fault[128];
+	int error;			/* of that fault */
 	uint64_t packs, records, bytes, faults;
 	uint64_t delivered;	/* records that this process saw acknowledged, or leave for good */
 	FILE *again;			/* dead letters being sent again, or NULL */

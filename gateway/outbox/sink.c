@@ -114,8 +114,18 @@ static void wait_and_retry(struct fg_outbox *box)
 {
 	box->state = SINK_RETRYING;
 	outbox_forget_sends(box);
-	if (fg_timer_start(&box->retry, fg_backoff_next(&box->backoff)) < 0)
+	if (fg_timer_start(&box->retry, fg_backoff_after(&box->backoff, box->error)) < 0)
 		fg_loop_defer(box->sink.loop, &box->act);
+}
+
+static void tell_beyond_repair(struct fg_outbox *box)
+{
+	const struct fg_forward_conf *conf = &box->forward->conf;
+
+	if (box->error != -ENOTRECOVERABLE || !conf->beyond_repair)
+		return;
+	box->error = 0;
+	conf->beyond_repair(conf->beyond_repair_arg);
 }
 
 /* The one place where the state moves on after a fault, a close or a removal. */
@@ -123,6 +133,7 @@ static void on_act(struct fg_defer *defer)
 {
 	struct fg_outbox *box = box_of(act, defer);
 
+	tell_beyond_repair(box);
 	if (!box->close_called && box->state != SINK_RETRYING) {
 		box->close_called = true;
 		box->state = SINK_CLOSING;
@@ -166,6 +177,7 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 	if (box->faulted || box->close_called || box->removing)
 		return;
 	box->faulted = true;
+	box->error = error;
 	box->faults++;
 	if (strcmp(what, strerror(-error)) == 0)
 		snprintf(box->fault, sizeof(box->fault), "%s", what);

@@ -181,6 +181,17 @@ static int open_spool(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 	return r;
 }
 
+static void on_beyond_repair(void *arg)
+{
+	struct fg_gateway *gateway = arg;
+
+	if (gateway->stopping || !gateway->broken)
+		return;
+	fg_log(&gateway->logger, FG_ERROR, "beyond repair: only a new process mends it",
+	       "gateway=%s", gateway->id);
+	gateway->broken(gateway->broken_arg);
+}
+
 static int make_commands(struct fg_gateway *gateway)
 {
 	const struct fg_commands_conf conf = {
@@ -211,6 +222,8 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.devices = gateway->devices,
 		.liveness = gateway->liveness,
 		.commands = gateway->commands,
+		.beyond_repair = on_beyond_repair,
+		.beyond_repair_arg = gateway,
 	};
 	struct fg_forward_conf forward = {
 		.gateway = gateway->id,
@@ -221,6 +234,8 @@ static int make_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fai
 		.clock = &gateway->clock,
 		.commands = gateway->commands,
 		.remote = &gateway->remote.take,
+		.beyond_repair = on_beyond_repair,
+		.beyond_repair_arg = gateway,
 	};
 
 	if (r == 0)
@@ -364,6 +379,12 @@ void fg_gateway_on_ready(struct fg_gateway *gateway, void (*ready)(void *arg), v
 {
 	gateway->ready = ready;
 	gateway->ready_arg = arg;
+}
+
+void fg_gateway_on_broken(struct fg_gateway *gateway, void (*broken)(void *arg), void *arg)
+{
+	gateway->broken = broken;
+	gateway->broken_arg = arg;
 }
 
 bool fg_gateway_takes(const struct fg_gateway *gateway)

@@ -50,6 +50,9 @@ void fg_gateway_returned(struct fg_gateway *, const struct fg_trial *, const cha
 void fg_gateway_on_restart(struct fg_gateway *,
 			   void (*restart)(void *arg, const struct fg_trial *, const char *why),
 			   void *arg);
+/* Something in this process is broken for good (a library that remembers that it could not begin):
+ * the caller stops the gateway and ends with an error, so that it is started anew. */
+void fg_gateway_on_broken(struct fg_gateway *, void (*broken)(void *arg), void *arg);
 
 /* -- what can be seen of it: JSON texts appended to `out` -- */
 void fg_gateway_ledger(struct fg_gateway *, struct fg_buf *out);

@@ -62,6 +62,8 @@ struct fg_gateway {
 	void *stopped_arg;
 	void (*restart)(void *arg, const struct fg_trial *, const char *why);
 	void *restart_arg;
+	void (*broken)(void *arg);
+	void *broken_arg;
 };
 
 /* run_config.c: takes the configuration when it succeeds. */

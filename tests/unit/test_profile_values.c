@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <errno.h>
+
 #include <cmocka.h>
+
+#include <fg/loop.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -208,6 +212,20 @@ static void backoff_stays_in_its_bounds(void **state)
 	assert_true(fg_backoff_next(&backoff) <= 200);
 }
 
+static void own_shortages_are_not_waited_out(void **state)
+{
+	struct fg_backoff backoff;
+	bool longer = false;
+
+	(void)state;
+	fg_backoff_init(&backoff, FG_MS(200), FG_S(30));
+	for (int i = 0; i < 200; i++) {
+		assert_true(fg_backoff_after(&backoff, -ENOMEM) <= FG_MS(500));
+		longer = longer || fg_backoff_after(&backoff, -ECONNREFUSED) > FG_MS(500);
+	}
+	assert_true(longer);
+}
+
 static void stamps_get_their_true_time(void **state)
 {
 	struct fg_clock clock;
@@ -231,6 +249,7 @@ int main(void)
 		cmocka_unit_test(iso_times),
 		cmocka_unit_test(unix_times),
 		cmocka_unit_test(backoff_stays_in_its_bounds),
+		cmocka_unit_test(own_shortages_are_not_waited_out),
 		cmocka_unit_test(stamps_get_their_true_time),
 	};
 

@@ -127,7 +127,8 @@ void fg_source_reject(struct fg_source *, const char *reason, struct fg_str byte
 
 void fg_source_up(struct fg_source *);
 /* The connection, port or listener is lost, or could not come up. The supervisor calls close and
- * opens again after a back-off. May be called from any callback, any number of times. */
+ * opens again after a back-off. May be called from any callback, any number of times.
+ * -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. */
 void fg_source_fault(struct fg_source *, int error, const char *what);
 void fg_source_closed(struct fg_source *);
 
