@@ -9,6 +9,9 @@ set(FG_FOREIGN_sqlite3 sqlite3)
 set(FG_FOREIGN_ssl libssl)
 set(FG_FOREIGN_crypto libcrypto)
 set(FG_FOREIGN_protobufc libprotobuf-c)
+set(FG_FOREIGN_libcurl libcurl)
+set(FG_FOREIGN_z zlib)
+set(FG_FOREIGN_zstd libzstd)
 
 # The target of a foreign library; fails when it is not installed.
 function(fg_foreign name ret_target)

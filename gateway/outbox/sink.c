@@ -163,7 +163,8 @@ void fg_sink_up(struct fg_sink *sink)
 	box->seen = fg_spool_accepted(box->forward->conf.spool);
 	box->seen_ns = 0;
 	fg_loop_hurry(sink->loop);
-	fg_log(&sink->logger, FG_INFO, "up", "after_faults=%llu", (unsigned long long)box->faults);
+	fg_log(&sink->logger, box->backoff.attempt < 4 ? FG_INFO : FG_DEBUG, "up",
+	       "after_faults=%llu", (unsigned long long)box->faults);
 	if (sink->bridge->ops.status && box->forward->status.len)
 		sink->bridge->ops.status(sink, fg_buf_view(&box->forward->status));
 	if (box->forward->on_up)

@@ -144,6 +144,14 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 	fg_loop_hurry(sink->loop);
 }
 
+void fg_sink_pause(struct fg_sink *sink, uint64_t ns)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	box->blocked = true;
+	(void)fg_timer_start(&box->pause, ns);
+}
+
 void fg_sink_ready(struct fg_sink *sink)
 {
 	struct fg_outbox *box = (struct fg_outbox *)sink;
@@ -181,6 +189,7 @@ void outbox_forget_sends(struct fg_outbox *box)
 /* False: it is to be sent later. */
 static bool send_one(struct fg_outbox *box, struct flight *flight)
 {
+	struct fg_batch before;
 	int r;
 
 	if (!flight->batch.payload.ptr && outbox_render(box, flight) < 0) {
@@ -188,16 +197,18 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 		return false;
 	}
 	flight->state = FLIGHT_SENT;
-	box->packs++;
-	box->records += flight->batch.records;
-	box->bytes += flight->batch.payload.len;
+	before = flight->batch;
 	r = box->sink.bridge->ops.send(&box->sink, &flight->batch);
 	if (r == -EAGAIN) {
 		flight->state = FLIGHT_READY;
 		box->blocked = true;
-	} else if (r < 0) {
-		fg_sink_done(&box->sink, &flight->batch, r, NULL);
+		return false;
 	}
+	box->packs++;
+	box->records += before.records;
+	box->bytes += before.payload.len;
+	if (r < 0)
+		fg_sink_done(&box->sink, &flight->batch, r, NULL);
 	return !box->blocked;
 }
 

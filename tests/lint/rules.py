@@ -11,7 +11,7 @@ PEERS = {"profile": {"config"}, "device": {"config"}, "intake": {"profile", "dev
          "outbox": {"device", "config"}}
 
 FOREIGN = re.compile(r"(mosquitto|mqtt_protocol|coap|cjson/|cJSON|openssl/|curl/|nats|systemd/|gpiod|"
-                     r"microhttpd|sqlite3|modbus)")
+                     r"microhttpd|sqlite3|modbus|zlib|zstd)")
 CJSON = re.compile(r"cjson/|cJSON")
 
 BANNED = ("sprintf vsprintf strcpy stpcpy strcat strncat strtok atoi atol atoll atof gets alloca "

@@ -88,6 +88,9 @@ void fg_sink_up(struct fg_sink *);
 void fg_sink_fault(struct fg_sink *, int error, const char *what);
 void fg_sink_closed(struct fg_sink *);
 void fg_sink_ready(struct fg_sink *);
+/* The upstream has asked for patience: nothing is sent for so long. Before the fg_sink_done() with
+ * -EAGAIN, which would choose the time itself. */
+void fg_sink_pause(struct fg_sink *, uint64_t ns);
 
 /* What became of a batch:
  *   0           the upstream has acknowledged it (or it was sent, where nothing acknowledges)
