@@ -50,7 +50,13 @@ def test_upstream_away():
     collectors = [collector, upstream.collector()]
 
     def lines():
-        return [p for c in collectors for p in c.payloads()]
+        """Without what the broker itself repeats to a collector whose PUBACK it has not seen."""
+        found = {}
+        for message in [m for c in collectors for m in list(c.messages)]:
+            seen = found.setdefault(message["payload"].decode(), [])
+            if not (message["dup"] and seen):
+                seen.append(message)
+        return [payload for payload, seen in found.items() for _ in seen]
     fg.wait_for("a part of it", lambda: len(fg.records(lines())) > 0)
     upstream.stop()
     feed_and_wait(gateway, field, READINGS, READINGS + 500)
