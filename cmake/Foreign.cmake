@@ -12,6 +12,8 @@ set(FG_FOREIGN_protobufc libprotobuf-c)
 set(FG_FOREIGN_libcurl libcurl)
 set(FG_FOREIGN_z zlib)
 set(FG_FOREIGN_zstd libzstd)
+set(FG_FOREIGN_libnats libnats)
+set(FG_FOREIGN_libmicrohttpd libmicrohttpd)
 
 # The target of a foreign library; fails when it is not installed.
 function(fg_foreign name ret_target)
