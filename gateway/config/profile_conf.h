@@ -102,6 +102,7 @@ struct fg_profile_conf {
 struct fg_shipped_profile {
 	const char *name;
 	const char *format;		/* NULL: taken as it is */
+	const char *match;		/* NULL: only by name */
 	const char *text;		/* NULL: this firmware has no such decoder */
 };
 
@@ -110,4 +111,5 @@ struct fg_named_profile {
 	const char *name;
 	struct fg_profile_conf conf;
 	bool shipped;
+	const char *text;		/* if not NULL, conf has only match and format of it yet */
 };

@@ -21,22 +21,6 @@ static bool is_replaced(const struct fg_config *config, const char *name)
 	return false;
 }
 
-/* Of what comes with the program nothing is wrong, so nobody hears of faults. */
-static int add_shipped(struct fg_profile_book *book, const struct fg_shipped_profile *shipped,
-		       struct fg_named_profile *named)
-{
-	struct fg_faults faults;
-	int r;
-
-	named->name = shipped->name;
-	named->shipped = true;
-	fg_faults_init(&faults);
-	r = fg_profile_parse(shipped->name, fg_str_c(shipped->text), &book->arena, &faults,
-			     &named->conf);
-	fg_faults_fini(&faults);
-	return r;
-}
-
 static int gather(struct fg_profile_book *book, const struct fg_config *config, size_t *ret_count)
 {
 	size_t n = 0, shipped = 0;
@@ -50,17 +34,33 @@ static int gather(struct fg_profile_book *book, const struct fg_config *config, 
 	for (; n < config->nprofiles; n++)
 		book->named[n] = config->profiles[n];
 	for (size_t i = 0; i < shipped; i++) {
-		int r;
+		const struct fg_shipped_profile *one = &fg_shipped_profiles[i];
 
-		if (!fg_shipped_profiles[i].text ||
-		    is_replaced(config, fg_shipped_profiles[i].name))
+		if (!one->text || is_replaced(config, one->name))
 			continue;
-		r = add_shipped(book, &fg_shipped_profiles[i], &book->named[n]);
-		if (r == -ENOMEM)
-			return r;
-		n += r == 0;
+		book->named[n++] = (struct fg_named_profile){
+			.name = one->name,
+			.conf = { .match = one->match, .format = one->format },
+			.shipped = true,
+			.text = one->text,
+		};
 	}
 	*ret_count = n;
+	return 0;
+}
+
+/* A line needs its framer before the first payload. */
+static int ready_named(const struct fg_profiles *profiles, const struct fg_config *config)
+{
+	const struct fg_profile *profile;
+
+	for (size_t i = 0; i < config->ndrivers; i++) {
+		const char *name = config->drivers[i].profile;
+
+		profile = name ? fg_profiles_find(profiles, name) : NULL;
+		if (profile && fg_profile_ready(profile) < 0)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -75,8 +75,13 @@ int fg_profile_book_open(struct fg_profile_book *book, const struct fg_config *c
 	r = gather(book, config, &count);
 	if (r == 0)
 		r = fg_profiles_new(book->named, count, find_decoder, faults, &book->profiles);
-	if (r < 0)
+	if (r < 0) {
 		fg_arena_fini(&book->arena);
+		return r;
+	}
+	r = ready_named(book->profiles, config);
+	if (r < 0)
+		fg_profile_book_close(book);
 	return r;
 }
 

@@ -95,6 +95,8 @@ int fg_profile_registers(const struct fg_profile *profile, struct fg_registers *
 {
 	if (!is_registers(profile))
 		return -EINVAL;
+	if (fg_profile_ready(profile) < 0)
+		return -ENOMEM;
 	*ret_registers = profile->fields.registers;
 	return 0;
 }
@@ -120,10 +122,13 @@ static const struct fg_field *field_of(const struct fg_profile *profile, struct 
 int fg_profile_encode(const struct fg_profile *profile, struct fg_str point,
 		      const struct fg_value *value, struct fg_register_write *ret_write)
 {
-	const struct fg_field *field = is_registers(profile) ? field_of(profile, point) : NULL;
 	struct fg_register_write write = { 0 };
+	const struct fg_field *field;
 	int r;
 
+	if (fg_profile_ready(profile) < 0)
+		return -ENOMEM;
+	field = is_registers(profile) ? field_of(profile, point) : NULL;
 	if (!field)
 		return -ENOENT;
 	if ((field->table != FG_REGISTER_COIL && field->table != FG_REGISTER_HOLDING) ||

@@ -28,7 +28,7 @@ bool fg_profile_framer(const struct fg_profile *profile, struct fg_framer_conf *
 	const char *name;
 	struct fg_framer_conf framer = { 0 };
 
-	if (!profile)
+	if (!profile || fg_profile_ready(profile) < 0)
 		return false;
 	conf = fg_profile_conf(profile);
 	decoder = profile->decoder ? profile_decoder(profile->decoder) : NULL;

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/name.h"
+#include "config/config.h"
 #include "decode/decode.h"
 #include "profile/profile_private.h"
 
@@ -197,8 +198,9 @@ static int compile_decoder(struct fg_profile *profile, struct fg_profiles *set,
 	return -EINVAL;
 }
 
-static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
-		       const struct fg_decoder *(*find)(const char *), struct fg_faults *faults)
+/* By what it is found, and how it is decoded. */
+static int compile_head(struct fg_profile *profile, struct fg_profiles *set,
+			const struct fg_decoder *(*find)(const char *), struct fg_faults *faults)
 {
 	const struct fg_named_profile *source = profile->source;
 	const char *why;
@@ -215,14 +217,60 @@ static int compile_one(struct fg_profile *profile, struct fg_profiles *set,
 		}
 		profile->has_pattern = true;
 	}
-	r = compile_points(profile, set);
+	return 0;
+}
+
+static int compile_body(struct fg_profile *profile, struct fg_profiles *set,
+			struct fg_faults *faults)
+{
+	int r = compile_points(profile, set);
+
 	if (r == 0)
 		r = compile_format(profile, set);
 	if (r == 0)
 		r = profile_compile_writes(profile, &set->arena, faults);
 	if (r == 0)
 		r = profile_compile_leaves(profile, &set->arena, set->seed);
-	return r < 0 ? r : profile_compile_places(profile, &set->arena);
+	if (r == 0)
+		r = profile_compile_places(profile, &set->arena);
+	profile->whole = r == 0;
+	return r;
+}
+
+/* Its text becomes its configuration. */
+static int read_text(struct fg_profile *profile, struct fg_profiles *set, struct fg_faults *faults)
+{
+	struct fg_named_profile *source = fg_arena_array(&set->arena, 1, sizeof(*source));
+
+	if (!source)
+		return -ENOMEM;
+	*source = *profile->source;
+	profile->source = source;
+	return fg_profile_parse(source->name, fg_str_c(source->text), &set->arena, faults,
+				&source->conf);
+}
+
+int fg_profile_ready(const struct fg_profile *profile)
+{
+	struct fg_profiles *set = profile->set;
+	struct fg_profile *own = &set->items[profile - set->items], head = *own;
+	struct fg_faults faults;
+	int r;
+
+	if (own->whole)
+		return 0;
+	fg_faults_init(&faults);
+	r = read_text(own, set, &faults);
+	if (r == 0)
+		r = compile_body(own, set, &faults);
+	fg_faults_fini(&faults);
+	if (r == 0) {
+		profile_link_write(own);
+		return 0;
+	}
+	/* of what comes with the program nothing is wrong: it was memory */
+	*own = head;
+	return -ENOMEM;
 }
 
 /* Two of equal weight that one address could match: which one it is would be chance. A shipped
@@ -262,8 +310,10 @@ static int compile_all(struct fg_profiles *set, const struct fg_named_profile *c
 		struct fg_profile *profile = &set->items[set->count++];
 		int r;
 
-		*profile = (struct fg_profile){ .source = &confs[i] };
-		r = compile_one(profile, set, find, faults);
+		*profile = (struct fg_profile){ .set = set, .source = &confs[i] };
+		r = compile_head(profile, set, find, faults);
+		if (r == 0 && !confs[i].text)
+			r = compile_body(profile, set, faults);
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0)

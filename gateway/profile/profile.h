@@ -21,7 +21,8 @@ struct fg_profile;
 struct fg_profiles;
 
 /*
- * Compiles all profiles. `find` gives a decoder by name (NULL: there is none); a shipped profile's
+ * Compiles all profiles; of one that is given as a text only its head, since most gateways meet
+ * few of those. `find` gives a decoder by name (NULL: there is none); a shipped profile's
  * is looked for when it is first needed. Wrong patterns, ties ("the most specific match wins; a
  * tie is a fault") and unknown formats are faults at /profiles/NAME/...; then -EINVAL. The confs
  * are borrowed until the set is freed. -ENOMEM.
@@ -43,6 +44,10 @@ bool fg_profile_takes(const struct fg_profile *, struct fg_str address,
 		      struct fg_pattern_taken *ret_taken);
 
 const char *fg_profile_name(const struct fg_profile *);
+/* Compiles what is left of it. What needs it whole does so by itself; where its answer has no word
+ * for a lack of memory, this is to be called before. -ENOMEM. */
+int fg_profile_ready(const struct fg_profile *);
+/* Of one that is ready. */
 const struct fg_profile_conf *fg_profile_conf(const struct fg_profile *);
 
 /* The framer that a profile brings to a line: its own, or the one its decoder needs. False: none

@@ -60,7 +60,9 @@ struct profile_write {
 };
 
 struct fg_profile {
+	struct fg_profiles *set;
 	const struct fg_named_profile *source;
+	bool whole;				/* else what follows the pattern is still to come */
 	struct profile_decoder *decoder;	/* NULL: by the payload */
 	struct fg_pattern pattern;
 	bool has_pattern;
@@ -107,7 +109,9 @@ void profile_note_places(const struct fg_profile *, const struct fg_doc *, struc
 int profile_compile_fields(struct fg_profile *, struct fg_arena *);
 /* -EINVAL: a pattern is wrong, and a fault. */
 int profile_compile_writes(struct fg_profile *, struct fg_arena *, struct fg_faults *);
-/* When all are compiled: whose writes are whose too. -EINVAL, and a fault: there is no such. */
+/* When it is whole: whose writes are its own too. */
+void profile_link_write(struct fg_profile *);
+/* The same of all, when all heads are compiled. -EINVAL, and a fault: there is no such. */
 int profile_link_writes(struct fg_profiles *, struct fg_faults *);
 int profile_compile_leaves(struct fg_profile *, struct fg_arena *, uint64_t seed);
 /* The unit of a value by its point's name. `around`: indices of the `depth` containers it is in,

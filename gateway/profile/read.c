@@ -360,7 +360,9 @@ int fg_profile_read(const struct fg_profiles *set, const struct fg_profile *prof
 		    const struct fg_decode_context *ctx, struct fg_str payload,
 		    struct fg_str prefix, struct fg_doc *doc, struct fg_reading *reading)
 {
-	int r = read_all(set, profile, ctx, payload, prefix, doc, reading);
+	int r = profile ? fg_profile_ready(profile) : 0;
 
+	if (r == 0)
+		r = read_all(set, profile, ctx, payload, prefix, doc, reading);
 	return doc->no_memory || reading->no_memory || reading->names.no_memory ? -ENOMEM : r;
 }

@@ -34,6 +34,13 @@ int profile_compile_writes(struct fg_profile *profile, struct fg_arena *arena,
 	return 0;
 }
 
+void profile_link_write(struct fg_profile *profile)
+{
+	const char *name = profile->source->conf.write_like;
+
+	profile->write_like = name ? fg_profiles_find(profile->set, name) : NULL;
+}
+
 int profile_link_writes(struct fg_profiles *set, struct fg_faults *faults)
 {
 	int r = 0;
@@ -43,7 +50,7 @@ int profile_link_writes(struct fg_profiles *set, struct fg_faults *faults)
 		const char *name = profile->source->conf.write_like;
 		char pointer[256];
 
-		profile->write_like = name ? fg_profiles_find(set, name) : NULL;
+		profile_link_write(profile);
 		if (!name || profile->write_like || profile->source->shipped)
 			continue;
 		snprintf(pointer, sizeof(pointer), "/profiles/%s/write_like",
@@ -83,9 +90,13 @@ static bool writes_itself(const struct fg_profile *profile, struct fg_str point,
 bool fg_profile_writes(const struct fg_profile *profile, struct fg_str point,
 		       struct fg_write *ret_write)
 {
+	if (fg_profile_ready(profile) < 0)
+		return false;
+	if (writes_itself(profile, point, ret_write))
+		return true;
 	/* One step only: two profiles may name each other. */
-	return writes_itself(profile, point, ret_write) ||
-	       (profile->write_like && writes_itself(profile->write_like, point, ret_write));
+	return profile->write_like && fg_profile_ready(profile->write_like) == 0 &&
+	       writes_itself(profile->write_like, point, ret_write);
 }
 
 bool fg_profile_overlaps(const struct fg_profile *profile, const struct fg_list *patterns)

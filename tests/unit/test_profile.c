@@ -310,6 +310,33 @@ static void shipped_decoders_wait(void **state)
 	fg_faults_fini(&house.faults);
 }
 
+static void shipped_texts_wait(void **state)
+{
+	const struct fg_named_profile named[] = {
+		{ .name = "never", .conf = { .match = "n/{device}" }, .shipped = true,
+		  .text = "{" },
+		{ .name = "late", .conf = { .match = "l/{device}", .format = "json" },
+		  .shipped = true,
+		  .text = "{\"match\":\"l/{device}\",\"format\":\"json\","
+			  "\"points\":{\"b\":{\"from\":\"/a\",\"unit\":\"Cel\"}}}" },
+	};
+	struct house house = { 0 };
+	const struct fg_profile *never;
+
+	(void)state;
+	fg_faults_init(&house.faults);
+	assert_int_equal(
+		fg_profiles_new(named, 2, find_counted, &house.faults, &house.book.profiles), 0);
+	for (int i = 0; i < 2; i++)
+		reads(&house, NULL, "l/d", -1, "{\"a\":1,\"c\":2}", "d|b=1(Cel)");
+	/* nobody has read it yet, or it would have been missed; and it stays as it is */
+	never = fg_profiles_find(house.book.profiles, "never");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(fg_profile_ready(never), -ENOMEM);
+	fg_profiles_free(house.book.profiles);
+	fg_faults_fini(&house.faults);
+}
+
 static void own_decoders_do_not(void **state)
 {
 	const struct fg_named_profile named = { .name = "mine", .conf = { .format = "no-such" } };
@@ -331,9 +358,12 @@ static void shipped_ones_are_good(void **state)
 
 	(void)state;
 	assert_int_equal(house_open(&house, ""), 0);
-	for (const struct fg_shipped_profile *p = fg_shipped_profiles; p->name; p++)
-		if (!fg_profiles_find(house.book.profiles, p->name) != !p->text)
+	for (const struct fg_shipped_profile *p = fg_shipped_profiles; p->name; p++) {
+		const struct fg_profile *profile = fg_profiles_find(house.book.profiles, p->name);
+
+		if (!profile != !p->text || (profile && fg_profile_ready(profile) < 0))
 			fail_msg("%s", p->name);
+	}
 	house_close(&house);
 }
 
@@ -347,6 +377,7 @@ int main(void)
 		cmocka_unit_test(fields_by_place),
 		cmocka_unit_test(a_tie_is_a_fault),
 		cmocka_unit_test(shipped_decoders_wait),
+		cmocka_unit_test(shipped_texts_wait),
 		cmocka_unit_test(own_decoders_do_not),
 		cmocka_unit_test(shipped_ones_are_good),
 	};
