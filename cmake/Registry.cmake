@@ -1,4 +1,4 @@
-# Components (drivers, bridges, decoders) and the one generated table that names them.
+# Components (drivers, bridges, decoders, commands) and the one generated table that names them.
 #
 # The naming law: CONFIG_DRIVER_X <=> folder drivers/x <=> symbol fg_driver_x <=> "type": "x".
 # A decoder is a component of gateway/decode and has no folder unless it is large; its framer, where
@@ -10,7 +10,7 @@ set(FG_MODULE_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/fieldgate)
 # how it lies to the program, wherever both are put
 file(RELATIVE_PATH FG_MODULE_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${FG_MODULE_DIR})
 
-# fg_component(driver|bridge|decoder NAME SOURCES a.c b.c [LIBS mosquitto])
+# fg_component(driver|bridge|decoder|cli NAME SOURCES a.c b.c [LIBS mosquitto])
 # LIBS are adapters (gateway/adapt, fg_adapter) or foreign libraries (cmake/Foreign.cmake).
 function(fg_component kind name)
 	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
@@ -85,7 +85,7 @@ endfunction()
 function(fg_registry_write)
 	set(c "/* Made by cmake/Registry.cmake from .config. */\n#include <stddef.h>\n\n")
 	string(APPEND c "#include <fg/registry.h>\n\n")
-	foreach(kind driver bridge decoder)
+	foreach(kind driver bridge decoder cli)
 		get_property(builtin GLOBAL PROPERTY FG_BUILTIN_${kind})
 		get_property(module GLOBAL PROPERTY FG_MODULE_${kind})
 		fg_registry_known(${kind} absent)

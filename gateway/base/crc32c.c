@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#include <sys/platform/x86.h>
 #define FG_CRC32C_X86 1
 #elif defined(__aarch64__) && (!defined(__clang__) || defined(__ARM_FEATURE_CRC32))
 #include <arm_acle.h>
@@ -85,7 +86,8 @@ static int has_hardware(void)
 #ifdef __SSE4_2__
 	return 1;
 #else
-	return __builtin_cpu_supports("sse4.2");
+	/* the C library has asked the processor already */
+	return CPU_FEATURE_ACTIVE(SSE4_2);
 #endif
 }
 #elif defined(FG_CRC32C_ARM)

@@ -1,7 +1,8 @@
-/* The table of subcommands, and what they share. */
+/* Which subcommand is meant, and what they share. */
 #include "cli/cli.h"
 
 #include "cli/commands.h"
+#include "config/registry.h"
 #include "config/suggest.h"
 
 #include <errno.h>
@@ -10,34 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct fg_cli_command fg_cli_commands[] = {
-	{ "run", "run the gateway in the foreground", fg_cli_run },
-	{ "reload", "make the running gateway read its configuration again", fg_cli_reload },
-	{ "apply", "put a configuration in place; the old one returns if it fails", fg_cli_apply },
-	{ "check", "validate the configuration", fg_cli_check },
-	{ "schema", "print the configuration's JSON Schema", fg_cli_schema },
-	{ "normalise", "read one payload, print the records it becomes", fg_cli_normalise },
-	{ "ledger", "the account of every record", fg_cli_ledger },
-	{ "audit", "prove that packs are complete, or name every gap", fg_cli_audit },
-	{ "spool", "list, print or verify a spool", fg_cli_spool },
-	{ "dead", "list, requeue or discard dead letters", fg_cli_dead },
-	{ "status", "the running gateway's state", fg_cli_status },
-	{ "health", "whether the running gateway does its work, as it did before",
-	  fg_cli_health },
-	{ "tail", "the running gateway's records as they arrive", fg_cli_tail },
-	{ "send", "a command to a device", fg_cli_send },
-	{ "render", "the effective configuration of one gateway of a fleet", fg_cli_render },
-	{ "plan", "what a configuration can cost at worst", fg_cli_plan },
-	{ "fleet", "check a fleet's files, or compare two", fg_cli_fleet },
-	{ "clock", "whether the clock is right, by the kernel's word", fg_cli_clock },
-	{ "simulate", "devices for demo and load", fg_cli_simulate },
-	{ 0 },
-};
+static const struct fg_cli_command run = { "run", "run the gateway in the foreground", fg_cli_run };
+
+/* The others: NULL, and why on stderr. */
+static const struct fg_cli_command *tools(void)
+{
+	const struct fg_cli *found;
+	char why[512];
+
+	if (fg_registry_cli("tools", &found) == 0)
+		return found->commands;
+	fg_registry_explain(FG_REGISTRY_CLI, "tools", why, sizeof(why));
+	fprintf(stderr, "fieldgate: %s\n", why);
+	return NULL;
+}
 
 static void print_help(FILE *out)
 {
 	fprintf(out, "usage: fieldgate COMMAND [OPTION...]\n\n");
-	for (const struct fg_cli_command *c = fg_cli_commands; c->name; c++)
+	fprintf(out, "  %-10s  %s\n", run.name, run.summary);
+	for (const struct fg_cli_command *c = tools(); c && c->name; c++)
 		fprintf(out, "  %-10s  %s\n", c->name, c->summary);
 	fprintf(out,
 		"\n\"fieldgate COMMAND --help\" says more. Exit status: 0 done, 1 the answer is "
@@ -50,11 +43,12 @@ static int print_version(void)
 	return FG_EXIT_OK;
 }
 
-static int unknown_command(const char *name)
+static int unknown_command(const char *name, const struct fg_cli_command *known)
 {
 	struct fg_suggest suggest = { .typed = name };
 
-	for (const struct fg_cli_command *c = fg_cli_commands; c->name; c++)
+	fg_suggest_offer(&suggest, run.name);
+	for (const struct fg_cli_command *c = known; c->name; c++)
 		fg_suggest_offer(&suggest, c->name);
 	if (suggest.best)
 		fprintf(stderr, "fieldgate: unknown command \"%s\", did you mean \"%s\"?\n", name,
@@ -66,6 +60,8 @@ static int unknown_command(const char *name)
 
 static int dispatch(int argc, char **argv)
 {
+	const struct fg_cli_command *others;
+
 	if (argc < 2) {
 		print_help(stderr);
 		return FG_EXIT_USAGE;
@@ -76,10 +72,15 @@ static int dispatch(int argc, char **argv)
 		print_help(stdout);
 		return FG_EXIT_OK;
 	}
-	for (const struct fg_cli_command *c = fg_cli_commands; c->name; c++)
+	if (strcmp(argv[1], run.name) == 0)
+		return run.run(argc - 1, argv + 1);
+	others = tools();
+	if (!others)
+		return FG_EXIT_FAILED;
+	for (const struct fg_cli_command *c = others; c->name; c++)
 		if (strcmp(c->name, argv[1]) == 0)
 			return c->run(argc - 1, argv + 1);
-	return unknown_command(argv[1]);
+	return unknown_command(argv[1], others);
 }
 
 int fg_cli_main(int argc, char **argv)

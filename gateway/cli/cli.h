@@ -1,6 +1,6 @@
 /*
  * What the subcommands share. Each is `int fg_cli_NAME(int argc, char **argv)` in a file of its
- * own, with argv[0] its name and an exit status as its result; cli.c has the table of them.
+ * own, with argv[0] its name and an exit status as its result; tools.c has the table of them.
  *
  * What is for people goes to stderr, what is for programs to stdout.
  */
@@ -23,8 +23,12 @@ struct fg_cli_command {
 	int (*run)(int argc, char **argv);
 };
 
-/* All of them, in the order of --help; ends with a NULL name. */
-extern const struct fg_cli_command fg_cli_commands[];
+/* A component of commands (CONFIG_CLI_TOOLS). They end with a NULL name, and are in the order of
+ * --help, where "run" stands before them: that one is part of every program. */
+struct fg_cli {
+	const char *name;
+	const struct fg_cli_command *commands;
+};
 
 /* The whole program: dispatches, and sees that what was printed was also written. */
 int fg_cli_main(int argc, char **argv);

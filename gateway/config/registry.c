@@ -1,5 +1,5 @@
 /*
- * One look-up for three kinds. The tables keep names beside the components, so nothing here needs
+ * One look-up for all kinds. The tables keep names beside the components, so nothing here needs
  * to see into a driver; a module's component is the symbol fg_KIND_NAME in fg_KIND_NAME.so.
  */
 #include "config/registry.h"
@@ -26,6 +26,7 @@ static const struct kind KINDS[] = {
 				 fg_absent_bridges },
 	[FG_REGISTRY_DECODER] = { "decoder", fg_builtin_names_decoders, fg_module_decoders,
 				  fg_absent_decoders },
+	[FG_REGISTRY_CLI] = { "cli", fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
 };
 
 /* Index of `name` in a list that ends in NULL, or -1. */
@@ -153,6 +154,16 @@ int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder)
 
 	if (r == 0)
 		*ret_decoder = i >= 0 ? fg_builtin_decoders[i] : module;
+	return r;
+}
+
+int fg_registry_cli(const char *name, const struct fg_cli **ret_cli)
+{
+	const void *module;
+	int r, i = find(FG_REGISTRY_CLI, name, &module, &r);
+
+	if (r == 0)
+		*ret_cli = i >= 0 ? fg_builtin_clis[i] : module;
 	return r;
 }
 

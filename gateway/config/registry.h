@@ -19,8 +19,15 @@
  */
 int fg_registry_driver(const char *name, const struct fg_driver **ret_driver);
 int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge);
+/* Commands of the program (cli/cli.h): "tools". */
+int fg_registry_cli(const char *name, const struct fg_cli **ret_cli);
 
-enum fg_registry_kind { FG_REGISTRY_DRIVER, FG_REGISTRY_BRIDGE, FG_REGISTRY_DECODER };
+enum fg_registry_kind {
+	FG_REGISTRY_DRIVER,
+	FG_REGISTRY_BRIDGE,
+	FG_REGISTRY_DECODER,
+	FG_REGISTRY_CLI,
+};
 
 /* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in
  * this build". Looks it up once more, so that nothing is remembered in between; empty if it does

@@ -327,7 +327,7 @@ static void turn_lost(struct fg_spool *spool, int error)
  */
 static void fill_ahead(struct fg_spool *spool, struct fg_segment *active)
 {
-	static const char zeros[FILL_CHUNK];
+	const char zeros[FILL_CHUNK] = { 0 };
 	uint64_t upto = active->end + FILL_AHEAD < active->size ? active->end + FILL_AHEAD :
 								  active->size;
 

@@ -22,6 +22,8 @@ static int look_up(enum fg_registry_kind kind, const char *name, const void **re
 		return fg_registry_bridge(name, (const struct fg_bridge **)ret);
 	case FG_REGISTRY_DECODER:
 		return fg_registry_decoder(name, (const struct fg_decoder **)ret);
+	case FG_REGISTRY_CLI:
+		return fg_registry_cli(name, (const struct fg_cli **)ret);
 	}
 	return -EINVAL;
 }
@@ -33,6 +35,7 @@ static const struct {
 	{ FG_REGISTRY_DRIVER, fg_builtin_names_drivers, fg_module_drivers, fg_absent_drivers },
 	{ FG_REGISTRY_BRIDGE, fg_builtin_names_bridges, fg_module_bridges, fg_absent_bridges },
 	{ FG_REGISTRY_DECODER, fg_builtin_names_decoders, fg_module_decoders, fg_absent_decoders },
+	{ FG_REGISTRY_CLI, fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

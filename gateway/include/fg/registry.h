@@ -1,6 +1,7 @@
 /*
- * Which drivers, bridges and decoders this build knows: tables made by cmake/Registry.cmake from
- * Kconfig. Every list ends in NULL and is sorted; fg_builtin_names_x[i] names fg_builtin_x[i].
+ * Which drivers, bridges, decoders and commands this build knows: tables made by
+ * cmake/Registry.cmake from Kconfig. Every list ends in NULL and is sorted; fg_builtin_names_x[i]
+ * names fg_builtin_x[i].
  *
  * y in Kconfig: built in. m: a module, opened when a configuration names it. n: absent, but still
  * known by its name, so that a fault can say "not in this build" instead of "unknown".
@@ -10,6 +11,7 @@
 struct fg_driver;
 struct fg_bridge;
 struct fg_decoder;
+struct fg_cli;
 
 extern const struct fg_driver *const fg_builtin_drivers[];
 extern const char *const fg_builtin_names_drivers[];
@@ -25,6 +27,11 @@ extern const struct fg_decoder *const fg_builtin_decoders[];
 extern const char *const fg_builtin_names_decoders[];
 extern const char *const fg_module_decoders[];
 extern const char *const fg_absent_decoders[];
+
+extern const struct fg_cli *const fg_builtin_clis[];
+extern const char *const fg_builtin_names_clis[];
+extern const char *const fg_module_clis[];
+extern const char *const fg_absent_clis[];
 
 /*
  * The decoder of that name. 0, or
