@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define BUFFER_START ((size_t)64 << 10)
+#define BUFFER_START ((size_t)16 << 10)
 #define BUFFER_FULL ((size_t)1 << 20)
 #define SMALL_TURNS 256
 #define FILL_AHEAD ((uint64_t)64 << 10)
