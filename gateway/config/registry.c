@@ -2,7 +2,7 @@
  * One look-up for all kinds. The tables keep names beside the components, so nothing here needs
  * to see into a driver; a module's component is the symbol fg_KIND_NAME in fg_KIND_NAME.so.
  */
-#include "config/registry.h"
+#include "config/registry_private.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
@@ -103,9 +103,8 @@ static const void *module_open(const struct kind *kind, const char *name)
 	return dlsym(handle, symbol);
 }
 
-/* -1 with *ret_module or an errno; else the index of a built-in one. */
-static int find(enum fg_registry_kind which, const char *name, const void **ret_module,
-		int *ret_err)
+int registry_find(enum fg_registry_kind which, const char *name, const void **ret_module,
+		  int *ret_err)
 {
 	const struct kind *kind = &KINDS[which];
 	int i = list_find(kind->builtin, name);
@@ -130,7 +129,7 @@ static int find(enum fg_registry_kind which, const char *name, const void **ret_
 int fg_registry_driver(const char *name, const struct fg_driver **ret_driver)
 {
 	const void *module;
-	int r, i = find(FG_REGISTRY_DRIVER, name, &module, &r);
+	int r, i = registry_find(FG_REGISTRY_DRIVER, name, &module, &r);
 
 	if (r == 0)
 		*ret_driver = i >= 0 ? fg_builtin_drivers[i] : module;
@@ -140,7 +139,7 @@ int fg_registry_driver(const char *name, const struct fg_driver **ret_driver)
 int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge)
 {
 	const void *module;
-	int r, i = find(FG_REGISTRY_BRIDGE, name, &module, &r);
+	int r, i = registry_find(FG_REGISTRY_BRIDGE, name, &module, &r);
 
 	if (r == 0)
 		*ret_bridge = i >= 0 ? fg_builtin_bridges[i] : module;
@@ -150,20 +149,10 @@ int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge)
 int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder)
 {
 	const void *module;
-	int r, i = find(FG_REGISTRY_DECODER, name, &module, &r);
+	int r, i = registry_find(FG_REGISTRY_DECODER, name, &module, &r);
 
 	if (r == 0)
 		*ret_decoder = i >= 0 ? fg_builtin_decoders[i] : module;
-	return r;
-}
-
-int fg_registry_cli(const char *name, const struct fg_cli **ret_cli)
-{
-	const void *module;
-	int r, i = find(FG_REGISTRY_CLI, name, &module, &r);
-
-	if (r == 0)
-		*ret_cli = i >= 0 ? fg_builtin_clis[i] : module;
 	return r;
 }
 
@@ -188,7 +177,7 @@ void fg_registry_explain(enum fg_registry_kind kind, const char *name, char *out
 		return;
 	out[0] = '\0';
 	dlerror();
-	find(kind, name, &module, &r);
+	registry_find(kind, name, &module, &r);
 	if (r == -ENOENT) {
 		snprintf(out, size, "unknown %s '%s'", word, name);
 	} else if (r == -ENOSYS) {

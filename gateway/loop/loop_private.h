@@ -49,12 +49,13 @@ enum { FG_IO_EDGE = 0x80 };
 /* The key stands in the array, so that sifting touches no timer but to tell it where it went. */
 struct timer_slot {
 	uint64_t due_ns, order;
-	struct fg_timer *timer;
+	struct fg_timer *timer;	/* NULL: it was stopped */
 };
 
 struct timer_heap {
 	struct timer_slot *slots;
 	uint32_t len, size;
+	uint32_t empty;		/* of len */
 	uint64_t order; /* of the timer that was set last */
 };
 

@@ -6,6 +6,9 @@
  * To set a running timer to a later time (what an idle timeout does with every message) only writes
  * to the timer: it keeps its place in the heap, under a key that is now too early, and is put right
  * when it comes to the top. Until then the key is a lower bound, which is all a heap needs.
+ *
+ * To stop a timer only empties its slot. Empty slots go when they come to the top, or all at once
+ * when three quarters are empty: most timers (of stalls, of answers) are stopped, and never fire.
  */
 #include <fg/loop.h>
 
@@ -26,7 +29,8 @@ static inline bool slot_before(const struct timer_slot *a, const struct timer_sl
 static inline void slot_put(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
 {
 	heap->slots[at] = *slot;
-	slot->timer->handle.slot = at;
+	if (slot->timer)
+		slot->timer->handle.slot = at;
 }
 
 /* `slot` belongs at `at` or nearer to the root. */
@@ -63,26 +67,66 @@ static void heap_sift_down(struct timer_heap *heap, uint32_t at, const struct ti
 	slot_put(heap, at, slot);
 }
 
+static void heap_pop(struct timer_heap *heap)
+{
+	struct timer_slot last = heap->slots[--heap->len];
+
+	if (heap->len > 0)
+		heap_sift_down(heap, 0, &last);
+}
+
 /* The timer that is due first, put right if it stands there for an older time. NULL: none. */
 static struct fg_timer *heap_top(struct timer_heap *heap)
 {
 	while (heap->len > 0) {
 		struct fg_timer *timer = heap->slots[0].timer;
-		struct timer_slot slot = { timer->due_ns, timer->order, timer };
 
-		if (heap->slots[0].order == slot.order)
+		if (!timer) {
+			heap->empty--;
+			heap_pop(heap);
+		} else if (heap->slots[0].order == timer->order) {
 			return timer;
-		heap_sift_down(heap, 0, &slot);
+		} else {
+			struct timer_slot slot = { timer->due_ns, timer->order, timer };
+
+			heap_sift_down(heap, 0, &slot);
+		}
 	}
 	return NULL;
 }
 
-static void heap_sift(struct timer_heap *heap, uint32_t at, const struct timer_slot *slot)
+/* Without the empty slots, and each timer under its true time. */
+static void heap_sweep(struct timer_heap *heap)
 {
-	if (at > 0 && slot_before(slot, &heap->slots[(at - 1) / HEAP_ARITY]))
-		heap_sift_up(heap, at, slot);
-	else
-		heap_sift_down(heap, at, slot);
+	uint32_t len = 0;
+
+	for (uint32_t i = 0; i < heap->len; i++) {
+		struct fg_timer *timer = heap->slots[i].timer;
+
+		if (timer)
+			slot_put(heap, len++,
+				 &(struct timer_slot){ timer->due_ns, timer->order, timer });
+	}
+	heap->len = len;
+	heap->empty = 0;
+	for (uint32_t at = len / HEAP_ARITY + 1; at-- > 0;) {
+		struct timer_slot slot = heap->slots[at];
+
+		if (at < len)
+			heap_sift_down(heap, at, &slot);
+	}
+}
+
+static void heap_remove(struct timer_heap *heap, uint32_t at)
+{
+	if (at == 0) {
+		heap_pop(heap);
+		return;
+	}
+	heap->slots[at].timer = NULL;
+	heap->empty++;
+	if (heap->empty > heap->len / 4 * 3)
+		heap_sweep(heap);
 }
 
 static int heap_reserve(struct timer_heap *heap)
@@ -90,6 +134,8 @@ static int heap_reserve(struct timer_heap *heap)
 	uint32_t size = heap->size ? heap->size * 2 : HEAP_MIN;
 	struct timer_slot *slots;
 
+	if (heap->len == heap->size && heap->empty > heap->len / 2)
+		heap_sweep(heap);
 	if (heap->len < heap->size)
 		return 0;
 	if (size > UINT32_MAX / HEAP_ARITY / 2)
@@ -144,15 +190,10 @@ int fg_timer_start_at(struct fg_timer *timer, uint64_t due_ns)
 
 void fg_timer_stop(struct fg_timer *timer)
 {
-	struct timer_heap *heap = &timer->handle.loop->timers;
-	struct timer_slot last;
-
 	if (!timer->handle.active)
 		return;
 	fg_handle_deactivate(&timer->handle);
-	last = heap->slots[--heap->len];
-	if (last.timer != timer)
-		heap_sift(heap, timer->handle.slot, &last);
+	heap_remove(&timer->handle.loop->timers, timer->handle.slot);
 }
 
 uint64_t fg_timer_first_ns(struct fg_loop *loop)

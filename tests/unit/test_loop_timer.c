@@ -133,6 +133,33 @@ static void the_past_is_now(void **state)
 	assert_int_equal(sim->sleeps, 0);
 }
 
+/* What was stopped takes no room for long, and nothing looks at it any more. */
+static void stopped_ones_leave(void **state)
+{
+	enum { MANY = 1000 };
+	struct sim *sim = *state;
+	struct fg_timer *many = calloc(MANY, sizeof(*many));
+	struct named last;
+
+	named_setup(sim, &last, 'l');
+	for (unsigned i = 0; i < MANY; i++) {
+		fg_timer_init(sim->loop, &many[i], NULL);
+		fg_timer_start(&many[i], 1 + i * 7919u % MANY);
+	}
+	fg_timer_start(&last.timer, 2 * MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		fg_timer_stop(&many[i]);
+	assert_in_range(sim->loop->timers.len, 1, 4);
+	for (unsigned i = 0; i < MANY; i++)
+		fg_handle_close(&many[i].handle, NULL);
+	fg_loop_turn(sim->loop, false);
+	free(many);
+	assert_int_equal(fg_timer_first_ns(sim->loop), last.timer.due_ns);
+	fg_loop_run(sim->loop);
+	assert_int_equal(sim->loop->timers.len, 0);
+	assert_string_equal(sim->trace, "l");
+}
+
 /* A timer moved to a later time, and to the same time again, counts from there. */
 static void re_armed(void **state)
 {
@@ -211,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SIM_TEST(follows_the_model),
 		SIM_TEST(the_past_is_now),
+		SIM_TEST(stopped_ones_leave),
 		SIM_TEST(re_armed),
 		SIM_TEST(closed_timer_stays_stopped),
 		cmocka_unit_test(never_early),
