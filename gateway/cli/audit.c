@@ -5,11 +5,13 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/lines.h"
+#include "cli/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES ((size_t)64 << 20)
@@ -21,12 +23,15 @@ struct auditing {
 	struct fg_audit *audit;
 	struct fg_doc doc;
 	uint64_t faults;
+	struct cli_progress progress;
 };
 
 static void fault(struct auditing *a, uint64_t line, const char *why)
 {
-	if (a->faults++ < FAULTS_SHOWN)
+	if (a->faults++ < FAULTS_SHOWN) {
+		cli_progress_hide(&a->progress);
 		fprintf(stderr, "line %" PRIu64 ": %s\n", line, why);
+	}
 	fg_audit_malformed(a->audit);
 }
 
@@ -70,6 +75,17 @@ static int take_line(struct auditing *a, struct fg_str line, uint64_t number)
 	return r;
 }
 
+/* Bytes that are to come, if standard input is a file. */
+static uint64_t input_size(void)
+{
+	off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+	struct stat st;
+
+	if (at < 0 || fstat(STDIN_FILENO, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= at)
+		return 0;
+	return (uint64_t)(st.st_size - at);
+}
+
 static int take_all(struct auditing *a)
 {
 	struct cli_lines lines;
@@ -77,7 +93,9 @@ static int take_all(struct auditing *a)
 	int r;
 
 	cli_lines_init(&lines, STDIN_FILENO, LINE_MAX_BYTES);
+	cli_progress_begin(&a->progress, "audit", CLI_BYTES, input_size());
 	while ((r = cli_lines_next(&lines, &line)) != 0) {
+		cli_progress_at(&a->progress, lines.bytes);
 		if (r == -EMSGSIZE) {
 			fault(a, lines.number, "too long");
 			continue;
@@ -87,6 +105,7 @@ static int take_all(struct auditing *a)
 		if (r < 0)
 			break;
 	}
+	cli_progress_hide(&a->progress);
 	cli_lines_fini(&lines);
 	if (a->faults > FAULTS_SHOWN)
 		fprintf(stderr, "%" PRIu64 " malformed lines in all\n", a->faults);

@@ -34,6 +34,7 @@ static int fill(struct cli_lines *lines)
 	if (n < 0)
 		return -errno;
 	buf->len += (size_t)n;
+	lines->bytes += (uint64_t)n;
 	lines->ended = n == 0;
 	return 0;
 }

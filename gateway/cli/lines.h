@@ -8,6 +8,7 @@ struct cli_lines {
 	struct fg_buf buf;
 	size_t at;		/* of the next line */
 	uint64_t number;	/* of the line that was read last, from 1 */
+	uint64_t bytes;		/* that have been read in all */
 	bool ended;
 };
 

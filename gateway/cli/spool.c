@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/spool_cat.h"
 #include "cli/table.h"
@@ -209,12 +210,14 @@ static int list_tables(const char *dir, struct fg_spool *spool)
 struct verifying {
 	struct fg_buf *json;	/* or NULL: lines */
 	uint64_t bad;
+	struct cli_progress progress;
 };
 
 static void add_bad(void *arg, const char *file, uint64_t offset, uint64_t len, const char *why)
 {
 	struct verifying *verifying = arg;
 
+	cli_progress_hide(&verifying->progress);
 	if (verifying->json)
 		fg_buf_printf(verifying->json,
 			      "%s{\"file\":\"%s\",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64
@@ -225,9 +228,17 @@ static void add_bad(void *arg, const char *file, uint64_t offset, uint64_t len, 
 	verifying->bad++;
 }
 
+static void verified(void *arg, uint64_t bytes)
+{
+	struct verifying *verifying = arg;
+
+	cli_progress_at(&verifying->progress, bytes);
+}
+
 static int verify(struct fg_spool *spool, bool json)
 {
 	struct verifying verifying = { 0 };
+	const struct fg_spool_verify tell = { &verifying, add_bad, verified };
 	int64_t entries;
 	struct fg_buf out;
 	int status = FG_EXIT_OK;
@@ -236,7 +247,9 @@ static int verify(struct fg_spool *spool, bool json)
 	if (json)
 		verifying.json = &out;
 	fg_buf_text(&out, "{\"damaged\":[");
-	entries = fg_spool_verify(spool, add_bad, &verifying);
+	cli_progress_begin(&verifying.progress, "verify", CLI_BYTES, fg_spool_bytes(spool));
+	entries = fg_spool_verify(spool, &tell);
+	cli_progress_hide(&verifying.progress);
 	fg_buf_printf(&out, "],\"entries\":%" PRId64 "}\n", entries);
 	if (json)
 		status = fg_cli_print("spool", &out);

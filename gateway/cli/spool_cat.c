@@ -5,6 +5,7 @@
 #include "cli/spool_cat.h"
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "record/pack.h"
 #include "spool/spool.h"
 
@@ -12,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PACK_MAX ((size_t)1 << 30)
 
@@ -21,6 +23,7 @@ struct cat {
 	struct fg_str gateway;
 	struct fg_buf text;
 	bool begun;
+	struct cli_progress progress;
 };
 
 static void head_of(struct cat *cat, const struct fg_spool_epoch *epoch, uint64_t first,
@@ -121,14 +124,24 @@ static int print_gap(struct cat *cat)
 
 static int print_all(struct cat *cat)
 {
+	uint64_t oldest = fg_spool_oldest(cat->spool), accepted = fg_spool_accepted(cat->spool);
 	struct fg_spool_view view;
 	int r;
 
+	cli_progress_begin(&cat->progress, "cat", CLI_RECORDS,
+			   accepted >= oldest ? accepted - oldest + 1 : 0);
+	if (isatty(STDOUT_FILENO)) /* there the records themselves go by */
+		cat->progress.on = false;
 	while ((r = fg_spool_read(cat->reader, &view)) > 0) {
-		r = r == 2 ? print_gap(cat) : print_entry(cat, &view);
+		bool gap = r == 2;
+
+		r = gap ? print_gap(cat) : print_entry(cat, &view);
 		if (r < 0)
 			break;
+		if (!gap)
+			cli_progress_at(&cat->progress, view.last - oldest + 1);
 	}
+	cli_progress_hide(&cat->progress);
 	return r;
 }
 

@@ -224,8 +224,11 @@ struct fg_spool_segment_info {
 void fg_spool_each_segment(struct fg_spool *,
 			   void (*each)(void *arg, const struct fg_spool_segment_info *),
 			   void *arg);
+/* What checking tells; all optional. */
+struct fg_spool_verify {
+	void *arg;
+	void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len, const char *why);
+	void (*at)(void *arg, uint64_t bytes);	/* of fg_spool_bytes() are checked */
+};
 /* Checks every checksum. Calls `bad` for each damaged stretch; returns the number of entries. */
-int64_t fg_spool_verify(struct fg_spool *,
-			void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len,
-				    const char *why),
-			void *arg);
+int64_t fg_spool_verify(struct fg_spool *, const struct fg_spool_verify *);

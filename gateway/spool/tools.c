@@ -25,15 +25,21 @@ void fg_spool_each_segment(struct fg_spool *spool,
 }
 
 struct verify {
-	void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len, const char *why);
-	void *arg;
+	const struct fg_spool_verify *tell;
+	uint64_t before;		/* bytes of the segments that are done */
 	char name[FG_SEGMENT_NAME];
 };
 
 static void verify_bad(struct verify *v, uint64_t offset, uint64_t len, const char *why)
 {
-	if (v->bad)
-		v->bad(v->arg, v->name, offset, len, why);
+	if (v->tell->bad)
+		v->tell->bad(v->tell->arg, v->name, offset, len, why);
+}
+
+static void verify_at(struct verify *v, uint64_t offset)
+{
+	if (v->tell->at)
+		v->tell->at(v->tell->arg, v->before + offset);
 }
 
 static int64_t segment_verify(const struct fg_segment *s, int fd, struct verify *v)
@@ -52,6 +58,7 @@ static int64_t segment_verify(const struct fg_segment *s, int fd, struct verify 
 			verify_bad(v, walked.offset, walked.damaged, "damaged");
 		else
 			entries++;
+		verify_at(v, walk.at);
 	}
 	/* zeros behind the last record are what was preallocated and never written */
 	if (walk.next <= s->last)
@@ -61,12 +68,9 @@ static int64_t segment_verify(const struct fg_segment *s, int fd, struct verify 
 	return entries;
 }
 
-int64_t fg_spool_verify(struct fg_spool *spool,
-			void (*bad)(void *arg, const char *file, uint64_t offset, uint64_t len,
-				    const char *why),
-			void *arg)
+int64_t fg_spool_verify(struct fg_spool *spool, const struct fg_spool_verify *tell)
 {
-	struct verify v = { .bad = bad, .arg = arg };
+	struct verify v = { .tell = tell };
 	int64_t entries = 0;
 
 	for (const struct fg_segment *s = spool->first; s; s = s->next) {
@@ -75,10 +79,12 @@ int64_t fg_spool_verify(struct fg_spool *spool,
 		fg_segment_name(s->number, v.name);
 		if (fd < 0) {
 			verify_bad(&v, 0, s->size, "cannot be opened");
-			continue;
+		} else {
+			entries += segment_verify(s, fd, &v);
+			close(fd);
 		}
-		entries += segment_verify(s, fd, &v);
-		close(fd);
+		v.before += s->size;
+		verify_at(&v, 0);
 	}
 	return entries;
 }

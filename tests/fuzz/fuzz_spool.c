@@ -123,7 +123,7 @@ static void spool_use(const char *dir)
 
 	check(fg_spool_open_readonly(dir, &spool) == 0);
 	spool_read_all(spool);
-	(void)fg_spool_verify(spool, NULL, NULL);
+	(void)fg_spool_verify(spool, &(struct fg_spool_verify){ 0 });
 	fg_spool_close(spool, NULL, NULL);
 	check(fg_spool_open(NULL, NULL, &conf, NULL, &spool) == 0);
 	spool_read_all(spool);

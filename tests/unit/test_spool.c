@@ -378,7 +378,7 @@ static void test_readonly(void **state)
 	fixture_fill(f, 20);
 	assert_int_equal(fg_spool_open_readonly(f->dir, &ro), 0); /* while it lives */
 	assert_int_equal(spool_drain(ro, 1).records, 20);
-	assert_int_equal(fg_spool_verify(ro, NULL, NULL), 20);
+	assert_int_equal(fg_spool_verify(ro, &(struct fg_spool_verify){ 0 }), 20);
 	assert_int_equal(fg_spool_epoch(ro)->id, fg_spool_epoch(f->spool)->id);
 	fixture_fill(f, 1); /* its tail was left alone */
 	fg_spool_close(ro, NULL, NULL);
