@@ -9,37 +9,45 @@
 #include <stdio.h>
 #include <string.h>
 
-static int explain(const char *command, const char *socket, int r)
+#define WHY 640	/* bytes of what is said of a failure */
+
+static void explain(const char *socket, int r, char *out, size_t size)
 {
 	switch (r) {
 	case -ENOENT:
 	case -ECONNREFUSED:
-		return fg_cli_failed(command, "no gateway answers on %s", socket);
+		snprintf(out, size, "no gateway answers on %s", socket);
+		break;
 	case -ETIMEDOUT:
-		return fg_cli_failed(command, "the gateway on %s does not answer", socket);
+		snprintf(out, size, "the gateway on %s does not answer", socket);
+		break;
 	case -EPIPE:
-		return fg_cli_failed(command, "the gateway on %s ended the connection", socket);
+		snprintf(out, size, "the gateway on %s ended the connection", socket);
+		break;
 	case -EPROTO:
-		return fg_cli_failed(command, "what answers on %s is no gateway", socket);
+		snprintf(out, size, "what answers on %s is no gateway", socket);
+		break;
 	default:
-		return fg_cli_failed(command, "%s: %s", socket, strerror(-r));
+		snprintf(out, size, "%s: %s", socket, strerror(-r));
 	}
 }
 
-static int ask(const char *command, const char *socket, struct fg_str request, int timeout_ms,
-	       int (*line)(void *arg, struct fg_str line), void *arg)
+/* An exit status; `why` where it is not FG_EXIT_OK. */
+static int ask(const char *socket, struct fg_str request, int timeout_ms,
+	       int (*line)(void *arg, struct fg_str line), void *arg, char *why, size_t size)
 {
 	struct fg_control_result result;
 	int r = fg_control_ask(socket, request, timeout_ms, line, arg, &result);
 
 	if (r > 0) /* the caller had enough */
 		return FG_EXIT_OK;
-	if (r < 0)
-		return explain(command, socket, r);
-	if (result.ok)
-		return FG_EXIT_OK;
-	(void)fg_cli_failed(command, "%s", result.error);
-	return result.status;
+	if (r < 0) {
+		explain(socket, r, why, size);
+		return FG_EXIT_FAILED;
+	}
+	if (!result.ok)
+		snprintf(why, size, "%s", result.error);
+	return result.ok ? FG_EXIT_OK : result.status;
 }
 
 int cli_call_with(const char *command, const struct cli_target *target, const char *name,
@@ -48,6 +56,7 @@ int cli_call_with(const char *command, const struct cli_target *target, const ch
 {
 	struct cli_settings settings = { 0 };
 	struct fg_buf request;
+	char why[WHY];
 	int status = FG_EXIT_OK;
 
 	if (!target->socket)
@@ -58,9 +67,14 @@ int cli_call_with(const char *command, const struct cli_target *target, const ch
 	fg_buf_printf(&request, "{\"call\":\"%s\"", name);
 	fg_buf_str(&request, members);
 	fg_buf_char(&request, '}');
-	status = request.failed ? fg_cli_misuse(command, "what is asked for is too long") :
-				  ask(command, target->socket ? target->socket : settings.socket,
-				      fg_buf_view(&request), timeout_ms, line, arg);
+	if (request.failed) {
+		status = fg_cli_misuse(command, "what is asked for is too long");
+	} else {
+		status = ask(target->socket ? target->socket : settings.socket,
+			     fg_buf_view(&request), timeout_ms, line, arg, why, sizeof(why));
+		if (status != FG_EXIT_OK)
+			(void)fg_cli_failed(command, "%s", why);
+	}
 	fg_buf_fini(&request);
 	cli_settings_fini(&settings);
 	return status;
@@ -101,5 +115,19 @@ int cli_call_one(const char *command, const struct cli_target *target, const cha
 
 	if (status == FG_EXIT_OK && out->failed)
 		return fg_cli_failed(command, "the answer is too long");
+	return status;
+}
+
+int cli_call_try(const char *socket, const char *name, int timeout_ms, struct fg_buf *out,
+		 char *why, size_t size)
+{
+	char request[64];
+	int n = snprintf(request, sizeof(request), "{\"call\":\"%s\"}", name);
+	int status = ask(socket, fg_str(request, (size_t)n), timeout_ms, take_line, out, why, size);
+
+	if (status == FG_EXIT_OK && out->failed) {
+		snprintf(why, size, "the answer is too long");
+		return FG_EXIT_FAILED;
+	}
 	return status;
 }

@@ -29,4 +29,8 @@ struct fg_buf;
 int cli_call_one(const char *command, const struct cli_target *target, const char *name,
 		 const char *member, const char *value, struct fg_buf *out);
 
+/* The same for who goes on without an answer: nothing is said, `why` has what would have been. */
+int cli_call_try(const char *socket, const char *name, int timeout_ms, struct fg_buf *out,
+		 char *why, size_t size);
+
 #define CLI_CALL_MS 30000

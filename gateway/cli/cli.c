@@ -6,10 +6,12 @@
 #include "config/suggest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct fg_cli_command run = { "run", "run the gateway in the foreground", fg_cli_run };
 
@@ -165,7 +167,10 @@ static int take_flag(const struct fg_cli_usage *usage, int argc, char **argv, in
 		return fg_cli_misuse(usage->name, "unknown option %s", arg);
 	if (!flag->value && value)
 		return fg_cli_misuse(usage->name, "%s: --%s takes no value", arg, flag->name);
-	if (flag->value && !value) {
+	if (flag->value && flag->value[0] == '[') {
+		if (!value && *at + 1 < argc && argv[*at + 1][0] >= '0' && argv[*at + 1][0] <= '9')
+			value = argv[++*at];
+	} else if (flag->value && !value) {
 		if (*at + 1 >= argc)
 			return fg_cli_misuse(usage->name, "--%s needs %s", flag->name, flag->value);
 		value = argv[++*at];
@@ -248,6 +253,17 @@ int fg_cli_load(const char *name, const char *path, struct fg_config **ret_confi
 	if (r == -EINVAL)
 		return FG_EXIT_NO;
 	return fg_cli_failed(name, "%s: %s", path, strerror(-r));
+}
+
+void fg_cli_unread(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)dup2(fd, STDOUT_FILENO);
+		close(fd);
+	}
+	clearerr(stdout);
 }
 
 int fg_cli_print(const char *name, const struct fg_buf *buf)

@@ -37,7 +37,8 @@ int fg_cli_main(int argc, char **argv);
 struct fg_cli_flag {
 	char letter;		/* 0: none */
 	const char *name;	/* without the dashes; NULL ends the list */
-	const char *value;	/* what --help calls the value, NULL: takes none */
+	const char *value;	/* what --help calls the value, NULL: takes none; "[N]": a number
+				 * that may be missing */
 	const char *help;
 	bool *ret_set;		/* may be NULL */
 	const char **ret_value;	/* may be NULL */
@@ -75,6 +76,10 @@ int fg_cli_load(const char *name, const char *path, struct fg_config **ret_confi
 
 /* The names of the profiles that come with the program; ends in NULL. */
 const struct fg_shipped_profile *fg_cli_shipped_profiles(void);
+
+/* Who read stdout has had enough, which is how a stream is to end: no failure, for fg_cli_main
+ * either. */
+void fg_cli_unread(void);
 
 /* Writes a buffer to stdout; FG_EXIT_OK, or FG_EXIT_FAILED after saying why. */
 int fg_cli_print(const char *name, const struct fg_buf *buf);

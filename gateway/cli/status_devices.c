@@ -2,14 +2,13 @@
 #include "cli/status_devices.h"
 
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/table.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cjson/cJSON.h>
 
 struct listing {
 	cJSON **devices;
@@ -49,23 +48,10 @@ static int take_line(void *arg, struct fg_str line)
 	return 0;
 }
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-	return text ? text : "";
-}
-
-static double number_of(const cJSON *object, const char *key)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-
-	return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(text_of(*(cJSON *const *)a, "device"), text_of(*(cJSON *const *)b, "device"));
+	return strcmp(cli_text(*(cJSON *const *)a, "device"),
+		      cli_text(*(cJSON *const *)b, "device"));
 }
 
 static void print_table(const struct listing *listing)
@@ -77,16 +63,16 @@ static void print_table(const struct listing *listing)
 	cli_table_init(&table, heads);
 	for (size_t i = 0; i < listing->count; i++) {
 		const cJSON *device = listing->devices[i];
-		double interval_s = number_of(device, "interval_s");
+		double interval_s = cli_number(device, "interval_s");
 
-		cli_table_add(&table, "%s", text_of(device, "device"));
-		cli_table_add(&table, "%s", text_of(device, "state"));
-		cli_table_add(&table, "%.0fs ago", number_of(device, "silent_s"));
+		cli_table_add(&table, "%s", cli_text(device, "device"));
+		cli_table_add(&table, "%s", cli_text(device, "state"));
+		cli_table_add(&table, "%.0fs ago", cli_number(device, "silent_s"));
 		if (interval_s > 0)
 			cli_table_add(&table, "%gs", interval_s);
 		else
 			cli_table_add(&table, "-");
-		cli_table_add(&table, "%s", text_of(device, "interval"));
+		cli_table_add(&table, "%s", cli_text(device, "interval"));
 	}
 	cli_table_print(&table);
 	cli_table_fini(&table);

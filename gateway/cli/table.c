@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define GAP 2
+#define LAST 10	/* characters of the last column that there should be room for */
 
 void cli_table_init(struct cli_table *table, const char *const *heads)
 {
@@ -41,47 +42,89 @@ void cli_table_add(struct cli_table *table, const char *fmt, ...)
 	table->cells[table->count++] = cell;
 }
 
-static int width(const struct cli_table *table, size_t column)
+static const char *title(const struct cli_table *table, size_t column)
 {
 	const char *head = table->heads[column];
-	size_t most = strlen(head) - (*head == '>');
 
-	for (size_t i = column; i < table->count; i += table->columns)
-		if (table->cells[i] && strlen(table->cells[i]) > most)
-			most = strlen(table->cells[i]);
-	return (int)most;
+	return head + strspn(head, "~>");
 }
 
-static void print_cell(const struct cli_table *table, size_t column, int wide, const char *text)
+/* Characters, not bytes. */
+static size_t length(const char *text)
 {
-	int gap = column ? GAP : 0;
+	size_t n = 0;
 
-	if (*table->heads[column] == '>')
-		printf("%*s%*s", gap, "", wide, text);
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+static size_t width(const struct cli_table *table, size_t column)
+{
+	size_t most = length(title(table, column));
+
+	for (size_t i = column; i < table->count; i += table->columns)
+		if (table->cells[i] && length(table->cells[i]) > most)
+			most = length(table->cells[i]);
+	return most;
+}
+
+/* Widths of the columns; 0: left out, or there is nothing in it. */
+static void measure(const struct cli_table *table, size_t columns, size_t *widths)
+{
+	size_t sum = 0;
+
+	for (size_t c = 0; c < table->columns; c++) {
+		widths[c] = width(table, c);
+		/* the last one is cut where a line ends: nothing is left out for its sake */
+		sum += (c + 1 < table->columns ? widths[c] : LAST) + (c ? GAP : 0);
+	}
+	for (size_t c = 1; columns && sum > columns && c + 1 < table->columns; c++) {
+		if (table->heads[c][0] == '~') {
+			sum -= widths[c] + GAP;
+			widths[c] = 0;
+		}
+	}
+}
+
+static void write_cell(const struct cli_table *table, FILE *out, size_t column, size_t wide,
+		       const char *text)
+{
+	int gap = column ? GAP : 0, pad = (int)(wide - length(text));
+
+	if (strchr(table->heads[column], '>'))
+		fprintf(out, "%*s%*s%s", gap, "", pad, "", text);
 	else if (column + 1 == table->columns) /* nothing to align */
-		printf("%*s%s", *text ? gap : 0, "", text);
+		fprintf(out, "%*s%s", *text ? gap : 0, "", text);
 	else
-		printf("%*s%-*s", gap, "", wide, text);
+		fprintf(out, "%*s%s%*s", gap, "", text, pad, "");
+}
+
+void cli_table_write(const struct cli_table *table, FILE *out, size_t columns)
+{
+	size_t widths[CLI_TABLE_COLUMNS];
+
+	if (table->count == 0)
+		return;
+	measure(table, columns, widths);
+	for (size_t c = 0; c < table->columns; c++)
+		if (widths[c])
+			write_cell(table, out, c, widths[c], title(table, c));
+	fputc('\n', out);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t c = i % table->columns;
+
+		if (widths[c])
+			write_cell(table, out, c, widths[c],
+				   table->cells[i] ? table->cells[i] : "?");
+		if (c + 1 == table->columns)
+			fputc('\n', out);
+	}
 }
 
 void cli_table_print(const struct cli_table *table)
 {
-	int widths[CLI_TABLE_COLUMNS];
-
-	if (table->count == 0)
-		return;
-	for (size_t c = 0; c < table->columns; c++) {
-		widths[c] = width(table, c);
-		print_cell(table, c, widths[c], table->heads[c] + (*table->heads[c] == '>'));
-	}
-	putchar('\n');
-	for (size_t i = 0; i < table->count; i++) {
-		size_t c = i % table->columns;
-
-		print_cell(table, c, widths[c], table->cells[i] ? table->cells[i] : "?");
-		if (c + 1 == table->columns)
-			putchar('\n');
-	}
+	cli_table_write(table, stdout, 0);
 }
 
 void cli_table_fini(struct cli_table *table)

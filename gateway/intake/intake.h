@@ -71,11 +71,20 @@ struct fg_intake_stats {
 	uint64_t nulls, nonfinite, unconverted, duplicate_keys, absurd_times;
 };
 
+/* What a listener is told, borrowed. */
+struct fg_intake_reading {
+	struct fg_str driver;		/* the instance's name; empty: the gateway itself */
+	struct fg_str device;
+	const struct fg_record *records;
+	uint32_t count;
+	int64_t time_ns;
+	bool unsynced;
+};
+
 /* A listener for `tail`: each reading as it is taken. */
 struct fg_intake_tap {
 	void *arg;
-	void (*reading)(void *arg, struct fg_str device, const struct fg_record *, uint32_t count,
-			int64_t time_ns, bool unsynced);
+	void (*reading)(void *arg, const struct fg_intake_reading *);
 };
 
 /* What commands have to know; all optional. */

@@ -58,8 +58,14 @@ static int append_state(struct fg_intake *intake, const struct fg_device *device
 		return -ENOMEM;
 	r = fg_spool_append(intake->conf.spool, &entry, &pos);
 	if (r == 0 && intake->tap.reading)
-		intake->tap.reading(intake->tap.arg, entry.device, &record, 1, entry.wall_ns,
-				    entry.flags & FG_ENTRY_UNSYNCED);
+		intake->tap.reading(intake->tap.arg,
+				    &(struct fg_intake_reading){
+					    .device = entry.device,
+					    .records = &record,
+					    .count = 1,
+					    .time_ns = entry.wall_ns,
+					    .unsynced = entry.flags & FG_ENTRY_UNSYNCED,
+				    });
 	return r;
 }
 

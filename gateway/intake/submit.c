@@ -133,8 +133,15 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 	if (intake->watches)
 		watches_note(intake, entry.device, *ret_pos);
 	if (intake->tap.reading)
-		intake->tap.reading(intake->tap.arg, entry.device, reading->records, reading->count,
-				    entry.wall_ns, entry.flags & FG_ENTRY_UNSYNCED);
+		intake->tap.reading(intake->tap.arg,
+				    &(struct fg_intake_reading){
+					    .driver = fg_str_c(inlet->name),
+					    .device = entry.device,
+					    .records = reading->records,
+					    .count = reading->count,
+					    .time_ns = entry.wall_ns,
+					    .unsynced = entry.flags & FG_ENTRY_UNSYNCED,
+				    });
 	return 0;
 }
 
