@@ -22,7 +22,7 @@
 struct auditing {
 	struct fg_audit *audit;
 	struct fg_doc doc;
-	uint64_t faults;
+	uint64_t faults, packs;
 	struct cli_progress progress;
 };
 
@@ -68,6 +68,7 @@ static int take_line(struct auditing *a, struct fg_str line, uint64_t number)
 		r = fg_audit_pack(a->audit, &a->doc, &why);
 	else
 		why = a->doc.reason;
+	a->packs += r == 0;
 	if (r == -EBADMSG) {
 		fault(a, number, why);
 		r = 0;
@@ -127,7 +128,10 @@ static int report(struct auditing *a)
 		status = fg_cli_print("audit", &json);
 		if (text.len)
 			fwrite(text.data, 1, text.len, stderr);
-		fprintf(stderr, "%s\n", complete ? "complete" : "not complete");
+		fprintf(stderr, "%s\n",
+			!complete ? "not complete" :
+			a->packs  ? "complete" :
+				    "complete, since there was nothing: no pack was read");
 		if (status == FG_EXIT_OK && !complete)
 			status = FG_EXIT_NO;
 	}

@@ -27,6 +27,10 @@ static void explain(const char *socket, int r, char *out, size_t size)
 	case -EPROTO:
 		snprintf(out, size, "what answers on %s is no gateway", socket);
 		break;
+	case -EACCES:
+		snprintf(out, size, "%s: %s: only who may write to that socket may ask", socket,
+			 strerror(-r));
+		break;
 	default:
 		snprintf(out, size, "%s: %s", socket, strerror(-r));
 	}

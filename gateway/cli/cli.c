@@ -48,15 +48,18 @@ static int print_version(void)
 static int unknown_command(const char *name, const struct fg_cli_command *known)
 {
 	struct fg_suggest suggest = { .typed = name };
+	const char *what = name[0] == '-' ? "option" : "command";
 
 	fg_suggest_offer(&suggest, run.name);
 	for (const struct fg_cli_command *c = known; c->name; c++)
 		fg_suggest_offer(&suggest, c->name);
+	fg_suggest_offer(&suggest, "--help");
+	fg_suggest_offer(&suggest, "--version");
 	if (suggest.best)
-		fprintf(stderr, "fieldgate: unknown command \"%s\", did you mean \"%s\"?\n", name,
+		fprintf(stderr, "fieldgate: unknown %s \"%s\", did you mean \"%s\"?\n", what, name,
 			suggest.best);
 	else
-		fprintf(stderr, "fieldgate: unknown command \"%s\"; see fieldgate --help\n", name);
+		fprintf(stderr, "fieldgate: unknown %s \"%s\"; see fieldgate --help\n", what, name);
 	return FG_EXIT_USAGE;
 }
 
@@ -157,6 +160,25 @@ static const struct fg_cli_flag *find_flag(const struct fg_cli_flag *flags, cons
 	return NULL;
 }
 
+static int unknown_flag(const struct fg_cli_usage *usage, const char *arg)
+{
+	size_t len = strcspn(arg, "=");
+	char typed[64];
+	struct fg_suggest suggest = { .typed = typed + 2 };
+
+	if (strncmp(arg, "--", 2) != 0 || len >= sizeof(typed))
+		return fg_cli_misuse(usage->name, "unknown option %s", arg);
+	snprintf(typed, sizeof(typed), "%.*s", (int)len, arg);
+	for (const struct fg_cli_flag *f = usage->flags; f->name; f++)
+		fg_suggest_offer(&suggest, f->name);
+	fg_suggest_offer(&suggest, "help");
+	fg_suggest_offer(&suggest, "version");
+	if (!suggest.best)
+		return fg_cli_misuse(usage->name, "unknown option %s", arg);
+	return fg_cli_misuse(usage->name, "unknown option %s, did you mean \"--%s\"?", typed,
+			     suggest.best);
+}
+
 /* Takes the flag at argv[*at], and moves on to its value where that is an argument of its own. */
 static int take_flag(const struct fg_cli_usage *usage, int argc, char **argv, int *at)
 {
@@ -164,7 +186,7 @@ static int take_flag(const struct fg_cli_usage *usage, int argc, char **argv, in
 	const struct fg_cli_flag *flag = find_flag(usage->flags, arg, &value);
 
 	if (!flag)
-		return fg_cli_misuse(usage->name, "unknown option %s", arg);
+		return unknown_flag(usage, arg);
 	if (!flag->value && value)
 		return fg_cli_misuse(usage->name, "%s: --%s takes no value", arg, flag->name);
 	if (flag->value && flag->value[0] == '[') {

@@ -8,6 +8,7 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "run/gateway.h"
+#include "spool/spool.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static int of_files(const char *config, const char *dir, struct fg_buf *out)
 	if (status != FG_EXIT_OK)
 		return status;
 	r = fg_ledger_of_files(dir, settings.gateway, config != NULL, out);
+	if (r >= 0 && !fg_spool_is_there(dir)) {
+		cli_settings_fini(&settings);
+		return fg_cli_failed("ledger", NOT_A_SPOOL, dir);
+	}
 	fg_buf_char(out, '\n');
 	cli_settings_fini(&settings);
 	return r < 0 ? fg_cli_failed("ledger", "%s: %s", dir, strerror(-r)) : FG_EXIT_OK;

@@ -310,7 +310,9 @@ static int load(const char *path, const char *driver, struct fg_config **ret_con
 	r = fg_config_default(driver, &faults, ret_config);
 	fg_cli_print_faults(&faults);
 	fg_faults_fini(&faults);
-	return r < 0 ? FG_EXIT_FAILED : FG_EXIT_OK;
+	if (r < 0)
+		return fg_cli_failed("normalise", "without -c, -d takes a driver's type");
+	return FG_EXIT_OK;
 }
 
 static bool parse_format(const char *text, int *ret_format)

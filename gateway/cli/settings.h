@@ -5,6 +5,9 @@
  */
 #pragma once
 
+/* Of a folder (%s) that was named as one. */
+#define NOT_A_SPOOL "%s: no spool: neither a lock nor segments in it"
+
 struct cli_settings {
 	char *gateway, *socket, *spool_dir;
 };

@@ -233,7 +233,7 @@ static void looked_up(struct sim_lookup *lookup)
 		return;
 	}
 	if (lookup->error) {
-		sim_fail(coap->stream.sim, &coap->stream, "no such host", lookup->error);
+		sim_fail(coap->stream.sim, &coap->stream, "no such host", 0);
 		return;
 	}
 	for (uint32_t i = 0; i < coap->npeers; i++) {

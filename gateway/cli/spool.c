@@ -309,7 +309,9 @@ int fg_cli_spool(int argc, char **argv)
 	r = fg_spool_open_readonly(argv[1], &spool);
 	if (r < 0)
 		return fg_cli_failed("spool", "%s: %s", argv[1], strerror(-r));
-	if (do_cat)
+	if (!fg_spool_is_there(argv[1]))
+		status = fg_cli_failed("spool", NOT_A_SPOOL, argv[1]);
+	else if (do_cat)
 		status = cat(spool, config);
 	else if (do_verify)
 		status = verify(spool, json);

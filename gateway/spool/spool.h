@@ -224,6 +224,8 @@ struct fg_spool_segment_info {
 void fg_spool_each_segment(struct fg_spool *,
 			   void (*each)(void *arg, const struct fg_spool_segment_info *),
 			   void *arg);
+/* Whether a folder holds a spool, or is any other: a lock, or one segment at least. */
+bool fg_spool_is_there(const char *dir);
 /* What checking tells; all optional. */
 struct fg_spool_verify {
 	void *arg;

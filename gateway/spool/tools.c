@@ -1,7 +1,9 @@
 /* Looking on: what `fieldgate spool` shows. */
 #include "spool/private.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 void fg_spool_each_segment(struct fg_spool *spool,
@@ -22,6 +24,23 @@ void fg_spool_each_segment(struct fg_spool *spool,
 		fg_segment_name(s->number, name);
 		each(arg, &info);
 	}
+}
+
+bool fg_spool_is_there(const char *dir)
+{
+	bool found = false;
+	struct dirent *entry;
+	DIR *files = opendir(dir);
+
+	while (files && !found && (entry = readdir(files))) {
+		size_t len = strlen(entry->d_name);
+
+		found = strcmp(entry->d_name, "lock") == 0 ||
+			(len > 4 && strcmp(entry->d_name + len - 4, ".seg") == 0);
+	}
+	if (files)
+		closedir(files);
+	return found;
 }
 
 struct verify {
