@@ -5,6 +5,7 @@ another one, are its field and its upstream, and in between a pair of virtual Et
 FG_FLAPS (500) flaps; FG_ROUNDS (0) silences and minutes, with 0 the short form, in which nothing
 is said of times; FG_SEED repeats a run's instants."""
 import collections
+import itertools
 import json
 import os
 import random
@@ -33,17 +34,25 @@ def ip(*args, inside=None):
 
 
 class Link:
-    """The namespace of the gateway and the way to it."""
+    """The namespace of the gateway and the way to it: one at a time, since the addresses are the same. A
+    test that failed leaves its own behind, and the next takes it down; its interfaces have names of
+    their own, in case the kernel is not done with those."""
+    made, numbers = [], itertools.count()
 
     def __init__(self):
+        for link in list(Link.made):
+            link.close()
+        Link.made.append(self)
+        number = next(Link.numbers)
+        self.here, self.there = f"here{number}", f"there{number}"
         self.holder = subprocess.Popen(["unshare", "-n", "sleep", "3600"])
         mine = os.readlink("/proc/self/ns/net")
         pid = self.pid = self.holder.pid
         fg.wait_for("the namespace", lambda: os.readlink(f"/proc/{pid}/ns/net") != mine)
-        ip("link", "add", "here", "type", "veth", "peer", "name", "there", "netns", str(pid))
-        ip("addr", "add", HERE + "/24", "dev", "here")
-        ip("link", "set", "here", "up")
-        for words in (f"addr add {THERE}/24 dev there", "link set there up", "link set lo up"):
+        ip("link", "add", self.here, "type", "veth", "peer", "name", self.there, "netns", str(pid))
+        ip("addr", "add", HERE + "/24", "dev", self.here)
+        ip("link", "set", self.here, "up")
+        for words in (f"addr add {THERE}/24 dev {self.there}", f"link set {self.there} up", "link set lo up"):
             ip(*words.split(), inside=pid)
         path = os.path.abspath("inside")
         with open(path, "w", encoding="utf-8") as file:
@@ -55,9 +64,9 @@ class Link:
         """The near end, or the far one, which takes the routes of the gateway along."""
         word = "up" if up else "down"
         if far:
-            ip("link", "set", "there", word, inside=self.pid)
+            ip("link", "set", self.there, word, inside=self.pid)
         else:
-            ip("link", "set", "here", word)
+            ip("link", "set", self.here, word)
 
     @staticmethod
     def silence(on):
@@ -65,9 +74,13 @@ class Link:
         ip("route", "add" if on else "del", "blackhole", THERE + "/32")
 
     def close(self):
+        if self not in Link.made:
+            return
+        Link.made.remove(self)
         self.holder.kill()
         self.holder.wait()
-        subprocess.run(["ip", "link", "del", "here"], check=False, stderr=subprocess.DEVNULL)
+        for words in (f"link del {self.here}", f"route del blackhole {THERE}/32"):
+            subprocess.run(["ip", *words.split()], check=False, stderr=subprocess.DEVNULL)
         fg.FIELDGATE = PROGRAM
 
 
