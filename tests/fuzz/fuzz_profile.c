@@ -7,12 +7,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/utf8.h"
+#include "config/registry.h"
 #include "profile/book.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static const char conf[] =
+/* What is always built in, and what may be a module: none is loaded here. */
+static const char always[] =
 	"{\"gateway\":{\"id\":\"g\"},\"profiles\":{"
 	"\"all\":{\"match\":\"all/{device}/{point...}\",\"device_parts\":[\"/id\",\"/sub/id\"],"
 	"\"time\":{\"from\":\"/ts\",\"also\":[\"/sub/ts\"],\"as\":\"iso8601\",\"zone\":\"UTC\"},"
@@ -25,13 +28,18 @@ static const char conf[] =
 	"{\"hPa\":\"hPa\",\"kPa\":\"kPa\"}}}},"
 	"\"one\":{\"match\":\"one/{device:roof}/+/{point}\",\"format\":\"value\"},"
 	"\"ms\":{\"match\":\"ms/{device...}\",\"device\":\"/dev\",\"time\":{\"from\":\"/t/0\","
-	"\"as\":\"unix-ms\"}},"
-	"\"places\":{\"match\":\"places/{device}\",\"format\":\"binary\",\"points\":{\"a\":"
-	"{\"field\":{\"at\":0,\"type\":\"u8\"}},\"b\":{\"field\":{\"at\":-2,\"type\":"
-	"\"u16\"}}}},"
-	"\"table\":{\"match\":\"table/#\",\"format\":\"csv\",\"csv\":{\"columns\":[\"a\",\"b\"],"
-	"\"delimiter\":\";\"},\"points\":{\"a\":{\"type\":\"number\"}}}"
-	"}}";
+	"\"as\":\"unix-ms\"}}";
+
+static const struct {
+	const char *format, *profile;
+} maybe[] = {
+	{ "binary", "\"places\":{\"match\":\"places/{device}\",\"format\":\"binary\",\"points\":{"
+		    "\"a\":{\"field\":{\"at\":0,\"type\":\"u8\"}},"
+		    "\"b\":{\"field\":{\"at\":-2,\"type\":\"u16\"}}}}" },
+	{ "csv", "\"table\":{\"match\":\"table/#\",\"format\":\"csv\",\"csv\":{\"columns\":"
+		 "[\"a\",\"b\"],\"delimiter\":\";\"},\"points\":{\"a\":{\"type\":"
+		 "\"number\"}}}" },
+};
 
 static const char *const outright[] = { "all",	    "nmea", "dsmr", "sml",
 					"vedirect", "mbus", "kv",   "ruuvi" };
@@ -77,19 +85,36 @@ static void payload_read(const struct fg_profiles *profiles, const struct fg_pro
 	fg_reading_fini(&reading);
 }
 
+static void configuration(struct fg_buf *text)
+{
+	fg_buf_init(text, 65536);
+	fg_buf_text(text, always);
+	for (size_t i = 0; i < sizeof(maybe) / sizeof(maybe[0]); i++) {
+		const struct fg_decoder *decoder;
+
+		if (fg_registry_decoder(maybe[i].format, &decoder) == 0)
+			fg_buf_printf(text, ",%s", maybe[i].profile);
+	}
+	fg_buf_text(text, "}}");
+	check(!text->failed);
+}
+
 /* Made once: it is what it is for every input. */
 static const struct fg_profiles *profiles_open(void)
 {
 	static struct fg_profile_book book;
 	static struct fg_config *config;
 	struct fg_faults faults;
+	struct fg_buf text;
 
 	if (book.profiles)
 		return book.profiles;
+	configuration(&text);
 	fg_faults_init(&faults);
-	check(fg_config_parse(FG_STR(conf), NULL, &faults, &config) == 0);
+	check(fg_config_parse(fg_buf_view(&text), NULL, &faults, &config) == 0);
 	check(fg_profile_book_open(&book, config, &faults) == 0);
 	fg_faults_fini(&faults);
+	fg_buf_fini(&text);
 	return book.profiles;
 }
 
