@@ -36,14 +36,15 @@ class Terminal:
     """A program on a terminal of its own (its controlling one: Ctrl-C reaches it). `only_stderr`: the
     rest of it are pipes and files, as a shell redirects them."""
 
-    def __init__(self, *args, columns=80, rows=24, only_stderr=False, stdin=None, stdout=None, term="xterm"):
+    def __init__(self, *args, columns=80, rows=24, only_stderr=False, stdin=None, stdout=None, term="xterm",
+                 program=fg.FIELDGATE):
         self.master, slave = pty.openpty()
         self.slave = slave
         self.size(columns, rows)
         self.was = termios.tcgetattr(slave)
         self.text = ""
         self.process = subprocess.Popen(
-            [fg.FIELDGATE, *args], start_new_session=True, stderr=slave,
+            [program, *args], start_new_session=True, stderr=slave,
             stdin=stdin if only_stderr else slave, stdout=stdout if only_stderr else slave,
             env=dict(os.environ, TERM=term, FIELDGATE_PROGRESS="1"),
             preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0))
@@ -345,6 +346,47 @@ def test_progress_of_spool():
     fg.check("\x1b" not in text, "where the records go by, there is no room for it")
     gateway.stop()
     fg.check_ledger(gateway.ledger())
+
+
+SCRIPT = """#!/bin/bash
+. "$SOURCE_DIR/cmake/steps.sh"
+steps steps.json "$(realpath "$0")" "$@"
+plan one "step two"
+step one
+echo first
+read -r _ <hold
+step "step two"
+echo second >&2
+printf 'unfinished'
+exit "$1"
+"""
+
+
+def test_progress_of_scripts():
+    with open("script", "w", encoding="utf-8") as file:
+        file.write(SCRIPT)
+    os.chmod("script", 0o755)
+    os.mkfifo("hold")
+
+    def run(status, expected):
+        term = Terminal(str(status), columns=90, program="./script")
+        term.shows("first")
+        term.shows(expected)
+        with open("hold", "w", encoding="utf-8") as file:
+            file.write("on\n")
+        text = term.end(want=status)
+        fg.check("\r\x1b[Ksecond\r\n" in text and text.endswith("unfinished"), f"what it says: {text!r}")
+    # only what went well is worth comparing with
+    run(3, r"\[-+\] 1 of 2  one \d+s  \d+s, nothing to compare with yet")
+    fg.check(not os.path.exists("steps.json"), "a failure tells nothing of times")
+    run(0, r"nothing to compare with yet")
+    run(0, r"\[#*-*\] 1 of 2  one \d+s  \d+s, about \d+s left")
+    with open("steps.json", encoding="utf-8") as file:
+        fg.equal(sorted(json.load(file)), ["one", "step two"], "steps")
+    with subprocess.Popen(["./script", "4"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
+        with open("hold", "w", encoding="utf-8") as file:
+            file.write("on\n")
+        fg.equal((*script.communicate(), script.returncode), ("first\nunfinished", "second\n", 4), "in a pipe")
 
 
 if __name__ == "__main__":
