@@ -64,6 +64,21 @@ static void fault_type(struct fg_faults *faults, const struct kind *kind,
 		fg_fault_at(faults, place, "unknown %s; there are %s", kind->word, text);
 }
 
+/* A key that may have been meant for "type", or NULL. */
+static const char *nearly_type(const cJSON *json)
+{
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, json) {
+		struct fg_suggest suggest = { .typed = member->string };
+
+		fg_suggest_offer(&suggest, "type");
+		if (suggest.best)
+			return member->string;
+	}
+	return NULL;
+}
+
 /* The type's name, or NULL with a fault. */
 static const char *type_of(struct fg_load *load, const struct kind *kind,
 			   const struct fg_place *place, const cJSON *json)
@@ -71,10 +86,15 @@ static const char *type_of(struct fg_load *load, const struct kind *kind,
 	const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "type");
 	struct fg_place below = { .up = place, .key = "type" };
 	char text[TYPES_SHOWN], got[FG_DESCRIBE_MAX];
+	const char *meant;
 
 	if (!fg_object_expect(&load->reader, place, json))
 		return NULL;
 	list_types(kind, text, sizeof(text));
+	meant = type ? NULL : nearly_type(json);
+	if (meant)
+		fg_fault_at(load->reader.faults, &(struct fg_place){ .up = place, .key = meant },
+			    "unknown key, did you mean \"type\"?");
 	if (!type)
 		fg_fault_at(load->reader.faults, &below, "missing: one of %s", text);
 	else if (!cJSON_IsString(type))

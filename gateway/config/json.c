@@ -12,9 +12,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool follows_comma(struct fg_str text, size_t at)
+{
+	while (at > 0 && fg_is_space(text.ptr[at - 1]))
+		at--;
+	return at > 0 && text.ptr[at - 1] == ',';
+}
+
+/* What people write who do not know it is wrong; NULL: none of that. */
+static const char *habit_at(struct fg_str text, size_t at)
+{
+	if (at >= text.len)
+		return NULL;
+	switch (text.ptr[at]) {
+	case '}':
+	case ']':
+		return follows_comma(text, at) ? "the comma before it is one too many" : NULL;
+	case '/':
+	case '#':
+		return "there are no comments";
+	case '\'':
+		return "names and texts stand in double quotes";
+	case '\xef':
+		return at == 0 ? "it begins with a byte order mark" : NULL;
+	default:
+		return NULL;
+	}
+}
+
 static void fault_in_text(struct fg_faults *faults, struct fg_str text, size_t at,
 			  const char *reason)
 {
+	const char *habit = habit_at(text, at);
 	size_t line = 1, column = 1;
 
 	for (size_t i = 0; i < at && i < text.len; i++) {
@@ -25,8 +54,9 @@ static void fault_in_text(struct fg_faults *faults, struct fg_str text, size_t a
 			column = 1;
 		}
 	}
-	fg_fault_at(faults, NULL, "line %zu, column %zu: not valid JSON: %s", line, column,
-		    reason ? reason : "unexpected character");
+	fg_fault_at(faults, NULL, "line %zu, column %zu: not valid JSON: %s%s%s", line, column,
+		    reason ? reason : "unexpected character", habit ? "; " : "",
+		    habit ? habit : "");
 }
 
 static bool holds_nul(const struct fg_doc *doc)

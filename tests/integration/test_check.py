@@ -58,6 +58,16 @@ class Check(unittest.TestCase):
             self.assertEqual(done.returncode, 1, text)
             self.assertIn(place, done.stderr)
 
+    def test_habits(self):
+        for text, hint in (('{"run":{},}', "the comma before it is one too many"),
+                           ('{"bridges":{"a":[1, ]}}', "the comma before it is one too many"),
+                           ("{ // what\n}", "there are no comments"), ("# x\n{}", "there are no comments"),
+                           ("{'run':{}}", "double quotes"), ("\ufeff{}", "byte order mark")):
+            done = check(text)
+            self.assertEqual(done.returncode, 1, text)
+            self.assertIn(hint, done.stderr)
+        self.assertNotIn("comma before", check('{"run":{}]').stderr)
+
     def test_secret_in_the_configuration_is_not_repeated(self):
         driver = {"type": "mqtt", "url": "mqtt://127.0.0.1", "subscribe": ["a"],
                   "password": "hunter2"}

@@ -231,6 +231,8 @@ def test_names_nearly_right():
             config, pointer = config_with(where, wrong, None)
             fg.check(any(line.startswith(f"{pointer}: unknown key, did you mean ") for line in faults(config)),
                      f"{pointer}: {faults(config)}")
+    found = faults({"drivers": {"x": {"typ": "coap"}}})
+    fg.check('/drivers/x/typ: unknown key, did you mean "type"?' in found, found)
     found = faults({"brigdes": {}, "drivers": {"x": {"type": "mqqt"}}})
     fg.check('/brigdes: unknown key, did you mean "bridges"?' in found, found)
     fg.check(any(line.startswith("/drivers/x/type: ") and "mqtt" in line for line in found), found)
