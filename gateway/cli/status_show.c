@@ -223,6 +223,7 @@ static void show_drains(const struct cli_status_view *view, const cJSON *root)
 static void show_loop(const struct cli_status_view *view, const cJSON *root)
 {
 	const cJSON *loop = cli_member(root, "loop"), *phase;
+	bool any = false;
 
 	fprintf(view->out,
 		"loop      %.0f turns; lag p50 %.3f ms, p99 %.3f ms, longest turn "
@@ -230,20 +231,25 @@ static void show_loop(const struct cli_status_view *view, const cJSON *root)
 		cli_number(loop, "turns"), cli_number(loop, "lag_p50_ms"),
 		cli_number(loop, "lag_p99_ms"), cli_number(loop, "longest_turn_ms"));
 	cJSON_ArrayForEach(phase, cli_member(loop, "phases"))
-		fprintf(view->out, "%s%s p99 %.3f ms, longest %.3f ms%s",
-			phase == cli_member(loop, "phases")->child ? "phases    " : "; ",
-			phase->string, cli_number(phase, "p99_ms"), cli_number(phase, "longest_ms"),
-			phase->next ? "" : "\n");
+		any |= cli_number(phase, "p99_ms") > 0;
+	if (!any) /* they are measured only while somebody looks on */
+		return;
+	fputs("phases    p99 in ms:", view->out);
+	cJSON_ArrayForEach(phase, cli_member(loop, "phases"))
+		fprintf(view->out, " %s %.3f", phase->string, cli_number(phase, "p99_ms"));
+	fputc('\n', view->out);
 }
 
 static void show_spool(const struct cli_status_view *view, const cJSON *root)
 {
 	const cJSON *spool = cli_member(root, "spool");
 	const char *holder = cli_text(spool, "holder");
-	char bytes[CLI_HUMAN];
+	double limit = cli_number(spool, "limit");
+	char bytes[CLI_HUMAN], most[CLI_HUMAN];
 
-	fprintf(view->out, "spool     %s in %.0f segments%s%s\n",
-		cli_human_bytes(cli_number(spool, "bytes"), bytes), cli_number(spool, "segments"),
+	fprintf(view->out, "spool     %s%s%s in %.0f segments%s%s\n",
+		cli_human_bytes(cli_number(spool, "bytes"), bytes), limit > 0 ? " of " : "",
+		limit > 0 ? cli_human_bytes(limit, most) : "", cli_number(spool, "segments"),
 		*holder ? ", held by " : "", holder);
 }
 

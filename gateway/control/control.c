@@ -132,16 +132,3 @@ void fg_control_close(struct fg_control *control)
 	fg_handle_close(&control->again.handle, on_again_closed);
 	close(control->fd);
 }
-
-void fg_control_each(struct fg_control *control,
-		     void (*each)(void *arg, struct fg_control_client *client, void *user),
-		     void *arg)
-{
-	struct fg_control_client *next;
-
-	for (struct fg_control_client *c = control->clients; c; c = next) {
-		next = c->next;
-		if (c->state == CLIENT_HELD)
-			each(arg, c, c->user);
-	}
-}

@@ -72,7 +72,3 @@ void fg_control_fail(struct fg_control_client *client, enum fg_control_status st
 void fg_control_hold(struct fg_control_client *client, void *user, void (*gone)(void *user));
 /* One line, or it is left out and counted if the client does not keep up. */
 void fg_control_stream(struct fg_control_client *client, struct fg_str line);
-/* Calls each for every client that is held. */
-void fg_control_each(struct fg_control *control,
-		     void (*each)(void *arg, struct fg_control_client *client, void *user),
-		     void *arg);

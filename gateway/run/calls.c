@@ -1,15 +1,11 @@
-/* What the control socket can be asked (control/control.h): ledger, status, reload, tail, requeue,
- * discard, and, in files of their own, devices and send. Every answer is a line of JSON. */
-#include "base/pattern.h"
-#include "record/pack.h"
+/* What the control socket can be asked (control/control.h): ledger, status, reload, requeue,
+ * discard, and, in files of their own, devices, tail and send. Every answer is a line of JSON. */
 #include "run/private.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define TAIL_LINE ((size_t)1 << 20)
 
 /* -- what can be seen -- */
 
@@ -106,145 +102,6 @@ static void call_apply(void *arg, struct fg_control_client *client, const struct
 				"the gateway has not read it: does it run with another file?");
 }
 
-/* -- tail -- */
-
-/* What one client wants to see; an empty text: any. Patterns are the copies' own. */
-struct tail {
-	struct fg_gateway *gateway;
-	char *device, *point, *driver;
-	struct fg_pattern devices, points;
-};
-
-/* A reading and its pack, rendered for the first client that wants all of it. */
-struct tapped {
-	const struct fg_intake_reading *reading;
-	struct fg_str id;
-	struct fg_buf text;
-	struct fg_str line;
-};
-
-/* With the points that a client wants; an empty string if there are none. */
-static struct fg_str render(struct tapped *tapped, const struct tail *tail)
-{
-	const struct fg_intake_reading *reading = tapped->reading;
-	struct fg_pack pack;
-
-	fg_pack_begin(&pack, &tapped->text, FG_PACK_JSON, tapped->id);
-	for (uint32_t i = 0; i < reading->count; i++)
-		if (!tail->point[0] ||
-		    fg_pattern_match(&tail->points, reading->records[i].point, NULL))
-			fg_pack_add(&pack, reading->device, &reading->records[i], reading->time_ns,
-				    reading->unsynced);
-	return pack.records ? fg_pack_end(&pack, NULL) : fg_str(NULL, 0);
-}
-
-static void tail_one(void *arg, struct fg_control_client *client, void *user)
-{
-	struct tapped *tapped = arg;
-	const struct fg_intake_reading *reading = tapped->reading;
-	const struct tail *tail = user;
-
-	if (tail->device[0] && !fg_pattern_match(&tail->devices, reading->device, NULL))
-		return;
-	if (tail->driver[0] && !fg_str_eq_c(reading->driver, tail->driver))
-		return;
-	/* one with only some points is this client's alone */
-	if (!tapped->line.ptr || tail->point[0])
-		tapped->line = render(tapped, tail);
-	if (tapped->line.ptr)
-		fg_control_stream(client, tapped->line);
-	if (tail->point[0])
-		tapped->line = fg_str(NULL, 0);
-}
-
-static void on_reading(void *arg, const struct fg_intake_reading *reading)
-{
-	struct fg_gateway *gateway = arg;
-	struct tapped tapped = { .reading = reading, .id = fg_str_c(gateway->id) };
-
-	if (reading->count == 0)
-		return;
-	fg_buf_init(&tapped.text, TAIL_LINE);
-	fg_control_each(gateway->control, tail_one, &tapped);
-	fg_buf_fini(&tapped.text);
-}
-
-static void count_one(void *arg, struct fg_control_client *client, void *user)
-{
-	(void)client;
-	(void)user;
-	++*(unsigned *)arg;
-}
-
-static void tail_free(struct tail *tail)
-{
-	free(tail->device);
-	free(tail->point);
-	free(tail->driver);
-	free(tail);
-}
-
-/* Nobody listens at what comes in unless somebody wants to see it. */
-static void tail_gone(void *user)
-{
-	struct tail *tail = user;
-	struct fg_gateway *gateway = tail->gateway;
-	unsigned left = 0;
-
-	tail_free(tail);
-	fg_control_each(gateway->control, count_one, &left);
-	if (left == 0)
-		fg_intake_set_tap(gateway->intake, NULL);
-}
-
-static char *copy(const struct fg_doc *request, const char *member)
-{
-	struct fg_str text = fg_control_text(request, member);
-
-	return strndup(text.len ? text.ptr : "", text.len);
-}
-
-static struct tail *tail_new(struct fg_gateway *gateway, const struct fg_doc *request)
-{
-	struct tail *tail = calloc(1, sizeof(*tail));
-
-	if (!tail)
-		return NULL;
-	tail->gateway = gateway;
-	tail->device = copy(request, "device");
-	tail->point = copy(request, "point");
-	tail->driver = copy(request, "driver");
-	if (tail->device && tail->point && tail->driver)
-		return tail;
-	tail_free(tail);
-	return NULL;
-}
-
-static void call_tail(void *arg, struct fg_control_client *client, const struct fg_doc *request)
-{
-	struct fg_gateway *gateway = arg;
-	const struct fg_intake_tap tap = { .arg = gateway, .reading = on_reading };
-	struct tail *tail = tail_new(gateway, request);
-	const char *why = "";
-
-	if (!tail) {
-		fg_control_fail(client, FG_CONTROL_FAILED, "out of memory");
-		return;
-	}
-	if (tail->device[0] && fg_pattern_parse(tail->device, &tail->devices, &why) < 0) {
-		fg_control_fail(client, FG_CONTROL_USAGE, "the device pattern: %s", why);
-	} else if (tail->point[0] && fg_pattern_parse(tail->point, &tail->points, &why) < 0) {
-		fg_control_fail(client, FG_CONTROL_USAGE, "the point pattern: %s", why);
-	} else if (tail->driver[0] && !fg_intake_find(gateway->intake, tail->driver)) {
-		fg_control_fail(client, FG_CONTROL_NO, "no driver \"%s\"", tail->driver);
-	} else {
-		fg_control_hold(client, tail, tail_gone);
-		fg_intake_set_tap(gateway->intake, &tap);
-		return;
-	}
-	tail_free(tail);
-}
-
 /* -- dead letters -- */
 
 static void dead_letters(struct fg_gateway *gateway, struct fg_control_client *client,
@@ -292,7 +149,7 @@ static const struct fg_control_call calls[] = {
 	{ "devices", run_call_devices },
 	{ "reload", call_reload },
 	{ "apply", call_apply },
-	{ "tail", call_tail },
+	{ "tail", run_call_tail },
 	{ "requeue", call_requeue },
 	{ "discard", call_discard },
 	{ "send", run_call_send },

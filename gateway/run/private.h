@@ -36,6 +36,7 @@ struct fg_gateway {
 	struct fg_forward *forward;
 	struct fg_commands *commands;
 	struct fg_control *control;
+	struct run_tail *tails;		/* who looks on, see tail.c */
 	struct run_trial trial;
 	struct run_remote remote;
 	struct fg_applied applied;
@@ -102,6 +103,9 @@ void run_clock_follow(struct fg_gateway *);	/* once a turn, before anything is c
 
 /* devices.c */
 void run_call_devices(void *arg, struct fg_control_client *, const struct fg_doc *request);
+
+/* tail.c */
+void run_call_tail(void *arg, struct fg_control_client *, const struct fg_doc *request);
 
 /* send.c */
 void run_call_send(void *arg, struct fg_control_client *, const struct fg_doc *request);
