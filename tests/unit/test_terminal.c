@@ -2,12 +2,14 @@
 #include "cli/human.h"
 #include "cli/progress.h"
 #include "cli/rates.h"
+#include "cli/status_show.h"
 #include "cli/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,12 +143,127 @@ static void narrow_tables(void **state)
 	cli_table_fini(&table);
 }
 
+/* -- what status says -- */
+
+static const char state[] =
+	"{\"state\":\"online\",\"version\":\"1.2.3\",\"generation\":4,"
+	"\"config\":\"abcdef0123456789\",\"since\":1000,\"epoch\":\"e\",\"last\":%d,"
+	"\"ledger\":{\"gateway\":\"gw\",\"received\":%d,\"suppressed\":0,\"rejected\":{},"
+	"\"accepted\":%d,\"bridges\":{"
+	"\"cloud\":{\"acknowledged\":%d,\"sent\":0,\"waiting\":%d,\"dead\":3,"
+	"\"dropped\":{\"spool-full\":2},\"oldest_s\":%d},"
+	"\"old\":{\"acknowledged\":1,\"sent\":0,\"waiting\":10,\"dead\":0,\"dropped\":{},"
+	"\"oldest_s\":90}}},"
+	"\"drivers\":{\"things\":{\"type\":\"coap\",\"state\":\"up\",\"payloads\":5,"
+	"\"records\":%d,\"rejected\":0,\"faults\":0,\"fault\":null}},"
+	"\"links\":{\"cloud\":{\"type\":\"mqtt\",\"state\":\"up\",\"faults\":1,"
+	"\"fault\":\"gone\"}},"
+	"\"loop\":{\"turns\":9,\"lag_p50_ms\":0.1,\"lag_p99_ms\":0.5,\"longest_turn_ms\":1,"
+	"\"phases\":{\"poll\":{\"p50_ms\":0.1,\"p99_ms\":%d},"
+	"\"check\":{\"p50_ms\":0,\"p99_ms\":0}}},"
+	"\"spool\":{\"bytes\":4194304,\"limit\":67108864,\"segments\":1,\"committed\":5,"
+	"\"holder\":%s}}";
+
+struct look {
+	int accepted, waiting, oldest_s, poll_ms;
+	const char *holder;
+};
+
+/* What is shown of it; the caller frees it. */
+static char *shown(const struct look *look, struct cli_rates *rates, int64_t now_ns)
+{
+	struct cli_status_view view = { .rates = rates };
+	char json[2048], *text = NULL;
+	size_t len = 0;
+	cJSON *root;
+
+	snprintf(json, sizeof(json), state, look->accepted, look->accepted, look->accepted,
+		 look->accepted - look->waiting - 5, look->waiting, look->oldest_s, look->accepted,
+		 look->poll_ms, look->holder);
+	root = cJSON_Parse(json);
+	view.out = open_memstream(&text, &len);
+	assert_non_null(root);
+	assert_non_null(view.out);
+	if (rates)
+		cli_status_measure(rates, root, now_ns);
+	cli_status_show(&view, root);
+	assert_int_equal(fclose(view.out), 0);
+	cJSON_Delete(root);
+	return text;
+}
+
+static void assert_shows(char *text, const char *const *wanted)
+{
+	for (; *wanted; wanted++)
+		if (!strstr(text, *wanted))
+			fail_msg("no \"%s\" in:\n%s", *wanted, text);
+	free(text);
+}
+
+static void status_once(void **unused)
+{
+	static const char *const once[] = {
+		"gateway gw, online since 1970-01-01T00:16:40Z, version 1.2.3, "
+		"configuration 4 (abcdef012345)",
+		"BRIDGE  TYPE  STATE     DUE  ACKNOWLEDGED  SENT  WAITING  DEAD  DROPPED    AGE"
+		"  FAULTS  LAST FAULT\n",
+		"cloud   mqtt  up       1000           595     0      400     3        2   7.0s"
+		"       1  gone\n",
+		"old     -     removed    11             1     0       10     0        0  1m30s",
+		"spool     4.0 MiB of 64 MiB in 1 segments, held by cloud\n",
+		"phases    p99 in ms: poll 2.000 check 0.000\n",
+		NULL,
+	};
+	const struct look look = { 1000, 400, 7, 2, "\"cloud\"" };
+	const struct look quiet = { 1000, 0, 0, 0, "null" };
+	char *text;
+
+	(void)unused;
+	assert_shows(shown(&look, NULL, 0), once);
+	text = shown(&quiet, NULL, 0);
+	assert_null(strstr(text, "held by"));
+	assert_null(strstr(text, "phases"));
+	assert_null(strstr(text, "PER SECOND"));
+	free(text);
+}
+
+static void status_watched(void **unused)
+{
+	struct look look = { 1000, 400, 60, 2, "null" };
+	struct cli_rates rates = { 0 };
+
+	(void)unused;
+	assert_shows(shown(&look, &rates, 1 * SECOND),
+		     (const char *const[]){ "PER SECOND", "DRAINED IN", " ?  ", NULL });
+	/* 20 a second come, 60 go: 40 less wait each second */
+	look.accepted += 40;
+	look.waiting -= 80;
+	assert_shows(shown(&look, &rates, 3 * SECOND),
+		     (const char *const[]){ "things  coap  up            5     1040          20",
+					    "1m00s          60        8.0s       1  gone",
+					    "1m30s           0      stands",
+					    "draining  cloud [####------------------] 80 of 400, "
+					    "8.0s left\n",
+					    NULL });
+	/* now it grows, and soon there is no bar */
+	look.waiting += 4000;
+	look.accepted += 4000;
+	assert_shows(shown(&look, &rates, 5 * SECOND), (const char *const[]){ "grows", NULL });
+	/* what only passes through is no backlog */
+	look.waiting = 20;
+	look.oldest_s = 1;
+	assert_shows(shown(&look, &rates, 7 * SECOND),
+		     (const char *const[]){ "           -       1  gone", NULL });
+	cli_rates_fini(&rates);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations),	  cmocka_unit_test(amounts),
 		cmocka_unit_test(progress_lines), cmocka_unit_test(rates),
-		cmocka_unit_test(narrow_tables),
+		cmocka_unit_test(narrow_tables),  cmocka_unit_test(status_once),
+		cmocka_unit_test(status_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
