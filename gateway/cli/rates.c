@@ -3,20 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMOOTH_S 4.0	/* in which two thirds of what was before are forgotten */
+#define WINDOW_NS 5000000000	/* a rate is that of so long, or of the last two answers */
+#define SAMPLES 16
 
 struct cli_series {
 	char *name;
 	const char *kind;	/* borrowed: a constant */
-	double last, rate, peak;
-	bool known;
+	double peak;
+	size_t count;
+	struct cli_sample {
+		int64_t at_ns;
+		double value;
+	} samples[SAMPLES];	/* the oldest first, at about the same distance */
 };
 
 void cli_rates_begin(struct cli_rates *rates, double since, int64_t now_ns)
 {
 	if (rates->count && since != rates->since)
 		cli_rates_fini(rates);
-	rates->elapsed_s = rates->at_ns ? (double)(now_ns - rates->at_ns) / 1e9 : 0;
 	rates->at_ns = now_ns;
 	rates->since = since;
 }
@@ -52,22 +56,32 @@ static struct cli_series *add(struct cli_rates *rates, const char *kind, const c
 	return &rates->series[rates->count++];
 }
 
+/* Behind the last sample, or in its place where that is hardly older than the one before. */
+static void add_sample(struct cli_series *series, int64_t at_ns, double value)
+{
+	struct cli_sample *samples = series->samples;
+
+	if (series->count > 1 &&
+	    at_ns - samples[series->count - 2].at_ns < WINDOW_NS / (SAMPLES - 2))
+		series->count--;
+	/* one at least is kept to compare with, however long ago */
+	while (series->count == SAMPLES ||
+	       (series->count > 1 && at_ns - samples[0].at_ns > WINDOW_NS)) {
+		memmove(samples, samples + 1, (series->count - 1) * sizeof(*samples));
+		series->count--;
+	}
+	samples[series->count++] = (struct cli_sample){ at_ns, value };
+}
+
 void cli_rates_take(struct cli_rates *rates, const char *kind, const char *name, double value)
 {
 	struct cli_series *series = find(rates, kind, name);
 
-	if (!series) {
+	if (!series)
 		series = add(rates, kind, name);
-		if (!series)
-			return;
-	} else if (rates->elapsed_s > 0) {
-		double now = (value - series->last) / rates->elapsed_s;
-		double weight = rates->elapsed_s / (rates->elapsed_s + SMOOTH_S);
-
-		series->rate = series->known ? series->rate + weight * (now - series->rate) : now;
-		series->known = true;
-	}
-	series->last = value;
+	if (!series)
+		return;
+	add_sample(series, rates->at_ns, value);
 	if (value > series->peak)
 		series->peak = value;
 }
@@ -76,10 +90,15 @@ bool cli_rates_of(const struct cli_rates *rates, const char *kind, const char *n
 		  double *ret_rate)
 {
 	const struct cli_series *series = find(rates, kind, name);
+	const struct cli_sample *first, *last;
 
-	if (!series || !series->known)
+	if (!series || series->count < 2)
 		return false;
-	*ret_rate = series->rate;
+	first = &series->samples[0];
+	last = &series->samples[series->count - 1];
+	if (last->at_ns <= first->at_ns)
+		return false;
+	*ret_rate = (last->value - first->value) / ((double)(last->at_ns - first->at_ns) / 1e9);
 	return true;
 }
 

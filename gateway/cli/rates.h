@@ -1,6 +1,7 @@
 /*
  * How fast the counters of a gateway go, from answers that are taken one after another. A rate is
- * smoothed over some seconds, so that it can be read, and does not jump between two packs.
+ * that of the last seconds: so it can be read, and does not jump between two packs, and what
+ * stands still has none after as long.
  */
 #pragma once
 
@@ -14,7 +15,6 @@ struct cli_rates {
 	struct cli_series *series;
 	size_t count, cap;
 	double since;		/* when the gateway began whose counters these are */
-	double elapsed_s;	/* since the answer before the last; 0: there is only one */
 	int64_t at_ns;
 };
 

@@ -96,16 +96,32 @@ static void rates(void **state)
 	assert_float_equal(rate, 50, 1e-9);
 	assert_false(cli_rates_of(&rates, "driver", "a", &rate));
 	/* what shrinks has a rate too, and the most of it is kept */
-	cli_rates_begin(&rates, 100, 7 * SECOND);
-	cli_rates_take(&rates, "bridge", "a", 900);
+	cli_rates_begin(&rates, 100, 5 * SECOND);
+	cli_rates_take(&rates, "bridge", "a", 800);
 	assert_true(cli_rates_of(&rates, "bridge", "a", &rate));
-	assert_float_equal(rate, 0, 1e-9); /* half of what was, half of -50 */
-	assert_float_equal(cli_rates_peak(&rates, "bridge", "a"), 1100, 1e-9);
+	assert_float_equal(rate, -50, 1e-9);
+	/* often: still that of five seconds, which end at what stands still */
+	for (int64_t ms = 5100; ms <= 7000; ms += 100) {
+		cli_rates_begin(&rates, 100, ms * (SECOND / 1000));
+		cli_rates_take(&rates, "bridge", "a", 800);
+	}
+	assert_true(cli_rates_of(&rates, "bridge", "a", &rate));
+	assert_float_equal(rate, -75, 1e-9);
+	cli_rates_begin(&rates, 100, 10500 * (SECOND / 1000));
+	cli_rates_take(&rates, "bridge", "a", 800);
+	assert_true(cli_rates_of(&rates, "bridge", "a", &rate));
+	assert_float_equal(rate, 0, 1e-9);
+	/* seldom: that of the last two */
+	cli_rates_begin(&rates, 100, 60 * SECOND);
+	cli_rates_take(&rates, "bridge", "a", 1295);
+	assert_true(cli_rates_of(&rates, "bridge", "a", &rate));
+	assert_float_equal(rate, 10, 1e-9);
+	assert_float_equal(cli_rates_peak(&rates, "bridge", "a"), 1295, 1e-9);
 	/* another process counts from the beginning: no rate comes of the difference */
-	cli_rates_begin(&rates, 108, 9 * SECOND);
+	cli_rates_begin(&rates, 108, 61 * SECOND);
 	cli_rates_take(&rates, "bridge", "a", 3);
 	assert_false(cli_rates_of(&rates, "bridge", "a", &rate));
-	cli_rates_begin(&rates, 108, 10 * SECOND);
+	cli_rates_begin(&rates, 108, 62 * SECOND);
 	cli_rates_take(&rates, "bridge", "a", 4);
 	assert_true(cli_rates_of(&rates, "bridge", "a", &rate));
 	assert_float_equal(rate, 1, 1e-9);
