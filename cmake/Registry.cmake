@@ -1,8 +1,8 @@
-# Components (drivers, bridges, decoders, commands) and the one generated table that names them.
+# Components (drivers, bridges, decoders, commands, consoles) and the one generated table that names them.
 #
 # The naming law: CONFIG_DRIVER_X <=> folder drivers/x <=> symbol fg_driver_x <=> "type": "x".
 # A decoder is a component of gateway/decode and has no folder unless it is large; its framer, where
-# the protocol has its own, is part of it.
+# the protocol has its own, is part of it. The console is one of gateway/console.
 # y: linked into the program; m: modules/fg_driver_x.so, loaded when it is needed; n: absent, but
 # known by its name.
 include(GNUInstallDirs)
@@ -10,7 +10,7 @@ set(FG_MODULE_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/fieldgate)
 # how it lies to the program, wherever both are put
 file(RELATIVE_PATH FG_MODULE_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${FG_MODULE_DIR})
 
-# fg_component(driver|bridge|decoder|cli NAME SOURCES a.c b.c [LIBS mosquitto])
+# fg_component(driver|bridge|decoder|cli|console NAME SOURCES a.c b.c [LIBS mosquitto])
 # LIBS are adapters (gateway/adapt, fg_adapter) or foreign libraries (cmake/Foreign.cmake).
 function(fg_component kind name)
 	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
@@ -85,7 +85,7 @@ endfunction()
 # library fg_registry, which looks names up. Call when all folders were read.
 function(fg_registry_write)
 	set(files)
-	foreach(kind driver bridge decoder cli)
+	foreach(kind driver bridge decoder cli console)
 		set(c "/* Made by cmake/Registry.cmake from .config. */\n#include <stddef.h>\n\n")
 		string(APPEND c "#include <fg/registry.h>\n\n")
 		get_property(builtin GLOBAL PROPERTY FG_BUILTIN_${kind})
@@ -115,7 +115,8 @@ function(fg_registry_write)
 		list(APPEND files ${CMAKE_BINARY_DIR}/generated/registry_${kind}_names.c)
 	endforeach()
 	set(folder ${CMAKE_SOURCE_DIR}/gateway/config)
-	fg_static(fg_registry -fPIE SOURCES ${files} ${folder}/registry.c ${folder}/registry_cli.c)
+	fg_static(fg_registry -fPIE SOURCES ${files} ${folder}/registry.c ${folder}/registry_cli.c
+		${folder}/registry_console.c)
 	target_compile_definitions(fg_registry PRIVATE FG_MODULE_DIR="${FG_MODULE_DIR}"
 		FG_MODULE_FROM_PROGRAM="${FG_MODULE_FROM_PROGRAM}")
 endfunction()

@@ -106,6 +106,7 @@ static void settle(struct fg_load *load, struct fg_top_parsed *top)
 	config->limits = top->limits;
 	config->liveness = top->liveness;
 	config->fleet = top->fleet;
+	config->console = top->console;
 	settle_liveness(load);
 	fg_load_profiles(load, &top->profiles);
 }
@@ -121,6 +122,7 @@ static void load_tree(struct fg_load *load, const cJSON *root)
 	fg_options_fill(&load->reader, NULL, root, &part);
 	fg_options_unknown(&load->reader, NULL, root, &part, 1, also);
 	settle(load, &top);
+	fg_load_console(load, cJSON_GetObjectItemCaseSensitive(root, "console") != NULL);
 	fg_load_drivers(load, cJSON_GetObjectItemCaseSensitive(root, "drivers"));
 	fg_load_bridges(load, cJSON_GetObjectItemCaseSensitive(root, "bridges"));
 }
@@ -267,7 +269,11 @@ static void secret_each(void *arg, const struct fg_place *place, struct fg_secre
 static void walk_secrets(struct fg_config *config, struct secret_walk *walk)
 {
 	struct fg_place drivers = { .key = "drivers" }, bridges = { .key = "bridges" };
+	struct fg_place console = { .key = "console" };
 
+	if (config->console_by)
+		fg_options_secrets(fg_options_console, &console, &config->console, secret_each,
+				   walk);
 	for (size_t i = 0; i < config->ndrivers; i++) {
 		struct fg_driver_conf *d = &config->drivers[i];
 		struct fg_place place = { .up = &drivers, .key = d->name };

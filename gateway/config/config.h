@@ -6,6 +6,7 @@
 #pragma once
 
 #include <fg/bridge.h>
+#include <fg/console.h>
 #include <fg/driver.h>
 #include <fg/log.h>
 
@@ -110,6 +111,8 @@ struct fg_config {
 	struct fg_limits_conf limits;
 	struct fg_liveness_conf liveness;
 	struct fg_fleet_conf fleet;
+	struct fg_console_conf console;
+	const struct fg_console *console_by;	/* who opens it; NULL: nobody is to */
 	struct fg_driver_conf *drivers;	/* in file order, also those that are not enabled */
 	size_t ndrivers;
 	struct fg_bridge_conf *bridges;
@@ -174,7 +177,7 @@ struct fg_config_diff {
 	size_t ndrivers;
 	struct fg_bridge_change *bridges;
 	size_t nbridges;
-	bool profiles, spool, limits, clock, liveness, run;	/* these parts differ */
+	bool profiles, spool, limits, clock, liveness, run, console;	/* these parts differ */
 };
 
 /* What a reload has to do. What needs a restart (gateway.id, spool.dir) is

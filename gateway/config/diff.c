@@ -239,6 +239,8 @@ int fg_config_diff(const struct fg_config *before, const struct fg_config *after
 	diff.limits = la->devices != lb->devices || la->payload != lb->payload ||
 		      la->depth != lb->depth;
 	diff.liveness = !fg_options_equal(fg_options_liveness, &before->liveness, &after->liveness);
+	diff.console = before->console_by != after->console_by ||
+		       !fg_options_equal(fg_options_console, &before->console, &after->console);
 	diff.clock = before->clock.trust != after->clock.trust;
 	diff.run = !values_same(before, after);
 	*ret_diff = diff;

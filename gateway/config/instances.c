@@ -217,6 +217,25 @@ void fg_load_bridges(struct fg_load *load, const cJSON *object)
 	}
 }
 
+void fg_load_console(struct fg_load *load, bool wanted)
+{
+	struct fg_faults *faults = load->reader.faults;
+	struct fg_place place = { .key = "console" };
+	struct fg_config *config = load->config;
+	char text[TYPES_SHOWN];
+
+	if (!wanted)
+		return;
+	if (fg_registry_console("http", &config->console_by) < 0) {
+		fg_registry_explain(FG_REGISTRY_CONSOLE, "http", text, sizeof(text));
+		fg_fault_at(faults, &place, "%s", text);
+		return;
+	}
+	faults->base = "/console";
+	config->console_by->check(&config->console, faults);
+	faults->base = NULL;
+}
+
 void fg_load_default_driver(struct fg_load *load, const char *type)
 {
 	struct fg_place place = { .key = "driver" };

@@ -13,6 +13,8 @@ struct fg_load {
 /* "drivers" and "bridges" (either may be NULL) into config. */
 void fg_load_drivers(struct fg_load *load, const cJSON *object);
 void fg_load_bridges(struct fg_load *load, const cJSON *object);
+/* Who opens the console, if the configuration has one. */
+void fg_load_console(struct fg_load *load, bool wanted);
 /* One driver of that type with all options at their defaults. */
 void fg_load_default_driver(struct fg_load *load, const char *type);
 /* Names and what one part of a profile asks of another. */

@@ -27,6 +27,8 @@ static const struct kind KINDS[] = {
 	[FG_REGISTRY_DECODER] = { "decoder", fg_builtin_names_decoders, fg_module_decoders,
 				  fg_absent_decoders },
 	[FG_REGISTRY_CLI] = { "cli", fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
+	[FG_REGISTRY_CONSOLE] = { "console", fg_builtin_names_consoles, fg_module_consoles,
+				  fg_absent_consoles },
 };
 
 /* Index of `name` in a list that ends in NULL, or -1. */

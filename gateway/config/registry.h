@@ -21,12 +21,14 @@ int fg_registry_driver(const char *name, const struct fg_driver **ret_driver);
 int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge);
 /* Commands of the program (cli/cli.h): "tools". */
 int fg_registry_cli(const char *name, const struct fg_cli **ret_cli);
+int fg_registry_console(const char *name, const struct fg_console **ret_console);
 
 enum fg_registry_kind {
 	FG_REGISTRY_DRIVER,
 	FG_REGISTRY_BRIDGE,
 	FG_REGISTRY_DECODER,
 	FG_REGISTRY_CLI,
+	FG_REGISTRY_CONSOLE
 };
 
 /* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in

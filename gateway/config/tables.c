@@ -184,6 +184,34 @@ static const struct fg_option FLEET[] = {
 	{ 0 },
 };
 
+static const struct fg_option CONSOLE_TLS[] = {
+	{ .name = "cert", .type = FG_OPT_STRING, .offset = offsetof(struct fg_console_tls, cert),
+	  .min = 1, .max = 4000, .help = "File of the server's certificate and its chain (PEM)." },
+	{ .name = "key", .type = FG_OPT_STRING, .offset = offsetof(struct fg_console_tls, key),
+	  .min = 1, .max = 4000, .help = "File of its private key (PEM)." },
+	{ 0 },
+};
+
+const struct fg_option fg_options_console[] = {
+	{ .name = "listen", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct fg_console_conf, listen), .def = "http://127.0.0.1:8080",
+	  .min = 1, .max = 255,
+	  .help = "Where it listens, http:// or https:// with an address and a port. Beyond "
+		  "loopback it needs `token` and `tls`." },
+	{ .name = "token", .type = FG_OPT_SECRET,
+	  .offset = offsetof(struct fg_console_conf, token),
+	  .help = "What whoever asks has to show; at least 16 bytes." },
+	{ .name = "tls", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_console_conf, tls),
+	  .group = CONSOLE_TLS, .help = "For https://." },
+	{ .name = "viewers", .type = FG_OPT_INT,
+	  .offset = offsetof(struct fg_console_conf, viewers), .def = "16", .min = 1, .max = 256,
+	  .help = "Who may look on at a time." },
+	{ .name = "apply", .type = FG_OPT_BOOL, .offset = offsetof(struct fg_console_conf, apply),
+	  .def = "false",
+	  .help = "Whether a configuration may be put in place by it, as `fieldgate apply` does." },
+	{ 0 },
+};
+
 const struct fg_option fg_options_top[] = {
 	{ .name = "gateway", .type = FG_OPT_GROUP,
 	  .offset = offsetof(struct fg_top_parsed, gateway),
@@ -201,6 +229,10 @@ const struct fg_option fg_options_top[] = {
 	  .help = "When a device that has fallen silent is late, and when offline." },
 	{ .name = "fleet", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_top_parsed, fleet),
 	  .group = FLEET, .help = "Configurations from afar." },
+	{ .name = "console", .type = FG_OPT_GROUP,
+	  .offset = offsetof(struct fg_top_parsed, console), .group = fg_options_console,
+	  .help = "A page, metrics and an interface for programs, by HTTP; there is none unless "
+		  "this is there." },
 	{ .name = "profiles", .type = FG_OPT_MAP,
 	  .offset = offsetof(struct fg_top_parsed, profiles),
 	  .group = fg_options_profile, .item_size = sizeof(struct fg_profile_conf),

@@ -20,11 +20,13 @@ struct fg_top_parsed {
 	struct fg_limits_conf limits;
 	struct fg_liveness_conf liveness;
 	struct fg_fleet_conf fleet;
+	struct fg_console_conf console;
 	struct fg_map profiles;		/* of struct fg_profile_conf */
 };
 
 extern const struct fg_option fg_options_top[];		/* struct fg_top_parsed */
 extern const struct fg_option fg_options_liveness[];	/* struct fg_liveness_conf */
+extern const struct fg_option fg_options_console[];	/* struct fg_console_conf */
 extern const struct fg_option fg_options_driver[];	/* struct fg_driver_conf */
 extern const struct fg_option fg_options_bridge[];	/* struct fg_bridge_conf */
 extern const struct fg_option fg_options_profile[];	/* struct fg_profile_conf */

@@ -4,8 +4,6 @@
  */
 #include "control/private.h"
 
-#include "decode/decode.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,14 +17,18 @@
 #define SPENT ((size_t)64 << 10)	/* sent bytes that are worth moving the rest */
 
 #define of(member, ptr) \
-	((struct fg_control_client *)(void *)((char *)(ptr) - \
-					      offsetof(struct fg_control_client, member)))
+	((struct connection *)(void *)((char *)(ptr) - offsetof(struct connection, member)))
+
+static struct connection *connection_of(struct fg_control_client *client)
+{
+	return (struct connection *)client;
+}
 
 /* -- the end of a client -- */
 
 static void on_timer_closed(struct fg_handle *handle)
 {
-	struct fg_control_client *client = of(patience.handle, handle);
+	struct connection *client = of(patience.handle, handle);
 
 	control_client_gone(client->control, client);
 	fg_buf_fini(&client->out);
@@ -38,9 +40,9 @@ static void on_io_closed(struct fg_handle *handle)
 	fg_handle_close(&of(io.handle, handle)->patience.handle, on_timer_closed);
 }
 
-static void finish(struct fg_control_client *client)
+static void finish(struct connection *client)
 {
-	void (*gone)(void *user) = client->state == CLIENT_HELD ? client->gone : NULL;
+	void (*gone)(void *user) = client->state == CLIENT_HELD ? client->client.gone : NULL;
 
 	if (client->state == CLIENT_CLOSED)
 		return;
@@ -49,12 +51,12 @@ static void finish(struct fg_control_client *client)
 	fg_handle_close(&client->io.handle, on_io_closed);
 	close(client->fd);
 	if (gone)
-		gone(client->user);
+		gone(client->client.user);
 }
 
 /* -- sending -- */
 
-static void drop_sent(struct fg_control_client *client)
+static void drop_sent(struct connection *client)
 {
 	struct fg_buf *out = &client->out;
 
@@ -66,7 +68,7 @@ static void drop_sent(struct fg_control_client *client)
 }
 
 /* Sends what the client takes now. False: it is gone. */
-static bool push(struct fg_control_client *client)
+static bool push(struct connection *client)
 {
 	while (client->sent < client->out.len) {
 		ssize_t n = send(client->fd, client->out.data + client->sent,
@@ -83,7 +85,7 @@ static bool push(struct fg_control_client *client)
 	return true;
 }
 
-static void left_out_say(struct fg_control_client *client)
+static void left_out_say(struct connection *client)
 {
 	char text[64];
 	int n;
@@ -99,7 +101,7 @@ static void left_out_say(struct fg_control_client *client)
 }
 
 /* Sends, and watches for what is to come next. */
-static void go_on(struct fg_control_client *client)
+static void go_on(struct connection *client)
 {
 	bool waits;
 
@@ -124,64 +126,59 @@ static void go_on(struct fg_control_client *client)
 		finish(client);
 }
 
-void fg_control_line(struct fg_control_client *client, struct fg_str line)
+static void way_line(struct fg_control_client *self, struct fg_str line)
 {
+	struct connection *client = connection_of(self);
+
 	if (line.len + 1 > FG_CONTROL_REPLY - END_ROOM - client->out.len)
 		client->out.failed = true;
 	fg_buf_str(&client->out, line);
 	fg_buf_char(&client->out, '\n');
 }
 
-static void answer_end(struct fg_control_client *client)
+static void answer_end(struct connection *client)
 {
 	client->state = CLIENT_ANSWERING;
 	(void)fg_timer_start(&client->patience, TAKE_NS);
 	go_on(client);
 }
 
-void fg_control_done(struct fg_control_client *client)
+static void way_end(struct fg_control_client *self, int status, struct fg_str error)
 {
-	if (client->out.failed) {
-		fg_control_fail(client, FG_CONTROL_FAILED, "the answer is too long");
-		return;
-	}
-	fg_buf_text(&client->out, "{\"ok\":true}\n");
-	answer_end(client);
-}
-
-void fg_control_fail(struct fg_control_client *client, enum fg_control_status status,
-		     const char *fmt, ...)
-{
+	struct connection *client = connection_of(self);
 	struct fg_buf *out = &client->out;
-	char text[END_ROOM / 8];
-	va_list args;
-	int n;
 
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (n >= (int)sizeof(text))
-		n = (int)sizeof(text) - 1;
-	if (out->failed)
+	if (out->failed) {
 		fg_buf_reset(out);
-	fg_buf_printf(out, "{\"ok\":false,\"status\":%d,\"error\":", (int)status);
-	fg_buf_json(out, fg_str(text, n > 0 ? (size_t)n : 0));
-	fg_buf_text(out, "}\n");
+		if (status == 0) {
+			status = FG_CONTROL_FAILED;
+			error = FG_STR("the answer is too long");
+		}
+	}
+	if (status == 0) {
+		fg_buf_text(out, "{\"ok\":true}\n");
+	} else {
+		fg_buf_printf(out, "{\"ok\":false,\"status\":%d,\"error\":", status);
+		fg_buf_json(out, error);
+		fg_buf_text(out, "}\n");
+	}
 	answer_end(client);
 }
 
 /* -- streams -- */
 
-void fg_control_hold(struct fg_control_client *client, void *user, void (*gone)(void *user))
+static void way_held(struct fg_control_client *self)
 {
-	client->user = user;
-	client->gone = gone;
+	struct connection *client = connection_of(self);
+
 	client->state = CLIENT_HELD;
 	fg_timer_stop(&client->patience);
 }
 
-void fg_control_stream(struct fg_control_client *client, struct fg_str line)
+static void way_stream(struct fg_control_client *self, struct fg_str line)
 {
+	struct connection *client = connection_of(self);
+
 	if (client->state != CLIENT_HELD)
 		return;
 	left_out_say(client);
@@ -204,40 +201,14 @@ void fg_control_stream(struct fg_control_client *client, struct fg_str line)
 
 /* -- the request -- */
 
-struct fg_str fg_control_text(const struct fg_doc *request, const char *member)
+static void call(struct connection *client, struct fg_str line)
 {
-	struct fg_str step = fg_str_c(member);
-	const struct fg_node *node = fg_doc_find(request, &step, 1);
-
-	if (!node || node->type != FG_NODE_SCALAR || node->value.kind != FG_STRING)
-		return fg_str(NULL, 0);
-	return node->value.s;
-}
-
-static void call(struct fg_control_client *client, struct fg_str line)
-{
-	const struct fg_control_call *c = client->control->calls;
-	struct fg_str name;
-	struct fg_doc doc;
-
-	fg_doc_init(&doc, 4, FG_CONTROL_REQUEST);
-	if (fg_json_parse(line, &doc) < 0 || doc.nodes[0].type != FG_NODE_OBJECT) {
-		fg_control_fail(client, FG_CONTROL_USAGE, "not a request");
-	} else {
-		name = fg_control_text(&doc, "call");
-		while (c->name && !fg_str_eq_c(name, c->name))
-			c++;
-		if (c->name)
-			c->handle(client->control->arg, client, &doc);
-		else
-			fg_control_fail(client, FG_CONTROL_USAGE, "unknown call");
-	}
-	fg_doc_fini(&doc);
+	control_dispatch(client->control->calls, client->control->arg, &client->client, line);
 	if (client->state == CLIENT_HELD)
 		go_on(client);
 }
 
-static void request_read(struct fg_control_client *client)
+static void request_read(struct connection *client)
 {
 	size_t room = sizeof(client->request) - client->asked;
 	ssize_t n = recv(client->fd, client->request + client->asked, room, MSG_DONTWAIT);
@@ -254,11 +225,11 @@ static void request_read(struct fg_control_client *client)
 	if (end)
 		call(client, fg_str(client->request, (size_t)(end - client->request)));
 	else if (client->asked == sizeof(client->request))
-		fg_control_fail(client, FG_CONTROL_USAGE, "the request is too long");
+		fg_control_fail(&client->client, FG_CONTROL_USAGE, "the request is too long");
 }
 
 /* A stream's reader has nothing more to say; that it ends its side means that it has gone. */
-static void stream_read(struct fg_control_client *client)
+static void stream_read(struct connection *client)
 {
 	char ignored[256];
 	ssize_t n = recv(client->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
@@ -269,7 +240,7 @@ static void stream_read(struct fg_control_client *client)
 
 static void on_event(struct fg_io *io, unsigned events)
 {
-	struct fg_control_client *client = of(io, io);
+	struct connection *client = of(io, io);
 
 	if ((events & FG_HANGUP) && !(events & FG_READ)) {
 		finish(client);
@@ -290,14 +261,22 @@ static void on_impatient(struct fg_timer *timer)
 	finish(of(patience, timer));
 }
 
+static const struct control_way WAY = {
+	.line = way_line,
+	.stream = way_stream,
+	.end = way_end,
+	.held = way_held,
+};
+
 void connection_new(struct fg_control *control, int fd)
 {
-	struct fg_control_client *client = calloc(1, sizeof(*client));
+	struct connection *client = calloc(1, sizeof(*client));
 
 	if (!client) {
 		close(fd);
 		return;
 	}
+	client->client.way = &WAY;
 	client->control = control;
 	client->fd = fd;
 	fg_buf_init(&client->out, FG_CONTROL_REPLY);
@@ -311,7 +290,7 @@ void connection_new(struct fg_control *control, int fd)
 		finish(client);
 }
 
-void connection_close(struct fg_control_client *client)
+void connection_close(struct connection *client)
 {
 	if (client->state == CLIENT_HELD) {
 		fg_buf_text(&client->out, "{\"ok\":true}\n");

@@ -19,9 +19,9 @@ static void free_if_over(struct fg_control *control)
 		free(control);
 }
 
-void control_client_gone(struct fg_control *control, const struct fg_control_client *client)
+void control_client_gone(struct fg_control *control, const struct connection *client)
 {
-	struct fg_control_client **at = &control->clients;
+	struct connection **at = &control->clients;
 
 	while (*at != client)
 		at = &(*at)->next;
@@ -122,7 +122,7 @@ void fg_control_close(struct fg_control *control)
 	struct stat st;
 
 	control->closing = true;
-	for (struct fg_control_client *c = control->clients; c; c = c->next)
+	for (struct connection *c = control->clients; c; c = c->next)
 		connection_close(c);
 	/* another gateway may have put its own there */
 	if (lstat(control->path, &st) == 0 && st.st_dev == control->dev &&

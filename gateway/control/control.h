@@ -72,3 +72,20 @@ void fg_control_fail(struct fg_control_client *client, enum fg_control_status st
 void fg_control_hold(struct fg_control_client *client, void *user, void (*gone)(void *user));
 /* One line, or it is left out and counted if the client does not keep up. */
 void fg_control_stream(struct fg_control_client *client, struct fg_str line);
+
+/* -- asking from within the process: the same calls, without a socket -- */
+struct fg_control_asker {
+	void *arg;
+	/* A line of the answer, or of a stream. */
+	void (*line)(void *arg, struct fg_str line);
+	/* How it ended, once; nothing comes after it. status 0: done, else of the command. */
+	void (*end)(void *arg, int status, struct fg_str error);
+};
+
+/* Makes a call; it may have ended before this returns, then *ret_client is NULL. Else that is for
+ * fg_control_leave() until `end` has come. 0, or -ENOMEM (nothing was called). */
+int fg_control_ask_here(const struct fg_control_call *calls, void *arg, struct fg_str request,
+			const struct fg_control_asker *asker,
+			struct fg_control_client **ret_client);
+/* The one who asked goes: the call is told so (see fg_control_hold), `end` does not come. */
+void fg_control_leave(struct fg_control_client *client);

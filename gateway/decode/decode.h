@@ -26,8 +26,6 @@ extern const struct fg_decoder fg_decoder_sml;
 
 /* Input of no profile: JSON if it begins with '{', '[' or '"' (or rejected), else a plain value. */
 int fg_decode_auto(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc);
-/* Strict JSON (RFC 8259), one document without anything behind it. */
-int fg_json_parse(struct fg_str payload, struct fg_doc *doc);
 /* One CBOR data item (RFC 8949). Map keys that were integers have `whole` set if
  * `mark_integer_keys`; otherwise they are told from text no more. */
 int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *doc);

@@ -266,7 +266,7 @@ static void remember_value(struct fg_point *point, const struct fg_value *value)
 }
 
 void fg_device_remember(struct fg_devices *devices, struct fg_device *device,
-			const struct fg_record *record, int64_t time_ns)
+			const struct fg_record *record, int64_t time_ns, bool unsynced)
 {
 	struct fg_point *point = device_find_point(device, record->point);
 
@@ -278,4 +278,5 @@ void fg_device_remember(struct fg_devices *devices, struct fg_device *device,
 	else if (!point->unit || !name_is(point->unit, record->unit))
 		point->unit = fg_intern(&devices->names, record->unit);
 	point->time_ns = record->time_ns != FG_TIME_NONE ? record->time_ns : time_ns;
+	point->unsynced = unsynced && record->time_ns == FG_TIME_NONE;
 }

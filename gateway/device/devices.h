@@ -18,6 +18,7 @@ struct fg_point {
 	struct fg_value value;		/* a string's bytes are the point's own */
 	int64_t time_ns;
 	uint32_t text_cap;
+	bool unsynced;			/* time_ns, by a clock that was not known to be right */
 	struct fg_reported *reported;	/* of a point with a report policy, else NULL */
 };
 
@@ -78,10 +79,10 @@ bool fg_devices_page(const struct fg_devices *, struct fg_devices_place *,
  * '/' or at the end, else the first level. */
 size_t fg_devices_split(const struct fg_devices *, struct fg_str path);
 
-/* Remembers a record as its point's last value. Never fails: what does not fit is not
- * remembered. */
+/* Remembers a record as its point's last value; `unsynced`: time_ns is by a clock that is not known
+ * to be right. Never fails: what does not fit is not remembered. */
 void fg_device_remember(struct fg_devices *, struct fg_device *, const struct fg_record *,
-			int64_t time_ns);
+			int64_t time_ns, bool unsynced);
 /* Whether the record is worth one by its report policy, `boot_ns` being now. Nothing is changed. */
 bool fg_device_is_due(const struct fg_devices *, const struct fg_device *, const struct fg_record *,
 		      int64_t boot_ns);

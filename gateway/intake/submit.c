@@ -89,7 +89,7 @@ static uint32_t suppress(struct fg_intake *intake, struct fg_device *device,
 		    !fg_device_is_due(intake->conf.devices, device, &reading->records[i],
 				      clock->boot_ns)) {
 			fg_device_remember(intake->conf.devices, device, &reading->records[i],
-					   clock->wall_ns);
+					   clock->wall_ns, !clock->synced);
 			continue;
 		}
 		if (kept != i)
@@ -125,7 +125,7 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 		return r;
 	for (uint32_t i = 0; i < reading->count; i++) {
 		fg_device_remember(intake->conf.devices, device, &reading->records[i],
-				   entry.wall_ns);
+				   entry.wall_ns, entry.flags & FG_ENTRY_UNSYNCED);
 		if (reading->records[i].report)
 			fg_device_reported(intake->conf.devices, device, &reading->records[i],
 					   clock->boot_ns);

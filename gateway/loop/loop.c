@@ -26,8 +26,39 @@ static unsigned (*const phases[FG_PHASE__MAX])(struct fg_loop *) = {
 };
 /* clang-format on */
 
+/* The octave above 1 us, and the two bits behind the first. */
+static unsigned lag_step(uint64_t ns)
+{
+	uint64_t us = ns / 1000;
+	unsigned octave, step;
+
+	if (us < 4)
+		return (unsigned)us;
+	octave = 63 - (unsigned)__builtin_clzll(us);
+	step = octave * 4 + (unsigned)(us >> (octave - 2) & 3);
+	return step < FG_LOOP_LAGS ? step : FG_LOOP_LAGS - 1;
+}
+
+/* Poll read the clock when it woke: what it slept is not its work. The loop's own time stays as it
+ * is: who looks on changes nothing. */
+static uint64_t phase_measured(struct fg_loop *loop, unsigned phase, uint64_t began_ns)
+{
+	uint64_t now_ns = loop->os.now(loop->os.arg);
+	uint64_t took_ns = now_ns - (phase == FG_PHASE_POLL ? loop->busy_since_ns : began_ns);
+
+	loop->phases->lags[phase][lag_step(took_ns)]++;
+	if (took_ns > loop->phases->longest_ns[phase])
+		loop->phases->longest_ns[phase] = took_ns;
+	return now_ns;
+}
+
 static int turn_run(struct fg_loop *loop)
 {
+	bool measured = loop->now_ns < loop->phases_until_ns;
+	uint64_t began_ns = measured ? loop->os.now(loop->os.arg) : 0;
+
+	if (measured)
+		loop->phases->turns++;
 	loop->turning = true;
 	loop->error = 0;
 	loop->stats.turns++;
@@ -36,6 +67,8 @@ static int turn_run(struct fg_loop *loop)
 		if (loop->trace)
 			loop->trace(loop->trace_arg, (enum fg_phase)phase);
 		loop->stats.callbacks[phase] += phases[phase](loop);
+		if (measured)
+			began_ns = phase_measured(loop, phase, began_ns);
 	}
 	loop->turning = false;
 	return loop->error ? loop->error : loop->refs > 0;
@@ -96,19 +129,6 @@ uint64_t fg_loop_sleep_ns(struct fg_loop *loop)
 	return due_ns == LOOP_FOREVER ? LOOP_FOREVER : due_ns - loop->now_ns;
 }
 
-/* The octave above 1 us, and the two bits behind the first. */
-static unsigned lag_step(uint64_t ns)
-{
-	uint64_t us = ns / 1000;
-	unsigned octave, step;
-
-	if (us < 4)
-		return (unsigned)us;
-	octave = 63 - (unsigned)__builtin_clzll(us);
-	step = octave * 4 + (unsigned)(us >> (octave - 2) & 3);
-	return step < FG_LOOP_LAGS ? step : FG_LOOP_LAGS - 1;
-}
-
 /* The end of a step: all in it are shorter. */
 static uint64_t lag_below_ns(unsigned step)
 {
@@ -140,6 +160,32 @@ uint64_t fg_loop_lag_ns(const struct fg_loop_stats *stats, unsigned permille)
 		}
 	}
 	return ns < stats->longest_turn_ns ? ns : stats->longest_turn_ns;
+}
+
+const struct fg_loop_phases *fg_loop_phases(struct fg_loop *loop)
+{
+	if (!loop->phases)
+		loop->phases = calloc(1, sizeof(*loop->phases));
+	if (!loop->phases)
+		return NULL;
+	fg_loop_update_now(loop);
+	if (loop->now_ns >= loop->phases_until_ns)
+		*loop->phases = (struct fg_loop_phases){ 0 };
+	loop->phases_until_ns = loop->now_ns + FG_LOOP_ASKED;
+	return loop->phases->turns ? loop->phases : NULL;
+}
+
+uint64_t fg_loop_phase_ns(const struct fg_loop_phases *measured, enum fg_phase phase,
+			  unsigned permille)
+{
+	struct fg_loop_stats stats = { 0 };
+
+	if (!measured)
+		return 0;
+	for (unsigned i = 0; i < FG_LOOP_LAGS; i++)
+		stats.lags[i] = measured->lags[phase][i];
+	stats.longest_turn_ns = measured->longest_ns[phase];
+	return fg_loop_lag_ns(&stats, permille);
 }
 
 uint64_t fg_loop_now(const struct fg_loop *loop)
@@ -208,6 +254,7 @@ struct fg_loop *fg_loop_free(struct fg_loop *loop)
 	fg_wake_set_fini(loop);
 	fg_io_set_fini(loop);
 	free(loop->timers.slots);
+	free(loop->phases);
 	free(loop);
 	return NULL;
 }

@@ -135,6 +135,8 @@ struct fg_loop {
 
 	struct fg_loop_os os;
 	struct fg_loop_stats stats;
+	struct fg_loop_phases *phases; /* NULL: nobody has asked yet */
+	uint64_t phases_until_ns; /* measured until then */
 	void (*trace)(void *arg, enum fg_phase);
 	void *trace_arg;
 };

@@ -80,6 +80,30 @@ static void release(struct fg_forward *forward)
 	fg_spool_release(forward->conf.spool, upto);
 }
 
+const char *fg_forward_holder(const struct fg_forward *forward)
+{
+	uint64_t least = fg_spool_accepted(forward->conf.spool);
+	const char *holder = NULL;
+
+	for (const struct fg_outbox *box = forward->outboxes; box; box = box->next) {
+		uint64_t position = fg_cursor_state(box->cursor)->position;
+
+		if (box->conf->required && position < least) {
+			least = position;
+			holder = box->name;
+		}
+	}
+	for (const struct ghost *ghost = forward->ghosts; ghost; ghost = ghost->next) {
+		uint64_t position = fg_cursor_state(ghost->cursor)->position;
+
+		if (ghost->holds && position < least) {
+			least = position;
+			holder = ghost->name;
+		}
+	}
+	return holder;
+}
+
 void fg_forward_pump(struct fg_forward *forward)
 {
 	for (struct fg_outbox *box = forward->outboxes; box; box = box->next)

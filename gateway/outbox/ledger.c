@@ -17,6 +17,7 @@ static void account_fill(const struct fg_cursor_state *state, uint64_t accepted,
 		.sent = state->sent,
 		.dead = state->dead,
 		.waiting = accepted - state->position - fg_cursor_ahead(state),
+		.position = state->position,
 	};
 	for (int i = 0; i < FG_WHY__MAX; i++)
 		account->dropped[i] = state->dropped[i];

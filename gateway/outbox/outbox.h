@@ -75,9 +75,14 @@ struct fg_account {
 	uint64_t due, acknowledged, sent, waiting, dead;
 	uint64_t dropped[FG_WHY__MAX];
 	double oldest_s;		/* age of the oldest record that waits */
+	uint64_t position;		/* of its cursor: acknowledged up to here, in order */
 };
 void fg_forward_accounts(struct fg_forward *, void (*each)(void *arg, const struct fg_account *),
 			 void *arg);
+/* Whose cursor keeps the spool from giving back its oldest segment: the one that is farthest behind
+ * of those that hold it (required bridges, and removed ones for a day). NULL: nobody's, or it has
+ * had everything. */
+const char *fg_forward_holder(const struct fg_forward *);
 /* The same sums from a cursor's counts alone, for the files of a stopped gateway. */
 void fg_account_of(const struct fg_cursor_state *, uint64_t accepted, uint64_t oldest,
 		   struct fg_account *ret_account);

@@ -5,12 +5,25 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* -- what can be seen -- */
 
-static void answer(struct fg_gateway *gateway, struct fg_control_client *client,
-		   void (*say)(struct fg_gateway *, struct fg_buf *))
+uint32_t run_number(const struct fg_doc *request, const char *member, uint32_t otherwise,
+		    uint32_t most)
+{
+	struct fg_str text = fg_control_text(request, member);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9' || n > most)
+			return otherwise;
+		n = n * 10 + (uint64_t)(text.ptr[i] - '0');
+	}
+	return text.len && n <= most ? (uint32_t)n : otherwise;
+}
+
+void run_answer(struct fg_gateway *gateway, struct fg_control_client *client,
+		void (*say)(struct fg_gateway *, struct fg_buf *))
 {
 	struct fg_buf text;
 
@@ -25,16 +38,16 @@ static void answer(struct fg_gateway *gateway, struct fg_control_client *client,
 	fg_buf_fini(&text);
 }
 
-static void call_ledger(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+void run_call_ledger(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
 	(void)request;
-	answer(arg, client, fg_gateway_ledger);
+	run_answer(arg, client, fg_gateway_ledger);
 }
 
-static void call_status(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+void run_call_status(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
 	(void)request;
-	answer(arg, client, fg_gateway_state);
+	run_answer(arg, client, fg_gateway_state);
 }
 
 /* -- reload -- */
@@ -77,7 +90,7 @@ static void reload_failed(struct fg_control_client *client, int r)
 		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-r));
 }
 
-static void call_reload(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+void run_call_reload(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
 	int r = reload(arg, client);
 
@@ -133,25 +146,25 @@ static void dead_letters(struct fg_gateway *gateway, struct fg_control_client *c
 	}
 }
 
-static void call_requeue(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+void run_call_requeue(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
 	dead_letters(arg, client, request, fg_forward_requeue);
 }
 
-static void call_discard(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+void run_call_discard(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
 	dead_letters(arg, client, request, fg_forward_discard);
 }
 
 static const struct fg_control_call calls[] = {
-	{ "ledger", call_ledger },
-	{ "status", call_status },
+	{ "ledger", run_call_ledger },
+	{ "status", run_call_status },
 	{ "devices", run_call_devices },
-	{ "reload", call_reload },
+	{ "reload", run_call_reload },
 	{ "apply", call_apply },
 	{ "tail", run_call_tail },
-	{ "requeue", call_requeue },
-	{ "discard", call_discard },
+	{ "requeue", run_call_requeue },
+	{ "discard", run_call_discard },
 	{ "send", run_call_send },
 	{ 0 },
 };

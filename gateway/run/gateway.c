@@ -308,6 +308,7 @@ static int start_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fa
 	make_will(gateway);
 	start_timers(gateway);
 	(void)run_control_open(gateway);
+	run_console_start(gateway);
 	fg_loop_hurry(gateway->loop);	/* ready, if nothing is still opening */
 	return 0;
 }

@@ -37,6 +37,11 @@ struct fg_gateway {
 	struct fg_commands *commands;
 	struct fg_control *control;
 	struct run_tail *tails;		/* who looks on, see tail.c */
+	struct run_console *console;	/* or NULL: it is not open */
+	struct fg_timer console_timer;
+	struct fg_defer console_defer;
+	bool console_missed;
+	struct run_putting *putting;	/* a configuration that came by the console */
 	struct run_trial trial;
 	struct run_remote remote;
 	struct fg_applied applied;
@@ -101,14 +106,43 @@ void run_clock_close(struct fg_gateway *);
 void run_clock_ask(struct fg_timer *);	/* whether it is right; begins the timer anew */
 void run_clock_follow(struct fg_gateway *);	/* once a turn, before anything is cut */
 
-/* devices.c */
+/* Calls: of the control socket, of the console (console.c), or of both. Each file says what its
+ * calls take and answer. */
+void run_call_ledger(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_status(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_reload(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_requeue(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_discard(void *arg, struct fg_control_client *, const struct fg_doc *request);
 void run_call_devices(void *arg, struct fg_control_client *, const struct fg_doc *request);
-
-/* tail.c */
+void run_call_search(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_device(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_ready(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_spool(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_dead(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_config(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_check(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_put(void *arg, struct fg_control_client *, const struct fg_doc *request);
 void run_call_tail(void *arg, struct fg_control_client *, const struct fg_doc *request);
+void run_call_send(void *arg, struct fg_control_client *, const struct fg_doc *request);
+/* What `say` writes, as the one line of an answer. */
+void run_answer(struct fg_gateway *, struct fg_control_client *,
+		void (*say)(struct fg_gateway *, struct fg_buf *));
+/* "100" or 100, of a request; `otherwise` if it is not there or no number up to `most`. */
+uint32_t run_number(const struct fg_doc *request, const char *member, uint32_t otherwise,
+		    uint32_t most);
+/* devices.c: a device without its closing brace: {"device":...,"interval":... */
+void run_device_head(const struct fg_gateway *, const struct fg_device *, struct fg_buf *out);
+/* "BUCKET/OF"; what is neither is false, and the beginning. */
+bool run_place_read(struct fg_str text, struct fg_devices_place *ret_place);
+/* files.c: "faults":[...],"warnings":[...], a text each as `fieldgate check` prints it. */
+void run_faults_lists(struct fg_buf *out, const struct fg_faults *);
+
+/* console.c */
+void run_console_start(struct fg_gateway *);
+void run_console_changed(struct fg_gateway *);	/* its options */
+void run_console_stop(struct fg_gateway *);
 
 /* send.c */
-void run_call_send(void *arg, struct fg_control_client *, const struct fg_doc *request);
 void run_commands_state(struct fg_gateway *, struct fg_buf *out);
 
 /* calls.c: what the control socket can be asked. */

@@ -30,6 +30,8 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 		gateway->clock.trusted = config->clock.trust == FG_TRUST_ALWAYS;
 		(void)fg_clock_check(&gateway->clock);
 	}
+	if (diff->console)
+		run_console_changed(gateway);
 	gateway->log->level = (enum fg_level)config->run.log_level;
 	gateway->logger.level = run_level(gateway, "gateway");
 }

@@ -53,7 +53,7 @@ static void refuse(struct fg_gateway *gateway, uint64_t version, const char *why
 
 /* -- the second worker: onto the disk -- */
 
-static int file_is_in_force(const struct fg_gateway *gateway, const struct run_config *now)
+int run_file_is_in_force(const struct fg_gateway *gateway, const struct run_config *now)
 {
 	char sha256[65] = "";
 	struct fg_buf text;
@@ -83,7 +83,7 @@ static void work_put(struct fg_work *work)
 		remote->result = r;
 		return;
 	}
-	r = file_is_in_force(gateway, remote->by);
+	r = run_file_is_in_force(gateway, remote->by);
 	if (r == 0)
 		r = run_remote_note(remote, &remote->trying);
 	if (r == 0)

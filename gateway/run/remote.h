@@ -45,5 +45,7 @@ int run_remote_open(struct fg_gateway *);	/* before there is a bridge */
 void run_remote_start(struct fg_gateway *);	/* reads the file; says what cannot work */
 void run_remote_close(struct fg_gateway *);	/* the timer */
 void run_remote_fini(struct fg_gateway *);
+/* On a worker, too: 0, or -ESTALE: the file is not what `now` was read from, or -errno. */
+int run_file_is_in_force(const struct fg_gateway *, const struct run_config *now);
 /* On a worker, too: what became of a version that was on trial. */
 int run_remote_note(const struct run_remote *, const struct fg_applied *);

@@ -148,14 +148,55 @@ static void add_outbox(void *arg, const struct fg_outbox_info *info)
 	fg_buf_char(out, '}');
 }
 
+static void add_loop(struct fg_gateway *gateway, struct fg_buf *out)
+{
+	static const char *const names[] = { "timers", "pending", "idle", "prepare",
+					     "poll",   "check",	  "close" };
+	const struct fg_loop_phases *phases = fg_loop_phases(gateway->loop);
+	struct fg_loop_stats loop;
+
+	fg_loop_stats(gateway->loop, &loop);
+	fg_buf_printf(out,
+		      ",\"loop\":{\"turns\":%" PRIu64 ",\"lag_p50_ms\":%.3f,\"lag_p99_ms\":%.3f"
+		      ",\"longest_turn_ms\":%.3f,\"phases\":{",
+		      loop.turns, (double)fg_loop_lag_ns(&loop, 500) / 1e6,
+		      (double)fg_loop_lag_ns(&loop, 990) / 1e6, (double)loop.longest_turn_ns / 1e6);
+	for (unsigned i = 0; i < FG_PHASE__MAX; i++)
+		fg_buf_printf(out, "%s\"%s\":{\"p50_ms\":%.3f,\"p99_ms\":%.3f}", i ? "," : "",
+			      names[i],
+			      (double)fg_loop_phase_ns(phases, (enum fg_phase)i, 500) / 1e6,
+			      (double)fg_loop_phase_ns(phases, (enum fg_phase)i, 990) / 1e6);
+	fg_buf_text(out, "}}");
+}
+
+static void add_spool(struct fg_gateway *gateway, struct fg_buf *out)
+{
+	const char *holder = fg_forward_holder(gateway->forward);
+
+	fg_buf_printf(out,
+		      ",\"spool\":{\"bytes\":%" PRIu64 ",\"limit\":%" PRIu64 ",\"segments\":%u"
+		      ",\"committed\":%" PRIu64 ",\"oldest\":%" PRIu64 ",\"holder\":",
+		      fg_spool_bytes(gateway->spool), gateway->now->config->spool.limit,
+		      fg_spool_segments(gateway->spool), fg_spool_committed(gateway->spool),
+		      fg_spool_oldest(gateway->spool));
+	if (holder)
+		fg_buf_json(out, fg_str_c(holder));
+	else
+		fg_buf_text(out, "null");
+	fg_buf_char(out, '}');
+}
+
+static double seconds_of(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 {
-	struct fg_loop_stats loop;
 	struct fg_intake_stats intake;
 	struct rusage usage = { 0 };
 	uint32_t devices = fg_devices_count(gateway->devices), late, offline;
 
-	fg_loop_stats(gateway->loop, &loop);
 	fg_intake_stats(gateway->intake, &intake);
 	fg_liveness_count(gateway->liveness, &late, &offline);
 	getrusage(RUSAGE_SELF, &usage);
@@ -164,19 +205,14 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 	fg_buf_printf(out,
 		      ",\"payloads\":%" PRIu64 ",\"nulls\":%" PRIu64 ",\"nonfinite\":%" PRIu64
 		      ",\"unconverted\":%" PRIu64 ",\"duplicate_keys\":%" PRIu64
-		      ",\"absurd_times\":%" PRIu64
-		      ",\"clock\":\"%s\",\"clock_steps\":%u,\"loop\":{\"turns\":%" PRIu64
-		      ",\"lag_p50_ms\":%.3f,\"lag_p99_ms\":%.3f,\"longest_turn_ms\":%.3f},"
-		      "\"memory_kib\":%ld,\"spool\":{\"bytes\":%" PRIu64 ",\"segments\":%u,"
-		      "\"committed\":%" PRIu64 ",\"oldest\":%" PRIu64 "}",
+		      ",\"absurd_times\":%" PRIu64 ",\"clock\":\"%s\",\"clock_steps\":%u",
 		      intake.payloads, intake.nulls, intake.nonfinite, intake.unconverted,
 		      intake.duplicate_keys, intake.absurd_times,
-		      gateway->clock.synced ? "synced" : "unsynced", gateway->clock.steps,
-		      loop.turns, (double)fg_loop_lag_ns(&loop, 500) / 1e6,
-		      (double)fg_loop_lag_ns(&loop, 990) / 1e6, (double)loop.longest_turn_ns / 1e6,
-		      usage.ru_maxrss, fg_spool_bytes(gateway->spool),
-		      fg_spool_segments(gateway->spool), fg_spool_committed(gateway->spool),
-		      fg_spool_oldest(gateway->spool));
+		      gateway->clock.synced ? "synced" : "unsynced", gateway->clock.steps);
+	add_loop(gateway, out);
+	fg_buf_printf(out, ",\"memory_kib\":%ld,\"cpu_s\":%.3f", usage.ru_maxrss,
+		      seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
+	add_spool(gateway, out);
 }
 
 void fg_gateway_state(struct fg_gateway *gateway, struct fg_buf *out)

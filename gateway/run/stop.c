@@ -90,6 +90,7 @@ void fg_gateway_stop(struct fg_gateway *gateway, void (*stopped)(void *arg), voi
 	if (gateway->control)
 		fg_control_close(gateway->control);
 	gateway->control = NULL;
+	run_console_stop(gateway);
 	/* What was taken in this turn is written and acknowledged before the sources close. */
 	fg_intake_keep(gateway->intake);
 	fg_intake_pause(gateway->intake);

@@ -43,8 +43,11 @@ static void client_tell(struct fg_gateway *gateway)
 		return;
 	trial->client = NULL;
 	fg_buf_init(&line, 8192);
-	fg_buf_printf(&line, "{\"outcome\":\"%s\",\"generation\":%" PRIu64 ",\"why\":",
-		      trial->kept ? "done" : "returned", gateway->generation);
+	fg_buf_printf(&line,
+		      "{\"outcome\":\"%s\",\"applied\":%s,\"generation\":%" PRIu64
+		      ",\"faults\":[],\"why\":",
+		      trial->kept ? "done" : "returned", trial->kept ? "true" : "false",
+		      gateway->generation);
 	fg_buf_json(&line, fg_str_c(trial->why));
 	fg_buf_char(&line, '}');
 	fg_control_line(client, fg_buf_view(&line));

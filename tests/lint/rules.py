@@ -68,7 +68,10 @@ def include_layers(source):
         target = path.split("/")[0]
         if mark == "<":
             continue
-        if source.folder != "gateway":
+        if own == "console":  # may be a module, so it sees what a driver sees
+            if target not in ("console", "adapt"):
+                yield line, "the console includes <fg/...>, its own folder and adapt/"
+        elif source.folder != "gateway":
             if "/" in path and target != "adapt":
                 yield line, f'a {source.folder[:-1]} includes <fg/...>, its own folder and adapt/'
         elif "/" not in path:
@@ -89,7 +92,7 @@ def include_foreign(source):
         if CJSON.match(path):
             allowed = source.folder == "gateway" and own in ("adapt", "config", "fleet", "cli")
         else:
-            allowed = source.folder != "gateway" or own == "adapt"
+            allowed = source.folder != "gateway" or own in ("adapt", "console")
         if not allowed:
             yield line, f"<{path}> is for its adapter, its driver or its bridge"
 

@@ -99,7 +99,7 @@ static void many_devices_fit(void **state)
 					   &(struct fg_record){ .point = fg_str_c(points[p]),
 								.value = { .kind = FG_INT, .i = p },
 								.time_ns = FG_TIME_NONE },
-					   1);
+					   1, false);
 	}
 	assert_int_equal(fg_devices_count(devices), 100000);
 	assert_int_equal(fg_devices_get(devices, FG_STR("one more"), &device), -ENOSPC);

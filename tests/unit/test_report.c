@@ -35,7 +35,7 @@ static void run(const struct fg_report *report, const struct step *steps, size_t
 		if (due != steps[i].due)
 			fail_msg("step %zu (%g at %g s): due %d", i, steps[i].value, steps[i].at_s,
 				 due);
-		fg_device_remember(devices, device, &record, 0);
+		fg_device_remember(devices, device, &record, 0, false);
 		if (due)
 			fg_device_reported(devices, device, &record, boot_ns);
 	}
@@ -112,7 +112,7 @@ static void what_was_not_kept_is_due_again(void **state)
 	(void)state;
 	assert_int_equal(fg_devices_new(10, &devices), 0);
 	assert_int_equal(fg_devices_get(devices, FG_STR("d"), &device), 0);
-	fg_device_remember(devices, device, &record, 0);
+	fg_device_remember(devices, device, &record, 0, false);
 	fg_device_reported(devices, device, &record, SECOND);
 	assert_false(fg_device_is_due(devices, device, &record, 2 * SECOND));
 	fg_devices_forget_reports(devices);
@@ -145,7 +145,7 @@ static void texts_and_switches_are_due_when_they_change(void **state)
 					    .report = &report };
 
 		assert_int_equal(fg_device_is_due(devices, device, &record, i * SECOND), due[i]);
-		fg_device_remember(devices, device, &record, 0);
+		fg_device_remember(devices, device, &record, 0, false);
 		if (due[i])
 			fg_device_reported(devices, device, &record, i * SECOND);
 	}

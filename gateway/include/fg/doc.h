@@ -98,6 +98,10 @@ int fg_doc_bad(struct fg_doc *doc, const char *reason, size_t at);
  * looked at: a format whose names may repeat ends with fg_doc_close_object(doc, 0, count). */
 int fg_doc_member(struct fg_doc *doc, struct fg_str key, struct fg_value value, struct fg_str unit);
 
+/* Strict JSON (RFC 8259), one document without anything behind it. 0, or -EBADMSG with reason and
+ * at set. */
+int fg_json_parse(struct fg_str payload, struct fg_doc *doc);
+
 /* The node a JSON Pointer (RFC 6901, already split at '/', unescaped) leads to, or NULL. */
 const struct fg_node *fg_doc_find(const struct fg_doc *doc, const struct fg_str *steps,
 				  size_t nsteps);

@@ -192,6 +192,21 @@ void fg_loop_stats(const struct fg_loop *, struct fg_loop_stats *ret_stats);
 /* How long the turn was that of `permille` of all turns none exceeds, in ns, rounded up by a fifth
  * at most; 0: there was none yet. Whatever comes in waits as long, so this is the loop's lag. */
 uint64_t fg_loop_lag_ns(const struct fg_loop_stats *, unsigned permille);
+/* How long each phase took, of the turns since somebody began to ask. */
+struct fg_loop_phases {
+	uint64_t turns;
+	uint32_t lags[FG_PHASE__MAX][FG_LOOP_LAGS];	/* as fg_loop_stats.lags */
+	uint64_t longest_ns[FG_PHASE__MAX];		/* poll without its sleep */
+};
+
+/* What was measured so far, or NULL: nothing yet. Whoever asks has it measured for the next
+ * FG_LOOP_ASKED; when nobody has asked for so long, it costs nothing, and the next one begins anew.
+ * Borrowed, until the next turn. */
+const struct fg_loop_phases *fg_loop_phases(struct fg_loop *);
+/* As fg_loop_lag_ns(), of one phase; NULL gives 0. */
+uint64_t fg_loop_phase_ns(const struct fg_loop_phases *, enum fg_phase, unsigned permille);
+#define FG_LOOP_ASKED FG_S(10)
+
 /* cb is called as each phase begins; NULL takes it away. */
 void fg_loop_trace(struct fg_loop *, void (*cb)(void *arg, enum fg_phase), void *arg);
 

@@ -1,5 +1,5 @@
 /*
- * Which drivers, bridges, decoders and commands this build knows: tables made by
+ * Which drivers, bridges, decoders, commands and consoles this build knows: tables made by
  * cmake/Registry.cmake from Kconfig. Every list ends in NULL and is sorted; fg_builtin_names_x[i]
  * names fg_builtin_x[i].
  *
@@ -12,6 +12,7 @@ struct fg_driver;
 struct fg_bridge;
 struct fg_decoder;
 struct fg_cli;
+struct fg_console;
 
 extern const struct fg_driver *const fg_builtin_drivers[];
 extern const char *const fg_builtin_names_drivers[];
@@ -32,6 +33,11 @@ extern const struct fg_cli *const fg_builtin_clis[];
 extern const char *const fg_builtin_names_clis[];
 extern const char *const fg_module_clis[];
 extern const char *const fg_absent_clis[];
+
+extern const struct fg_console *const fg_builtin_consoles[];
+extern const char *const fg_builtin_names_consoles[];
+extern const char *const fg_module_consoles[];
+extern const char *const fg_absent_consoles[];
 
 /*
  * The decoder of that name. 0, or
