@@ -260,10 +260,10 @@ static void put_dropped(struct fg_buf *out, const struct fg_doc *doc)
 	}
 }
 
-static void put_quantiles(struct fg_buf *out, const char *name, const char *label, struct fg_str of,
-			  const struct fg_node *p50, const struct fg_node *p99)
+static void put_percentiles(struct fg_buf *out, const char *name, const char *label,
+			    struct fg_str of, const struct fg_node *p50, const struct fg_node *p99)
 {
-	static const char *const quantiles[] = { "0.5", "0.99" };
+	static const char *const percentiles[] = { "50", "99" };
 	const struct fg_node *nodes[] = { p50, p99 };
 
 	for (int i = 0; i < 2; i++) {
@@ -274,7 +274,7 @@ static void put_quantiles(struct fg_buf *out, const char *name, const char *labe
 			put_label(out, label, of);
 			fg_buf_char(out, ',');
 		}
-		fg_buf_printf(out, "quantile=\"%s\"} ", quantiles[i]);
+		fg_buf_printf(out, "percentile=\"%s\"} ", percentiles[i]);
 		put_value(out, nodes[i], FROM_MS);
 	}
 }
@@ -286,15 +286,15 @@ static void put_lag(struct fg_buf *out, const struct fg_doc *doc)
 	const struct fg_node *phases = find(doc, "loop/phases");
 
 	put_head(out, lag, "How long what comes in waits: a turn, without the sleep.", GAUGE);
-	put_quantiles(out, lag, NULL, fg_str(NULL, 0), find(doc, "loop/lag_p50_ms"),
-		      find(doc, "loop/lag_p99_ms"));
+	put_percentiles(out, lag, NULL, fg_str(NULL, 0), find(doc, "loop/lag_p50_ms"),
+			find(doc, "loop/lag_p99_ms"));
 	if (!first_of(phases))
 		return;
 	put_head(out, phase, "How long a phase of the loop takes, measured while somebody asks.",
 		 GAUGE);
 	for (const struct fg_node *node = first_of(phases); node; node = behind(doc, phases, node))
-		put_quantiles(out, phase, "phase", node->key, member(doc, node, "p50_ms"),
-			      member(doc, node, "p99_ms"));
+		put_percentiles(out, phase, "phase", node->key, member(doc, node, "p50_ms"),
+				member(doc, node, "p99_ms"));
 }
 
 static void put_info(struct fg_buf *out, const struct fg_doc *doc)

@@ -63,7 +63,7 @@ int console_query(struct fg_str query, const char *name, char *out, size_t cap, 
 	for (size_t at = 0; at < value.len;) {
 		int c = decode(value, &at);
 
-		if (c < 0)
+		if (c <= 0)
 			return -EINVAL;
 		if (len + 1 >= cap)
 			return -E2BIG;

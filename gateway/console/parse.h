@@ -14,7 +14,7 @@ void console_target(struct fg_str target, struct fg_str *ret_path, struct fg_str
  * The value of `name` in a query, decoded (%XX, '+'), with a NUL behind it.
  *   0           *ret_len bytes
  *   -ENOENT     it is not there
- *   -EINVAL     it is there twice, or an escape is none
+ *   -EINVAL     it is there twice, an escape is none, or it holds a NUL
  *   -E2BIG      it is longer than cap - 1 bytes
  */
 int console_query(struct fg_str query, const char *name, char *out, size_t cap, size_t *ret_len);

@@ -2,8 +2,9 @@
  * Server-sent events. What is sent is made of frames, each whole or not at all. The status is one
  * frame for all viewers, made once a second while there is one; a viewer that has not taken the
  * one before gets the newer in its place. Readings are a viewer's own, by the pattern that it asked
- * for: up to QUEUE frames of BYTES bytes wait, and RATE a second go out; what is beyond is left
- * out, and told as a number. So a viewer that is slow or dead costs what it costs at its beginning.
+ * for: up to QUEUE frames of BYTES bytes wait and RATE a second go out; what is beyond is left
+ * out, and told as a number. So a viewer that is slow or dead costs what it costs at its
+ * beginning.
  *
  * With nothing to send its connection is suspended (server.c says what that means), so that a client
  * that has gone shows with the next second's status.

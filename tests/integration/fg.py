@@ -173,13 +173,13 @@ class Gateway:
         self.write()
         return fieldgate("reload", "-c", self.conf, want=want)
 
-    def wait_drained(self, *bridges, seconds=DEADLINE_S):
+    def wait_drained(self, *bridges, seconds=DEADLINE_S, due=None):
         """Until nothing waits any more; returns the ledger, whose equation holds."""
         def drained():
             ledger = self.ledger()
             names = bridges or ledger["bridges"]
             return all(ledger["bridges"][b]["waiting"] == 0 for b in names) and ledger
-        return check_ledger(wait_for("everything to be acknowledged", drained, seconds))
+        return check_ledger(wait_for("everything to be acknowledged", drained, seconds), due)
 
 
 def check_ledger(ledger, due=None):

@@ -85,6 +85,12 @@ const char *const fg_absent_bridges[] = { "nats", NULL };
 const char *const fg_builtin_names_decoders[] = { "json", NULL };
 const char *const fg_module_decoders[] = { NULL };
 
+static void console_check(const struct fg_console_conf *conf, struct fg_faults *faults)
+{
+	if (strcmp(conf->listen, "http://0.0.0.0:80") == 0)
+		fg_fault(faults, "/listen", "not there");
+}
+
 int fg_registry_driver(const char *name, const struct fg_driver **ret_driver)
 {
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
@@ -110,6 +116,15 @@ int fg_registry_decoder(const char *name, const struct fg_decoder **ret_decoder)
 	if (strcmp(name, "json") != 0)
 		return -ENOENT;
 	*ret_decoder = &json_decoder;
+	return 0;
+}
+
+int fg_registry_console(const char *name, const struct fg_console **ret_console)
+{
+	static const struct fg_console console = { .name = "http", .check = console_check };
+
+	assert_string_equal(name, "http");
+	*ret_console = &console;
 	return 0;
 }
 

@@ -24,6 +24,8 @@ static int look_up(enum fg_registry_kind kind, const char *name, const void **re
 		return fg_registry_decoder(name, (const struct fg_decoder **)ret);
 	case FG_REGISTRY_CLI:
 		return fg_registry_cli(name, (const struct fg_cli **)ret);
+	case FG_REGISTRY_CONSOLE:
+		return fg_registry_console(name, (const struct fg_console **)ret);
 	}
 	return -EINVAL;
 }
@@ -36,6 +38,7 @@ static const struct {
 	{ FG_REGISTRY_BRIDGE, fg_builtin_names_bridges, fg_module_bridges, fg_absent_bridges },
 	{ FG_REGISTRY_DECODER, fg_builtin_names_decoders, fg_module_decoders, fg_absent_decoders },
 	{ FG_REGISTRY_CLI, fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
+	{ FG_REGISTRY_CONSOLE, fg_builtin_names_consoles, fg_module_consoles, fg_absent_consoles },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

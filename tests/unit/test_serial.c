@@ -3,6 +3,7 @@
  * nothing, a port that vanishes is at fault. What the driver calls is played here.
  */
 #include <fg/command.h>
+#include <fg/console.h>
 #include <fg/driver.h>
 
 #include "../../drivers/serial/serial.h"
@@ -143,6 +144,27 @@ void fg_source_devices(struct fg_source *source, bool (*each)(void *, struct fg_
 	(void)source;
 	(void)each;
 	(void)arg;
+}
+
+/* What the console that is built in would ask of a whole gateway. */
+int fg_desk_ask(struct fg_desk *desk, struct fg_str request, const struct fg_desk_asker *asker,
+		struct fg_desk_call **ret_call)
+{
+	(void)desk;
+	(void)request;
+	(void)asker;
+	(void)ret_call;
+	return -ENOMEM;
+}
+
+void fg_desk_leave(struct fg_desk_call *call)
+{
+	(void)call;
+}
+
+void fg_desk_closed(struct fg_desk *desk)
+{
+	(void)desk;
 }
 
 /* -- a line with both its ends -- */
