@@ -143,7 +143,7 @@ int cli_plan_make(const struct fg_config *config, struct cli_plan *ret_plan)
 {
 	struct cli_plan plan = { .room = config->spool.limit - segment_bytes(&config->spool) };
 
-	plan.parts = calloc(5 + config->ndrivers + config->nbridges, sizeof(*plan.parts));
+	plan.parts = calloc(6 + config->ndrivers + config->nbridges, sizeof(*plan.parts));
 	if (!plan.parts)
 		return -ENOMEM;
 	add(&plan, "program", "", program_cost());
@@ -151,6 +151,12 @@ int cli_plan_make(const struct fg_config *config, struct cli_plan *ret_plan)
 	add(&plan, "payload", "", payload_cost(config));
 	add(&plan, "spool", "", spool_cost(config));
 	add(&plan, "control", "", control_cost(config));
+	if (config->console_by) {
+		struct fg_cost cost = { 0 };
+
+		config->console_by->cost(&config->console, &cost);
+		add(&plan, "console", "", cost);
+	}
 	for (size_t i = 0; i < config->ndrivers; i++)
 		if (config->drivers[i].enabled)
 			add(&plan, "driver", config->drivers[i].name,

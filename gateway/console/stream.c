@@ -6,8 +6,8 @@
  * out, and told as a number. So a viewer that is slow or dead costs what it costs at its
  * beginning.
  *
- * With nothing to send its connection is suspended (server.c says what that means), so that a client
- * that has gone shows with the next second's status.
+ * With nothing to send its connection is suspended (server.c says what that means), so that a
+ * client that has gone shows with the next second's status.
  */
 #include "console/parse.h"
 #include "console/private.h"

@@ -357,6 +357,36 @@ static void longest_turn_without_sleep(void **state)
 	assert_string_equal(sim->trace, "iiict");
 }
 
+/* Measured while somebody asks, without the sleep, and begun anew after a pause. */
+static void phases_are_measured_when_asked(void **state)
+{
+	struct sim *sim = *state;
+	const struct fg_loop_phases *phases;
+	struct probe idle;
+
+	assert_null(fg_loop_phases(sim->loop));
+	hook_setup(sim, &idle, FG_PHASE_IDLE, 'i');
+	idle.hook.cb = hook_takes_time;
+	idle.left = 3;
+	fg_timer_init(sim->loop, &idle.timer, probe_timer);
+	fg_timer_start(&idle.timer, FG_S(9));
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	phases = fg_loop_phases(sim->loop);
+	assert_non_null(phases);
+	assert_int_equal(phases->longest_ns[FG_PHASE_IDLE], FG_MS(70));
+	assert_int_equal(phases->longest_ns[FG_PHASE_POLL], 0);
+	assert_int_equal(fg_loop_phase_ns(phases, FG_PHASE_IDLE, 990), FG_MS(70));
+	assert_int_equal(fg_loop_phase_ns(phases, FG_PHASE_CHECK, 990), 0);
+	assert_int_equal(sim->now_ns, FG_S(1009));
+	sim->now_ns += FG_LOOP_ASKED;
+	assert_null(fg_loop_phases(sim->loop));
+	sim->now_ns += FG_LOOP_ASKED + 1;
+	fg_loop_update_now(sim->loop);
+	fg_timer_start(&idle.timer, FG_S(1));
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_null(fg_loop_phases(sim->loop)); /* nobody had asked */
+}
+
 static void lag_is_counted_by_steps(void **state)
 {
 	struct fg_loop_stats stats = { .longest_turn_ns = FG_S(40) };
@@ -389,6 +419,7 @@ int main(void)
 		SIM_TEST(closes_one_after_the_other),
 		SIM_TEST(no_turn_within_a_turn),
 		SIM_TEST(longest_turn_without_sleep),
+		SIM_TEST(phases_are_measured_when_asked),
 		cmocka_unit_test(lag_is_counted_by_steps),
 	};
 
