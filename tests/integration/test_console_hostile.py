@@ -33,7 +33,11 @@ def alive(gateway):
 def test_garbage():
     gateway = world.gateway().start()
     host = "Host: 127.0.0.1"
-    for what, data in {
+    answers = {}
+
+    def send(what, data):
+        answers[what] = raw(gateway.port, data)
+    threads = [threading.Thread(target=send, args=case) for case in {
             "no HTTP": b"\x00\xff\x16\x03\x01 nonsense\r\n\r\n",
             "a TLS hello": bytes.fromhex("16030100fd010000f9") + b"\0" * 240,
             "no version": head("GET /", host),
@@ -52,9 +56,15 @@ def test_garbage():
             "endless chunks": head("POST /api/v1/dead/discard HTTP/1.1", host,
                                    "Transfer-Encoding: chunked", "Content-Type: application/json")
             + (b"4000\r\n" + b"x" * 0x4000 + b"\r\n") * 64,
-    }.items():
-        refused(raw(gateway.port, data), what)
+    }.items()]
+    for thread in threads:
+        thread.start()
         alive(gateway)
+    for thread in threads:
+        thread.join(fg.DEADLINE_S)
+    fg.equal(len(answers), len(threads), "clients that were told of an end")
+    for what, answer in answers.items():
+        refused(answer, what)
     gateway.stop()
 
 
