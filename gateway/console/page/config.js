@@ -1,7 +1,7 @@
 /* The configuration as it is in force, each key with where it comes from. */
 import { h } from "./dom.js";
 import { ask, failed, note, table } from "./parts.js";
-import { count, plain } from "./words.js";
+import { count, json, plain } from "./words.js";
 
 const SHOWN = 1000;
 const ORIGINS = { file: ["ok", "file"], default: ["", "default"], secret: ["warn", "secret"] };
@@ -53,7 +53,7 @@ export class Config {
 		this.generation = this.app.status?.generation ?? null;
 		try {
 			const config = await this.app.call("api/v1/config");
-			const rows = leaves(config.effective).map(([pointer, value]) => ({ pointer, value: JSON.stringify(value),
+			const rows = leaves(config.effective).map(([pointer, value]) => ({ pointer, value: json(value),
 				origin: origin_of(config.origin, pointer) }));
 			this.config = { ...config, rows };
 			this.fault = null;
@@ -110,5 +110,5 @@ export class Config {
 }
 
 function text_of(report) {
-	return typeof report === "string" ? report : JSON.stringify(report ?? "");
+	return typeof report === "string" ? report : json(report ?? "");
 }

@@ -6,7 +6,7 @@ import { read_pack, Series } from "./readings.js";
 import { card, failed, name, note, state } from "./parts.js";
 import { ago, count, encode, moment, number, plain, span, unit, value } from "./words.js";
 
-const EACH_S = 10;
+const EACH_S = 10, LEAST_MS = 60 * 1000;
 const SPANS = [[60, "1 min"], [300, "5 min"], [900, "15 min"]];
 
 export class Device {
@@ -130,7 +130,8 @@ export class Device {
 
 		if (!point)
 			return null;
-		const to = Date.now() + this.skew_ms, from = to - this.span_s * 1000;
+		const to = Date.now() + this.skew_ms;
+		const from = Math.min(to - LEAST_MS, Math.max(to - this.span_s * 1000, series.values[0]?.at ?? to));
 		const line = series.line(from), u = unit(point.unit);
 		const seen = line.filter(([at, v]) => v !== null && at >= from).map(([, v]) => v);
 		const marked = this.mark === null ? null : series.near(this.mark);

@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { backlog, bridge_out, driver_records, sum } from "./figures.js";
 import { ask, card, failed, name, note, state } from "./parts.js";
-import { ago, bytes, count, moment, number, plain, rate } from "./words.js";
+import { ago, bytes, count, json, moment, number, plain, rate } from "./words.js";
 
 export class Links {
 	constructor(app) {
@@ -90,7 +90,7 @@ export class Links {
 }
 
 function letter(l) {
-	const pack = typeof l.pack === "string" ? l.pack : JSON.stringify(l.pack, null, 1);
+	const pack = typeof l.pack === "string" ? l.pack : json(l.pack, 1);
 
 	return h("li", {}, h("p", {}, h("strong", {}, plain(l.why)), h("span", { class: "soft" },
 		` ${count(l.records, "record")}${l.time ? `, ${moment(l.time * 1000)}` : ""}`)),

@@ -91,7 +91,7 @@ export function plain(text, longest = LONGEST) {
 export function value(v) {
 	if (v === null || v === undefined)
 		return "–";
-	return plain(typeof v === "object" ? JSON.stringify(v) : v);
+	return plain(typeof v === "object" ? json(v) : v);
 }
 
 const UNITS = {
@@ -99,6 +99,12 @@ const UNITS = {
 	Ohm: "Ω", "/": "", "%EL": "%", lat: "° lat", lon: "° lon", "kg/m3": "kg/m³", "W/m2": "W/m²",
 	"ug/m3": "µg/m³", deg: "°",
 };
+
+/* JSON again, with the digits of whole numbers that no double holds */
+export function json(v, indent) {
+	return JSON.stringify(v, (key, inner) => typeof inner === "bigint"
+		? JSON.rawJSON?.(String(inner)) ?? String(inner) : inner, indent);
+}
 
 /* a SenML unit as people write it */
 export function unit(u) {
