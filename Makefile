@@ -49,6 +49,11 @@ counts: deps ## instructions, allocations, system calls a record costs (KEEP=1: 
 	@cmake/deps counts
 	@tests/bench/run counts $(if $(KEEP),--keep)
 
+console-test: deps ## the console's page in headless Chromium (SHOTS=FOLDER keeps pictures)
+	@cmake/deps build libraries test browser
+	@$(MAKE) --no-print-directory all
+	@tests/console/run $(BUILD)/fieldgate
+
 lint: ## the source tree's own rules
 	@tests/lint/run
 
@@ -106,5 +111,5 @@ image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=p
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof sim fuzz coverage bench counts lint format menuconfig defconfig install size \
+.PHONY: help deps all demo test proof sim fuzz coverage bench counts console-test lint format menuconfig defconfig install size \
 	cross cross-test deb deb-test image bundle image-test clean

@@ -117,12 +117,15 @@ export function chart(lines, { from, to, zero, step, format = String, label, mar
 
 	if (zero)
 		low = Math.min(0, low);
+	if (step)
+		[low, high] = [0, 1];
 	if (low === high) {
 		const spread = Math.abs(low) * 0.05 || 1;
 		[low, high] = [zero ? low : low - spread, high + spread];
 	}
 	const pad = (high - low) * 0.06;
 	[low, high] = [zero && low === 0 ? 0 : low - pad, high + pad];
+	const marks = step ? [0, 1] : ticks(low, high);	/* what holds is on or off */
 	const left = (at) => `${fixed((at - from) / (to - from) * 100)}%`;
 	const bottom = (v) => `${fixed(2 + (v - low) / (high - low) * 96)}%`;
 	const at_pointer = (e) => {
@@ -133,10 +136,10 @@ export function chart(lines, { from, to, zero, step, format = String, label, mar
 	return h("div", { class: "chart", role: "img", "aria-label": label },
 		h("div", { class: "plot", onpointermove: onmark && at_pointer, onpointerdown: onmark && at_pointer,
 			onpointerleave: onmark && ((e) => e.pointerType === "mouse" && onmark(null)) },
-		ticks(low, high).map((v) => h("div", { class: "grid", style: { bottom: bottom(v) } })),
+		marks.map((v) => h("div", { class: "grid", style: { bottom: bottom(v) } })),
 		drawing(lines, { from, to, low, high, step }),
 		mark && mark >= from && mark <= to && h("div", { class: "mark", style: { left: left(mark) } })),
-		h("div", { class: "axis-y" }, ticks(low, high).map((v) =>
+		h("div", { class: "axis-y" }, marks.map((v) =>
 			h("span", { style: { bottom: bottom(v) } }, format(v)))),
 		h("div", { class: "axis-x" }, time_ticks(from, to).map((at) =>
 			h("span", { style: { left: left(at) } }, time_text(at, to - from)))));

@@ -149,7 +149,7 @@ export class Device {
 			"aria-label": "Chart; left and right arrow keys go through its values",
 			onkeydown: (e) => this.step(e, series, line) },
 		chart([{ line, cls: "accent", area: false }], { from, to, step: series.steps, mark: marked?.at,
-			format: (v) => value(v),
+			format: (v) => series.steps ? String(v === 1) : value(v),
 			label: seen.length ? `${plain(this.chosen)}: ${count(seen.length, "value")} shown, from ` +
 				`${Math.min(...seen)} to ${Math.max(...seen)} ${u}` : `${plain(this.chosen)}: no value in this time`,
 			onmark: (at) => {
