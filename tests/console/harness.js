@@ -29,6 +29,7 @@ export async function until(what, condition, ms = DEADLINE_MS) {
 			got = await condition();
 			fault = null;
 		} catch (error) {
+			got = null;
 			fault = error;
 		}
 		if (got)
@@ -97,7 +98,8 @@ export class Broker {
 	}
 
 	async start() {
-		this.child = await run("/usr/sbin/mosquitto", ["-c", this.conf], { ready: () => answers(this.port) });
+		if (!running.has(this.child))
+			this.child = await run("/usr/sbin/mosquitto", ["-c", this.conf], { ready: () => answers(this.port) });
 		return this;
 	}
 
@@ -246,7 +248,11 @@ export function text_of(page, selector) {
 
 /* a text that comes in time */
 export function sees(page, pattern, selector = "main") {
-	return until(`${pattern} in ${selector}`, async () => pattern.test(await text_of(page, selector)));
+	return until(`${pattern} in ${selector}`, async () => {
+		const text = (await text_of(page, selector)).replace(/\s+/g, " ");
+		assert.match(text, pattern);
+		return true;
+	});
 }
 
 export const digits = (text) => Number(text.replace(/[^\d.-]/g, ""));

@@ -42,7 +42,7 @@ before(async () => {
 	gateway.secret("cloud", "not-to-be-seen");
 	await gateway.start();
 	devices = run(FIELDGATE, ["simulate", "--mqtt", field.url, "--devices", "60", "--rate", "60"]);
-	field.publish("plant/press/state", JSON.stringify({ setpoint: 21.5, mode: ILL, energy: 1 }));
+	press();
 	await until("the devices to be heard", async () => (await (await fetch(`${gateway.url}/api/v1/status`)).json()).devices >= 61);
 });
 
@@ -60,6 +60,11 @@ after(async () => {
 	await field?.stop();
 	server?.closeAllConnections?.();
 });
+
+/* a device that takes commands says how it is */
+function press() {
+	field.publish("plant/press/state", JSON.stringify({ setpoint: 21.5, mode: ILL, energy: 1 }));
+}
 
 /* a view, once it shows what it is about */
 async function open(view = "", options) {
@@ -152,7 +157,7 @@ describe("the page", () => {
 	test("commands are sent, and what became of them is said", async () => {
 		const page = await open("device/press");
 		const send = async (text) => {
-			await page.getByLabel("Value").fill(text);
+			await page.getByRole("textbox", { name: "Value" }).fill(text);
 			await page.getByRole("button", { name: "Send" }).click();
 		};
 
@@ -232,7 +237,8 @@ describe("the page", () => {
 	test("the spool shows segments and where each bridge stands", async () => {
 		const page = await open("spool");
 
-		await sees(page, /cloud[\s\S]*local/, "tbody");
+		for (const bridge of [/cloud/, /local/, /history/])
+			await sees(page, bridge, "tbody");
 		assert.ok(await page.locator(".segments span").count() >= 1);
 		assert.equal(await page.locator(".flags li").count(), 3);
 		await shot(page, "spool");
@@ -277,6 +283,7 @@ describe("in trouble", () => {
 		await sees(page, /In contact with the gateway again/, "#say");
 		assert.equal(await page.locator("main.stale").count(), 0);
 		assert.equal(await page.locator("#contact > *").count(), 0);
+		press();
 		await until("a rate", async () => digits(await text_of(page, ".figure .number")) > 50);
 		assert.doesNotMatch(await page.locator("main").innerText(), /NaN|undefined|null/);
 		await done(page);
@@ -363,7 +370,7 @@ describe("with a token", () => {
 			console: { listen: `http://127.0.0.1:${await free_port()}`, token: { secret: "console" } },
 			drivers: { things: { type: "coap", listen: `coap://127.0.0.1:${await free_port()}` } }, bridges: {},
 		});
-		closed.secret("console", "open-sesame-7");
+		closed.secret("console", "open-sesame-open-7");
 		await closed.start();
 	});
 
@@ -380,9 +387,9 @@ describe("with a token", () => {
 		await sees(page, /Sign in/, "main");
 		assert.equal(await page.locator("nav").count(), 0);
 		await shot(page, "sign-in");
-		await sign_in(page, "open-sesame-8");
+		await sign_in(page, "open-sesame-open-8");
 		await sees(page, /That is not the token/, "main");
-		await sign_in(page, "open-sesame-7");
+		await sign_in(page, "open-sesame-open-7");
 		await sees(page, /Configuration/, "h1");
 		await sees(page, /Live/, ".connection");
 		await page.reload();
@@ -399,13 +406,13 @@ describe("with a token", () => {
 		const page = await browser.open(`${closed.url}/#/spool`);
 
 		await sees(page, /Sign in/, "main");
-		await sign_in(page, "open-sesame-7");
+		await sign_in(page, "open-sesame-open-7");
 		await sees(page, /Spool/, "h1");
 		await closed.kill();
 		await sees(page, /No contact/, "#contact");
 		await closed.start();
 		await sees(page, /Sign in/, "main");
-		await sign_in(page, "open-sesame-7");
+		await sign_in(page, "open-sesame-open-7");
 		await sees(page, /Spool/, "h1");
 		await done(page);
 	});

@@ -4,6 +4,7 @@ import { failed, name, note, state, table } from "./parts.js";
 import { ago, count, encode, number, span } from "./words.js";
 
 const PAGE = 50, EACH_S = 3;
+const by_name = new Intl.Collator("en", { numeric: true });
 const STATES = [["", "All"], ["online", "Online"], ["late", "Late"], ["offline", "Offline"]];
 
 export class Devices {
@@ -50,12 +51,14 @@ export class Devices {
 	}
 
 	tick() {
-		if (++this.age_s % EACH_S === 0 && !this.app.live.stale())
+		/* a slow answer is waited for, else none would ever count */
+		if (++this.age_s >= EACH_S && !this.pending && !this.app.live.stale())
 			this.load();
 	}
 
 	async load() {
 		const mine = ++this.asked;
+		this.pending = true;
 		const query = new URLSearchParams({ limit: String(PAGE) });
 
 		for (const [key, value] of [["search", this.search], ["state", this.state], ["from", this.from]])
@@ -66,6 +69,7 @@ export class Devices {
 			if (mine !== this.asked)
 				return;
 			const told = this.page && page.total !== this.page.total && this.told !== this.search + this.state;
+			page.devices.sort((a, b) => by_name.compare(a.device, b.device));	/* they come in no order */
 			this.page = page;
 			this.fault = null;
 			this.age_s = 0;
@@ -77,6 +81,7 @@ export class Devices {
 				return;
 			this.fault = error;
 		}
+		this.pending = false;
 		this.app.draw();
 	}
 
@@ -134,11 +139,11 @@ export class Devices {
 	pager(next, shown, total) {
 		return h("div", { class: "pager" }, h("span", { class: "soft" }, `${number(shown)} of ${count(total, "device")}`),
 			h("span", { class: "row" }, h("button", { type: "button", disabled: !this.from, onclick: () => {
-				location.hash = this.to({ from: this.back.pop() ?? "" });
+				location.hash = this.to({ from: this.back.pop() ?? "" }).slice(1);
 			} }, "Back"),
 			h("button", { type: "button", disabled: !next, onclick: () => {
 				this.back.push(this.from);
-				location.hash = this.to({ from: next });
+				location.hash = this.to({ from: next }).slice(1);
 			} }, "Next")));
 	}
 }

@@ -197,5 +197,5 @@ function process(status) {
 		["Commands", c.requests ? `${number(c.requests)}: ${done || "none ended yet"}${c.waiting ? `, ${number(c.waiting)} waiting` : ""}` : "none yet"],
 		["Configuration", `${status.generation}, ${plain(status.config).slice(0, 12)}`]];
 
-	return card("Process", null, h("dl", {}, rows.map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])));
+	return card("Process", {}, h("dl", {}, rows.map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])));
 }

@@ -2,11 +2,11 @@
 import { h } from "./dom.js";
 import { plain } from "./words.js";
 
-export function card(title, props, ...kids) {
+export function card(title, { aside, class: more = "" } = {}, ...kids) {
 	const id = `card-${title.toLowerCase().replace(/\W+/g, "-")}`;
 
-	return h("section", { ...props, class: `card ${props?.class ?? ""}`, "aria-labelledby": id },
-		h("div", { class: "card-head" }, h("h2", { id }, title), props?.aside ?? null), kids);
+	return h("section", { class: `card ${more}`, "aria-labelledby": id },
+		h("div", { class: "card-head" }, h("h2", { id }, title), aside), kids);
 }
 
 /* Columns: [[heading, class, cell(row)]...]; on a phone each row is a block of its own, its cells

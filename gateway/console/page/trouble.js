@@ -154,7 +154,7 @@ function losses(history, name, account) {
 			key: `dead ${name}`, level: "warn", go: "#/links",
 			what: `The upstream of ${plain(name)} refused ${count(account.dead, "record")} for good.`,
 			means: "They are kept aside as dead letters; the rest goes on.",
-			todo: "Read why below Links. When the cause is gone, put them back in line there.",
+			todo: "Read why under Links. When the cause is gone, put them back in line there.",
 		});
 	return found;
 }
