@@ -54,6 +54,14 @@ test("a backlog that shrinks has a time by which it is drained", () => {
 	assert.deepEqual([log.kind, log.per_s, log.eta_s], ["drains", 500, 16]);
 });
 
+test("a backlog drains from the moment that its bridge is up again", () => {
+	const h = history(...[1000, 5000, 9000].map((n) => status(n, { waiting: n, oldest_s: 60, state: "retrying" })),
+		status(9100, { waiting: 9000, oldest_s: 60 }), status(9200, { waiting: 8000, oldest_s: 60 }));
+	const log = backlog(h, "cloud");
+
+	assert.deepEqual([log.kind, log.eta_s], ["drains", 8]);
+});
+
 test("a backlog grows, stands, is held, or is none", () => {
 	const kind = (a, b) => backlog(history(a, b), "cloud").kind;
 

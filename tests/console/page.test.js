@@ -35,7 +35,7 @@ before(async () => {
 			points: { temperature: { from: "/temperature", unit: "Cel" }, "*": {} } },
 		press: { match: "plant/{device}/state", format: "json", points: { setpoint: { from: "/setpoint", unit: "Cel" }, "*": {} },
 			write: { setpoint: { to: "plant/{device}/set", min: 5, max: 80 } } } },
-		bridges: { cloud: { type: "mqtt", url: cloud.url, password: { secret: "cloud" }, username: "line-2", rate: 2000 },
+		bridges: { cloud: { type: "mqtt", url: cloud.url, password: { secret: "cloud" }, username: "line-2", rate: 1000 },
 			local: { type: "file", path: join(folder, "records.jsonl") },
 			history: { type: "http", url: `http://127.0.0.1:${server.address().port}/`, match: ["press/+"] } },
 	});
@@ -254,7 +254,7 @@ describe("in trouble", () => {
 		await cloud.stop("SIGKILL");
 		await sees(page, /Bridge cloud \(mqtt\) is not connected[\s\S]*records? waits? on the disk; none is lost[\s\S]*tried again by itself/, ".troubles");
 		run(FIELDGATE, ["simulate", "--mqtt", field.url, "--devices", "60", "--rate", "0", "--count", "5000"]);
-		await until("a backlog", async () => await waiting() > 15000);
+		await until("a backlog", async () => await waiting() > 18000);
 		await sees(page, /waits for the upstream/, ".backlogs");
 		await shot(page, "trouble");
 		await shot(page, "trouble-top", {});

@@ -218,7 +218,7 @@ class App {
 				(wait ? `Next attempt in ${wait} s.` : "Trying now.");
 
 		return [h("div", { class: "contact" }, h("p", {}, h("strong", {}, text),
-			live.last ? ` What you see is from ${moment(live.last)}, ${span(live.silent_ms() / 1000)} old.` : ""),
+			live.last ? ` What you see is from ${moment(live.last)}, ${span(Math.max(1, live.silent_ms() / 1000))} ago.` : ""),
 		live.state === "lost" && h("button", { type: "button", onclick: () => live.open() }, "Try now"))];
 	}
 

@@ -6,12 +6,10 @@ const W = 1000, H = 100;	/* the viewBox; not pixels */
 
 function path(line, x, y, floor, step) {
 	const parts = [], areas = [];
-	let run = [];
+	let run = [], dots = "";
 
 	const close = () => {
-		if (run.length === 1)	/* a lone point: a short stroke that can be seen */
-			parts.push(`M${run[0]}l2 0`);
-		else if (run.length)
+		if (run.length > 1)
 			parts.push(`M${run.join("L")}`);
 		if (run.length > 1) {
 			const from = run[0].split(" ")[0], to = run.at(-1).split(" ")[0];
@@ -27,9 +25,10 @@ function path(line, x, y, floor, step) {
 		if (step && run.length)
 			run.push(`${x(at)} ${run.at(-1).split(" ")[1]}`);
 		run.push(`${x(at)} ${y(v)}`);
+		dots += `M${x(at)} ${y(v)}l0 0`;	/* round ends make it a dot */
 	}
 	close();
-	return [parts.join(""), areas.join("")];
+	return [parts.join(""), areas.join(""), dots];
 }
 
 const fixed = (n) => Math.round(n * 100) / 100;
@@ -45,11 +44,12 @@ function drawing(lines, { from, to, low, high, step }) {
 	const y = (v) => fixed(H - 2 - up(v));
 
 	return h("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-		lines.map(({ line, cls, area }) => {
-			const [stroke, fill] = path(line.filter(([at]) => at >= from - (to - from) / 50),
+		lines.map(({ line, cls, area, dotted }) => {
+			const [stroke, fill, dots] = path(line.filter(([at]) => at >= from - (to - from) / 50),
 				x, y, H, step);
 			return [area && h("path", { class: `area ${cls}`, d: fill }),
-				h("path", { class: `line ${cls}`, d: stroke, "vector-effect": "non-scaling-stroke" })];
+				h("path", { class: `line ${cls}`, d: stroke, "vector-effect": "non-scaling-stroke" }),
+				dotted && h("path", { class: `line dots ${cls}`, d: dots, "vector-effect": "non-scaling-stroke" })];
 		}));
 }
 
@@ -109,7 +109,7 @@ function time_text(at, span_ms) {
 	return span_ms > 6 * 60 * 1000 ? text.slice(0, 5) : text;
 }
 
-/* A chart with axes. lines: [{ line, cls, area, name }]; options: from, to (ms), zero (the scale
+/* A chart with axes. lines: [{ line, cls, area, dotted }]; options: from, to (ms), zero (the scale
  * begins there), step (values hold until the next), format(v), label (said for those who do not see
  * it), mark (a moment to point out), onmark(ms or null). */
 export function chart(lines, { from, to, zero, step, format = String, label, mark, onmark }) {

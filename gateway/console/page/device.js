@@ -6,7 +6,7 @@ import { read_pack, Series } from "./readings.js";
 import { card, failed, name, note, state } from "./parts.js";
 import { ago, count, encode, moment, number, plain, span, unit, value } from "./words.js";
 
-const EACH_S = 10, LEAST_MS = 60 * 1000;
+const EACH_S = 10, LEAST_MS = 60 * 1000, DOTTED = 80;
 const SPANS = [[60, "1 min"], [300, "5 min"], [900, "15 min"]];
 
 export class Device {
@@ -148,7 +148,7 @@ export class Device {
 		series.numeric ? h("div", { class: "steer", tabindex: "0", role: "group",
 			"aria-label": "Chart; left and right arrow keys go through its values",
 			onkeydown: (e) => this.step(e, series, line) },
-		chart([{ line, cls: "accent", area: false }], { from, to, step: series.steps, mark: marked?.at,
+		chart([{ line, cls: "accent", dotted: seen.length <= DOTTED }], { from, to, step: series.steps, mark: marked?.at,
 			format: (v) => series.steps ? String(v === 1) : value(v),
 			label: seen.length ? `${plain(this.chosen)}: ${count(seen.length, "value")} shown, from ` +
 				`${Math.min(...seen)} to ${Math.max(...seen)} ${u}` : `${plain(this.chosen)}: no value in this time`,

@@ -12,7 +12,7 @@ function sample_of(status, at) {
 		sample.drivers[name] = { records: d.records, payloads: d.payloads,
 			rejected: d.rejected, faults: d.faults };
 	for (const [name, b] of Object.entries(ledger.bridges ?? {}))
-		sample.bridges[name] = { waiting: b.waiting, out: b.acknowledged + b.sent,
+		sample.bridges[name] = { state: status.links?.[name]?.state, waiting: b.waiting, out: b.acknowledged + b.sent,
 			dropped: sum(b.dropped), dead: b.dead };
 	return sample;
 }
@@ -56,9 +56,12 @@ export class History {
 		return this.samples.slice(i);
 	}
 
-	/* How fast pick(sample) changes, per second, over the last `ms`; NaN if that is not known. */
-	slope(pick, ms = 10000) {
-		const seen = this.window(ms).filter((s) => pick(s) !== undefined);
+	/* How fast pick(sample) changes, per second, over the last `ms`, or since like(sample) is what it is
+	 * now; NaN if that is not known. */
+	slope(pick, ms = 10000, like = null) {
+		const all = this.window(ms).filter((s) => pick(s) !== undefined);
+		const unlike = like ? all.findLastIndex((s) => like(s) !== like(all.at(-1))) : -1;
+		const seen = all.slice(unlike + 1);
 		const first = seen[0], last = seen.at(-1);
 
 		if (!first || last.at - first.at < 900)
@@ -115,7 +118,8 @@ export function backlog(history, name) {
 
 	if (account.waiting === 0 || (account.oldest_s < FRESH_S && (!link || link.state === "up")))
 		return found;
-	const slope = history.slope(bridge_waiting(name), 15000);
+	/* not across the end of an outage: what grew until then drains now */
+	const slope = history.slope(bridge_waiting(name), 15000, (s) => s.bridges[name]?.state);
 	found.per_s = Math.abs(slope);
 	if (link && link.state !== "up") {
 		found.kind = "held";

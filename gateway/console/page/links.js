@@ -58,7 +58,7 @@ export class Links {
 		const account = history.status.ledger.bridges[who] ?? { waiting: 0, dead: 0, dropped: {} };
 		const log = history.status.ledger.bridges[who] ? backlog(history, who) : { kind: "none", waiting: 0 };
 		const dropped = Object.entries(account.dropped).map(([why, n]) => `${number(n)} ${plain(why)}`).join(", ");
-		const all = history.status.spool.holder === who;
+		const holds = history.status.spool.holder === who && log.kind !== "none";
 
 		return link(who, b, [["Out", `${rate(history.rate(bridge_out(who)))} records/s`],
 			["Acknowledged", number(account.acknowledged)],
@@ -68,7 +68,7 @@ export class Links {
 			["Packs", `${number(b.packs)}, ${bytes(b.bytes)}`],
 			["Dropped", sum(account.dropped) ? dropped : "none"],
 			["Dead letters", account.dead ? count(account.dead, "record") : "none"],
-			all && ["Spool", "this bridge holds it"]], this.dead(who, account.dead));
+			holds && ["Spool", "this bridge holds it"]], this.dead(who, account.dead));
 	}
 
 	dead(who, dead) {

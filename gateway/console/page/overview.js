@@ -21,17 +21,22 @@ export class Overview {
 	draw() {
 		const { history, status, troubles } = this.app;
 
-		return [h("h1", { tabindex: "-1", class: "unseen" }, "Overview"), trouble_list(troubles, status),
+		return [h("h1", { tabindex: "-1", class: "unseen" }, "Overview"), trouble_list(troubles, history),
 			figures(history), h("div", { class: "two" }, drivers(history), bridges(history)),
 			waiting(history), ledger(history), h("div", { class: "two" }, loop(status), process(status))];
 	}
 }
 
-function trouble_list(troubles, status) {
-	if (troubles.length === 0)
-		return h("p", { class: "well" }, h("span", { class: "state ok" }, h("span", { class: "sign" }), "All well"),
-			` ${count(Object.keys(status.drivers).length, "driver")} and ` +
-			`${count(Object.keys(status.links).length, "bridge")} are up, nothing is lost, nobody is missing.`);
+function trouble_list(troubles, history) {
+	const { drivers: in_all, links } = history.status;
+
+	if (troubles.length === 0) {
+		const behind = Object.keys(links).filter((b) => history.status.ledger.bridges[b] &&
+			backlog(history, b).kind !== "none").map((b) => plain(b, 40));
+		return h("p", { class: "well" }, h("span", { class: "state ok" }, h("span", { class: "sign", "aria-hidden": "true" }), "All well"),
+			` ${count(Object.keys(in_all).length, "driver")} and ${count(Object.keys(links).length, "bridge")} are up, ` +
+			`nothing is lost, no device is missing${behind.length ? `; ${behind.join(", ")} still behind` : ""}.`);
+	}
 	return h("section", { class: "troubles", "aria-label": "What to look at" }, h("ul", {}, troubles.map((t) =>
 		h("li", { key: t.key, class: `trouble ${t.level}` },
 			h("h2", {}, h("span", { class: "unseen" }, { bad: "Fault: ", warn: "Warning: ", note: "Note: " }[t.level]),
@@ -107,7 +112,8 @@ function waiting(history) {
 	if (names.length === 0)
 		return null;
 	return card("Backlog", { aside: h("span", { class: "aside" },
-		spool.holder ? ["the spool is held by ", name(spool.holder)] : "no bridge holds the spool") },
+		ledger.bridges[spool.holder] && backlog(history, spool.holder).kind !== "none"
+			? ["the spool is held by ", name(spool.holder)] : "no bridge holds the spool") },
 	h("div", { class: "split" },
 		h("ul", { class: "backlogs" }, names.map((b, i) => backlog_row(b, backlog(history, b), SERIES[i % SERIES.length]))),
 		chart(lines, { from: Math.min(to - LEAST_MS, Math.max(to - SHOWN_MS, history.samples[0].at)), to, zero: true, format: short,

@@ -115,7 +115,7 @@ function stalled(history, name, account) {
 function down(history, name, link, account, now) {
 	const { full_s, share } = room(history);
 	const left = Number.isFinite(full_s) && full_s < 30 * 86400
-		? ` At the rate of now the spool has room for about ${span(full_s)} more.` : "";
+		? ` At this rate the spool has room for about ${span(full_s)} more.` : "";
 
 	return {
 		key: `bridge ${name}`, level: share > 0.9 ? "bad" : "warn", go: "#/links",
@@ -172,7 +172,7 @@ function spool_troubles(history) {
 		what: `The spool is ${Math.floor(share * 100)} % full (${bytes(history.status.spool.bytes)} of ` +
 			`${bytes(history.status.spool.limit)})${holder ? `, held by bridge ${plain(holder)}` : ""}.`,
 		means: "When it is full, the oldest records are given up, or no more are taken, as " +
-			`spool.when_full says.${full_s < 30 * 86400 ? ` At the rate of now: in ${span(full_s)}.` : ""}`,
+			`spool.when_full says.${full_s < 30 * 86400 ? ` At this rate: in ${span(full_s)}.` : ""}`,
 		todo: holder ? `Bring the upstream of ${plain(holder)} back, or make spool.limit larger.`
 			: "Bring the upstreams back, or make spool.limit larger.",
 	}];
