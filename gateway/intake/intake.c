@@ -214,6 +214,7 @@ void fg_intake_each(const struct fg_intake *intake,
 			.records = i->records,
 			.rejected = i->rejected,
 			.faults = i->faults,
+			.turned_ns = i->turned_ns,
 		};
 
 		each(arg, &info);

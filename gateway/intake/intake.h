@@ -138,6 +138,7 @@ struct fg_inlet_info {
 	enum fg_link_state state;
 	const char *fault;		/* the last one's text, or NULL */
 	uint64_t payloads, records, rejected, faults;
+	uint64_t turned_ns;		/* the loop's time when it came up, or ceased to be */
 };
 void fg_intake_each(const struct fg_intake *, void (*each)(void *arg, const struct fg_inlet_info *),
 		    void *arg);

@@ -48,7 +48,7 @@ struct fg_inlet {
 	char fault[128];
 	int error;			/* of that fault */
 	uint64_t memo_saved;
-	uint64_t up_since;
+	uint64_t turned_ns;		/* when it came up, or ceased to be */
 	uint64_t payloads, records, rejected, faults;
 	void (*removed)(void *arg);
 	void *removed_arg;

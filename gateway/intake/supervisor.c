@@ -108,7 +108,7 @@ void fg_source_up(struct fg_source *source)
 	if (inlet->state != FG_LINK_OPENING)
 		return;
 	inlet->state = FG_LINK_UP;
-	inlet->up_since = fg_loop_now(source->loop);
+	inlet->turned_ns = fg_loop_now(source->loop);
 	fg_loop_hurry(source->loop);
 	if (source->memo != inlet->memo_saved)
 		intake_save_memo(inlet);
@@ -131,8 +131,11 @@ void fg_source_fault(struct fg_source *source, int error, const char *what)
 		snprintf(inlet->fault, sizeof(inlet->fault), "%s", what);
 	else
 		snprintf(inlet->fault, sizeof(inlet->fault), "%s: %s", what, strerror(-error));
-	if (inlet->state == FG_LINK_UP && fg_loop_now(source->loop) - inlet->up_since > STEADY)
-		fg_backoff_reset(&inlet->backoff);
+	if (inlet->state == FG_LINK_UP) {
+		if (fg_loop_now(source->loop) - inlet->turned_ns > STEADY)
+			fg_backoff_reset(&inlet->backoff);
+		inlet->turned_ns = fg_loop_now(source->loop);
+	}
 	fg_log(&source->logger, inlet->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
 	       "what=\"%s\" attempt=%u", inlet->fault, inlet->backoff.attempt);
 	fg_loop_defer(source->loop, &inlet->act);
@@ -192,6 +195,7 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_driv
 			.level = level,
 		},
 	};
+	inlet->turned_ns = fg_loop_now(intake->conf.loop);
 	inlet->source.state = calloc(1, conf->driver->state_size + 1);
 	if (!inlet->source.state) {
 		free(inlet);

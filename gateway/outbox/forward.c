@@ -364,6 +364,7 @@ void fg_forward_each(const struct fg_forward *forward,
 			.faults = box->faults,
 			.in_flight = (uint32_t)(box->tail - box->head),
 			.position = fg_cursor_state(box->cursor)->position,
+			.turned_ns = box->turned_ns,
 		};
 
 		each(arg, &info);

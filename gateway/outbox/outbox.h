@@ -94,6 +94,7 @@ struct fg_outbox_info {
 	uint64_t delivered;		/* of the records: done, since the process began */
 	uint32_t in_flight;
 	uint64_t position;
+	uint64_t turned_ns;		/* the loop's time when it came up, or ceased to be */
 };
 void fg_forward_each(const struct fg_forward *,
 		     void (*each)(void *arg, const struct fg_outbox_info *), void *arg);

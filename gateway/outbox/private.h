@@ -85,7 +85,8 @@ struct fg_outbox {
 	bool blocked;			/* the bridge, a back-off or the rate says: not now */
 	bool unsent;			/* some flight may be ready and not sent */
 	bool moved;			/* the cursor is to be written */
-	uint64_t up_since, progress_ns, linger_upto, allowed_ns;
+	uint64_t turned_ns;		/* when it came up, or ceased to be */
+	uint64_t progress_ns, linger_upto, allowed_ns;
 	struct fg_timer retry, linger, stall, pause, pace;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;

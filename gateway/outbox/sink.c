@@ -156,7 +156,7 @@ void fg_sink_up(struct fg_sink *sink)
 	if (box->state != SINK_OPENING)
 		return;
 	box->state = SINK_UP;
-	box->up_since = fg_loop_now(sink->loop);
+	box->turned_ns = fg_loop_now(sink->loop);
 	box->blocked = false;
 	box->unsent = true;
 	/* What waits now is a backlog. */
@@ -184,8 +184,11 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 		snprintf(box->fault, sizeof(box->fault), "%s", what);
 	else
 		snprintf(box->fault, sizeof(box->fault), "%s: %s", what, strerror(-error));
-	if (box->state == SINK_UP && fg_loop_now(sink->loop) - box->up_since > STEADY)
-		fg_backoff_reset(&box->backoff);
+	if (box->state == SINK_UP) {
+		if (fg_loop_now(sink->loop) - box->turned_ns > STEADY)
+			fg_backoff_reset(&box->backoff);
+		box->turned_ns = fg_loop_now(sink->loop);
+	}
 	fg_log(&sink->logger, box->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
 	       "what=\"%s\" attempt=%u in_flight=%u", box->fault, box->backoff.attempt,
 	       (unsigned)(box->tail - box->head));
@@ -302,6 +305,7 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		return NULL;
 	memcpy(box->name, conf->name, len);
 	box->forward = forward;
+	box->turned_ns = fg_loop_now(forward->conf.loop);
 	box->conf = conf;
 	box->window = (uint32_t)conf->window;
 	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf) :

@@ -35,6 +35,7 @@ static const char *why_name(int i)
 struct listing {
 	struct fg_buf *out;
 	bool more;
+	uint64_t now_ns;	/* the loop's */
 };
 
 static void add_account(void *arg, const struct fg_account *account)
@@ -73,14 +74,14 @@ void run_ledger_head(struct fg_buf *out, const char *gateway, struct fg_spool *s
 
 void run_ledger_account(struct fg_buf *out, const struct fg_account *account, bool more)
 {
-	struct listing listing = { out, more };
+	struct listing listing = { out, more, 0 };
 
 	add_account(&listing, account);
 }
 
 void fg_gateway_ledger(struct fg_gateway *gateway, struct fg_buf *out)
 {
-	struct listing listing = { out, false };
+	struct listing listing = { out, false, 0 };
 
 	fg_clock_update(&gateway->clock);
 	run_ledger_head(out, gateway->id, gateway->spool);
@@ -105,6 +106,17 @@ void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *ou
 	fg_buf_char(out, '}');
 }
 
+/* The last fault, and how long it has been up, or has not been. */
+static void add_turn(struct listing *listing, const char *fault, uint64_t turned_ns)
+{
+	if (fault)
+		fg_buf_json(listing->out, fg_str_c(fault));
+	else
+		fg_buf_text(listing->out, "null");
+	fg_buf_printf(listing->out, ",\"state_s\":%.3f}",
+		      (double)(listing->now_ns - turned_ns) / 1e9);
+}
+
 static void add_inlet(void *arg, const struct fg_inlet_info *info)
 {
 	static const char *const states[] = { "opening", "up", "retrying", "closing" };
@@ -120,11 +132,7 @@ static void add_inlet(void *arg, const struct fg_inlet_info *info)
 		      ",\"fault\":",
 		      info->driver, states[info->state], info->payloads, info->records,
 		      info->rejected, info->faults);
-	if (info->fault)
-		fg_buf_json(out, fg_str_c(info->fault));
-	else
-		fg_buf_text(out, "null");
-	fg_buf_char(out, '}');
+	add_turn(listing, info->fault, info->turned_ns);
 }
 
 static void add_outbox(void *arg, const struct fg_outbox_info *info)
@@ -141,11 +149,7 @@ static void add_outbox(void *arg, const struct fg_outbox_info *info)
 		      ",\"in_flight\":%u,\"faults\":%" PRIu64 ",\"fault\":",
 		      info->bridge, info->up ? "up" : "retrying", info->packs, info->records,
 		      info->delivered, info->bytes, info->in_flight, info->faults);
-	if (info->fault)
-		fg_buf_json(out, fg_str_c(info->fault));
-	else
-		fg_buf_text(out, "null");
-	fg_buf_char(out, '}');
+	add_turn(listing, info->fault, info->turned_ns);
 }
 
 static void add_loop(struct fg_gateway *gateway, struct fg_buf *out)
@@ -217,7 +221,7 @@ static void add_process(struct fg_gateway *gateway, struct fg_buf *out)
 
 void fg_gateway_state(struct fg_gateway *gateway, struct fg_buf *out)
 {
-	struct listing listing = { out, false };
+	struct listing listing = { out, false, fg_loop_now(gateway->loop) };
 
 	fg_gateway_topic(gateway, true, out);
 	if (out->failed)

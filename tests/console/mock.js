@@ -55,7 +55,8 @@ function status() {
 	const down = away(), noise = () => 0.5 + Math.random();
 	const phase = (p50, p99) => ({ p50_ms: p50 * noise(), p99_ms: p99 * noise() });
 	const links = (type, n, up, fault, faults) => ({ type, state: up ? "up" : "retrying", packs: Math.ceil(n / 100),
-		records: n, delivered: n, bytes: n * 61, in_flight: up ? 3 : 0, faults, fault });
+		records: n, delivered: n, bytes: n * 61, in_flight: up ? 3 : 0, faults, fault,
+		state_s: world.second });
 
 	return {
 		state: "online", version: "0.1.0", generation: 4, config: "d1bf018073e0b0924c609d3c1390acffe638648d77dcecac2e9869feed05fe81",
@@ -63,7 +64,7 @@ function status() {
 		ledger: { gateway: "mock-7-line-2", epoch: "9f3c2a7105d1e6b4", last: world.accepted, received: world.accepted + 1200,
 			suppressed: 1200, rejected: { malformed: world.rejected }, accepted: world.accepted,
 			bridges: { cloud: account(world.cloud, world.dead), local: account(world.local, 0) } },
-		drivers: { field: { type: "mqtt", state: "up", payloads: world.field >> 2, records: world.field, rejected: world.rejected, faults: 0, fault: null },
+		drivers: { field: { type: "mqtt", state: "up", payloads: world.field >> 2, records: world.field, rejected: world.rejected, faults: 0, fault: null, state_s: world.second },
 			things: { type: "coap", state: "up", payloads: world.things >> 2, records: world.things, rejected: 0, faults: 0, fault: null },
 			meter: { type: "serial", state: "retrying", payloads: 0, records: 0, rejected: 0, faults: 812, fault: `/dev/ttyUSB0: No such file or directory ${ILL}` } },
 		links: { cloud: links("nats", world.cloud, !down, world.faults ? "Connection refused" : null, world.faults),

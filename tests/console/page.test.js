@@ -253,12 +253,18 @@ describe("in trouble", () => {
 		const waiting = async () => digits(await page.locator(".backlogs li", { hasText: "cloud" }).locator("b").innerText());
 
 		await cloud.stop("SIGKILL");
-		await sees(page, /Bridge cloud \(mqtt\) is not connected[\s\S]*records? waits? on the disk; none is lost[\s\S]*tried again by itself/, ".troubles");
+		await sees(page, /Bridge cloud \(mqtt\) is not connected[\s\S]*Since \d\d:\d\d:\d\d[\s\S]*records? waits? on the disk, [^;]*; none is lost[\s\S]*tried again by itself/, ".troubles");
 		run(FIELDGATE, ["simulate", "--mqtt", field.url, "--devices", "60", "--rate", "0", "--count", "5000"]);
 		await until("a backlog", async () => await waiting() > 18000);
 		await sees(page, /waits for the upstream/, ".backlogs");
 		await shot(page, "trouble");
 		await shot(page, "trouble-top", {});
+		const late = await open();	/* since when is what the gateway says, not what this page saw */
+		await sees(late, /Bridge cloud[^.]*\. Since \d\d:\d\d:\d\d\./, ".troubles");
+		await late.goto(`${gateway.url}/#/links`);
+		await sees(late, /retrying not up for/, "section[aria-label=cloud]");
+		await shot(late, "links-down");
+		await done(late);
 		await cloud.start();
 		await sees(page, /drained in \d+ (s|min)/, ".figures");
 		await sees(page, /held by cloud/, "main");

@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { backlog, bridge_out, driver_records, sum } from "./figures.js";
 import { ask, card, failed, name, note, state } from "./parts.js";
-import { ago, bytes, count, json, moment, number, plain, rate } from "./words.js";
+import { ago, bytes, count, json, moment, number, plain, rate, span } from "./words.js";
 
 export class Links {
 	constructor(app) {
@@ -106,7 +106,8 @@ function link(who, what, rows, more) {
 	const up = what.state === "up";
 
 	return h("section", { key: who, class: `card link ${up ? "" : "down"}`, "aria-label": plain(who) },
-		h("div", { class: "card-head" }, h("h3", {}, name(who), h("small", {}, ` ${plain(what.type, 20)}`)), state(what.state)),
+		h("div", { class: "card-head" }, h("h3", {}, name(who), h("small", {}, ` ${plain(what.type, 20)}`)), h("span", {}, state(what.state),
+		Number.isFinite(what.state_s) && h("small", {}, ` ${up ? "for" : "not up for"} ${span(what.state_s)}`))),
 		what.fault && h("p", { class: up ? "fault past" : "fault" }, up ? "Last fault, over now: " : "Fault: ", h("bdi", {}, plain(what.fault)),
 			h("span", { class: "soft" }, ` (${count(what.faults, "fault")} in all)`)),
 		h("dl", {}, rows.filter(Boolean).map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])), more);

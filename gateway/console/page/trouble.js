@@ -14,7 +14,7 @@ export class Watch {
 	/* the list for the newest status; each with `key`, `level`, `what`, `since`, `means`, `todo`, `go` */
 	look(history, now = Date.now()) {
 		const first = history.samples.length <= 2;
-		const found = [...driver_troubles(history), ...bridge_troubles(history, now),
+		const found = [...driver_troubles(history, now), ...bridge_troubles(history, now),
 			...spool_troubles(history), ...rest(history)];
 		const keys = new Set(found.map((t) => t.key));
 
@@ -37,7 +37,12 @@ export class Watch {
 	}
 }
 
-function driver_troubles(history) {
+/* since when it is not up, where the gateway says so */
+function since_state(link, now) {
+	return Number.isFinite(link.state_s) ? `since ${moment(now - link.state_s * 1000, now)}` : undefined;
+}
+
+function driver_troubles(history, now) {
 	const found = [];
 
 	for (const [name, d] of Object.entries(history.status.drivers ?? {})) {
@@ -46,6 +51,7 @@ function driver_troubles(history) {
 				key: `driver ${name}`, level: "bad", go: "#/links",
 				what: `Driver ${plain(name)} (${plain(d.type)}) is not up` +
 					`${d.fault ? `: ${plain(d.fault)}` : ""}.`,
+				since: since_state(d, now),
 				means: "Nothing comes in over it. Devices that are answered only when their " +
 					"reading is kept hold it back or send it again.",
 				todo: "It is tried again by itself. See whether what it connects to is there: " +
@@ -121,10 +127,10 @@ function down(history, name, link, account, now) {
 		key: `bridge ${name}`, level: share > 0.9 ? "bad" : "warn", go: "#/links",
 		what: `Bridge ${plain(name)} (${plain(link.type)}) is not connected` +
 			`${link.fault ? `: ${plain(link.fault)}` : ""}.`,
-		since: account.waiting > 0 && account.oldest_s >= 1
-			? `its oldest waiting record is from ${moment(now - account.oldest_s * 1000, now)}` : undefined,
+		since: since_state(link, now),
 		means: account.waiting > 0
-			? `${count(account.waiting, "record waits", "records wait")} on the disk; none is lost.${left}`
+			? `${count(account.waiting, "record waits", "records wait")} on the disk, the oldest from ` +
+				`${moment(now - account.oldest_s * 1000, now)}; none is lost.${left}`
 			: `What comes in will wait on the disk.${left}`,
 		todo: "It is tried again by itself, and goes on where it stopped. See whether the upstream runs " +
 			"and can be reached from the gateway.",
