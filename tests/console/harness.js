@@ -144,7 +144,11 @@ export class Gateway {
 	}
 
 	get url() {
-		return this.config.console.listen;
+		return this.address ?? this.config.console.listen;
+	}
+
+	set url(address) {
+		this.address = address;
 	}
 
 	async start() {

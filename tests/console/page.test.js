@@ -1,6 +1,7 @@
 /* The page in a real browser, served by the real program, with real brokers and simulated devices. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +75,11 @@ async function open(view = "", options) {
 	await sees(page, /Live/, ".connection");
 	await until(`${view} to be there`, async () => !/Asking/.test(await text_of(page, "main")));
 	return page;
+}
+
+async function sign_in(page, token) {
+	await page.getByLabel("Token").fill(token);
+	await page.getByRole("button", { name: "Sign in" }).click();
 }
 
 describe("the page", () => {
@@ -383,11 +389,6 @@ describe("with a token", () => {
 
 	after(() => closed?.stop());
 
-	async function sign_in(page, token) {
-		await page.getByLabel("Token").fill(token);
-		await page.getByRole("button", { name: "Sign in" }).click();
-	}
-
 	test("nothing is shown before, a wrong one is said to be, and the way out is a way out", async () => {
 		const page = await browser.open(`${closed.url}/#/config`);
 
@@ -422,6 +423,30 @@ describe("with a token", () => {
 		await sign_in(page, "open-sesame-open-7");
 		await sees(page, /Spool/, "h1");
 		await done(page);
+	});
+});
+
+describe("over TLS, where others can reach it", () => {
+	test("signing in and the stream are as without, and the cookie goes no other way", async () => {
+		const port = await free_port(), far = new Gateway({
+			console: { listen: `https://0.0.0.0:${port}`, token: { secret: "console" }, tls: {} },
+			drivers: { things: { type: "coap", listen: `coap://127.0.0.1:${await free_port()}` } }, bridges: {} });
+
+		far.url = `https://127.0.0.1:${port}`;
+		far.config.console.tls = { cert: join(far.folder, "cert.pem"), key: join(far.folder, "key.pem") };
+		execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+			"-subj", "/CN=127.0.0.1", "-keyout", far.config.console.tls.key, "-out", far.config.console.tls.cert], { stdio: "ignore" });
+		far.secret("console", "open-sesame-open-7");
+		process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";	/* of this test's own questions */
+		await far.start();
+		const page = await browser.open(far.url, { ignoreHTTPSErrors: true });
+		await sign_in(page, "open-sesame-open-7");
+		await sees(page, /Live/, ".connection");
+		await sees(page, /All well|things/);
+		const [cookie] = await page.context().cookies();
+		assert.deepEqual([cookie.name, cookie.secure, cookie.httpOnly, cookie.sameSite], ["fieldgate", true, true, "Strict"]);
+		await done(page);
+		await far.stop();
 	});
 });
 
