@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { failed, name, note, state, table } from "./parts.js";
 import { ago, count, encode, number, span } from "./words.js";
 
-const PAGE = 50, EACH_S = 3;
+const PAGE = 200, EACH_S = 3;
 const by_name = new Intl.Collator("en", { numeric: true });
 const STATES = [["", "All"], ["online", "Online"], ["late", "Late"], ["offline", "Offline"]];
 
@@ -69,7 +69,7 @@ export class Devices {
 			if (mine !== this.asked)
 				return;
 			const told = this.page && page.total !== this.page.total && this.told !== this.search + this.state;
-			page.devices.sort((a, b) => by_name.compare(a.device, b.device));	/* they come in no order */
+			page.devices.sort((a, b) => by_name.compare(a.device, b.device));	/* pages come in no order */
 			this.page = page;
 			this.fault = null;
 			this.age_s = 0;
