@@ -151,8 +151,12 @@ export class Gateway {
 		this.address = address;
 	}
 
-	async start() {
+	write() {
 		writeFileSync(this.conf, JSON.stringify(this.config, null, 1));
+	}
+
+	async start() {
+		this.write();
 		process.env.CREDENTIALS_DIRECTORY = this.secrets;
 		this.child = run(FIELDGATE, ["run", "-c", this.conf], { log: this.log });
 		await until("the gateway to be ready", async () => {

@@ -233,11 +233,18 @@ describe("the page", () => {
 		const all = await page.locator("tbody tr").count();
 		await page.getByLabel("without defaults").check();
 		await until("fewer", async () => await page.locator("tbody tr").count() < all);
-		await page.getByRole("searchbox").fill("cloud url");
+		await page.getByRole("searchbox").fill("spool commit");
 		await until("one", async () => await page.locator("tbody tr").count() === 1);
+		assert.equal(await page.getByText("This is not in force").count(), 0);
+		gateway.config.spool.commit = "2s";
+		gateway.write();
+		await page.reload();
+		await sees(page, /This is not in force/);
 		await page.getByRole("button", { name: "Reload…" }).click();
 		await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();
 		await until("a report", async () => await page.locator("[aria-label=Report]").count() === 1);
+		await until("the new one", async () => await page.getByText("This is not in force").count() === 0);
+		assert.match(await row("/spool/commit").innerText(), /2s[\s\S]*file/);
 		await done(page);
 	});
 

@@ -1,4 +1,4 @@
-/* The configuration as it is in force, each key with where it comes from. */
+/* The configuration as the file says it, with all defaults, each key with where it comes from. */
 import { h } from "./dom.js";
 import { ask, failed, note, table } from "./parts.js";
 import { count, json, plain } from "./words.js";
@@ -89,6 +89,8 @@ export class Config {
 
 		return [h("p", { class: "facts" }, h("code", {}, plain(path)), h("span", {}, "sha256 ", h("code", {}, plain(sha256).slice(0, 16))),
 			h("button", { type: "button", onclick: () => this.reload() }, "Reload…")),
+		this.config.in_force === false && h("p", { class: "trouble warn" }, h("strong", {}, "This is not in force. "),
+			"The file has changed since the gateway read it: what is shown here counts from the next reload."),
 		this.report && h("div", { class: "card", role: "group", "aria-label": "Report" }, h("p", {}, plain(text_of(this.report.report), 2000)),
 			this.report.faults?.length > 0 && h("ul", { class: "faults" }, this.report.faults.map((f) => h("li", {}, plain(f))))),
 		h("div", { class: "filter" }, h("label", { for: "key", class: "unseen" }, "Search keys and values"),
