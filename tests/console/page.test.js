@@ -233,7 +233,7 @@ describe("the page", () => {
 		const all = await page.locator("tbody tr").count();
 		await page.getByLabel("without defaults").check();
 		await until("fewer", async () => await page.locator("tbody tr").count() < all);
-		await page.getByRole("searchbox").fill("spool commit");
+		await page.getByRole("searchbox").fill("cloud url");
 		await until("one", async () => await page.locator("tbody tr").count() === 1);
 		assert.equal(await page.getByText("This is not in force").count(), 0);
 		gateway.config.spool.commit = "2s";
