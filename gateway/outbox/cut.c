@@ -146,6 +146,7 @@ static void batch_fill(struct fg_outbox *box, struct flight *flight, struct fg_s
 		.first = head->first,
 		.last = head->last,
 		.epoch = head->epoch,
+		.lost = flight->kind == FLIGHT_LOST,
 		.slot = (uint32_t)(flight - box->flights),
 	};
 	flight->state = FLIGHT_READY;

@@ -161,6 +161,10 @@ bool dead_next(struct fg_outbox *);	/* the next letter that goes again, as a fli
 void dead_again_done(struct fg_outbox *, const struct flight *);
 
 /* window.c */
+/* The rest of a range that goes up in parts, or the end of it. */
+void outbox_part_done(struct fg_outbox *, struct flight *);
+/* Moves the cursor over what is done at the window's head. */
+void outbox_advance(struct fg_outbox *);
 void outbox_pump(struct fg_outbox *);
 void outbox_forget_sends(struct fg_outbox *);
 void outbox_date_again(struct fg_outbox *);

@@ -7,8 +7,7 @@
 #include <errno.h>
 
 
-/* Moves the cursor over what is done at the window's head. */
-static void advance(struct fg_outbox *box)
+void outbox_advance(struct fg_outbox *box)
 {
 	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
 
@@ -56,8 +55,7 @@ static void part_ready(struct fg_outbox *box, struct flight *flight)
 		flight->batch.payload = fg_str(NULL, 0);
 }
 
-/* The rest of a range that goes up in parts, or the end of it. */
-static void part_done(struct fg_outbox *box, struct flight *flight)
+void outbox_part_done(struct fg_outbox *box, struct flight *flight)
 {
 	if (flight->part_to >= flight->to || flight->unknown || flight->kind == FLIGHT_AGAIN) {
 		flight->state = FLIGHT_DONE;
@@ -79,7 +77,7 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 		flight->dropped = count - flight->dead;
 	}
 	if (flight->kind != FLIGHT_PACK) { /* it will not even hear of the loss */
-		part_done(box, flight);
+		outbox_part_done(box, flight);
 		return;
 	}
 	fg_log(&box->sink.logger, FG_ERROR, "pack refused for good",
@@ -129,7 +127,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 		box->progress_ns = fg_loop_now(sink->loop);
 		fg_backoff_reset(&box->resend);
 		box->delivered += flight->kind == FLIGHT_PACK ? flight->batch.records : 0;
-		part_done(box, flight);
+		outbox_part_done(box, flight);
 		break;
 	case -EMSGSIZE:
 		part_halve(box, flight, why);
@@ -140,7 +138,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 	default:
 		wait_to_resend(box, flight);
 	}
-	advance(box);
+	outbox_advance(box);
 	fg_loop_hurry(sink->loop);
 }
 
@@ -339,7 +337,7 @@ void outbox_pump(struct fg_outbox *box)
 			flight = flight_at(box, box->tail - 1);
 		}
 		if (flight->state == FLIGHT_DONE) {
-			advance(box);
+			outbox_advance(box);
 			continue;
 		}
 		if (!send_one(box, flight))

@@ -26,6 +26,7 @@ struct fg_batch {
 	uint32_t records;
 	uint64_t first, last;		/* numbers of the epoch */
 	uint64_t epoch;
+	bool lost;			/* says what became of the range, in place of its records */
 	uint32_t slot;			/* 0 .. window-1: an index for the bridge's own tables */
 	void *user;			/* the bridge's */
 };
@@ -100,6 +101,15 @@ void fg_sink_pause(struct fg_sink *, uint64_t ns);
  *   -EBADMSG    refused for good: to the dead letters
  * After fg_sink_fault() all batches in flight are the outbox's again without a done. */
 void fg_sink_done(struct fg_sink *, struct fg_batch *, int error, const char *why);
+
+/* Before fg_sink_up(): the upstream says itself that it holds the records of a range, in one pack
+ * that was sent as such and not as `lost`. They are not sent again, and count as acknowledged.
+ *   1         the cursor knows: it stands behind them already
+ *   0         taken note of
+ *   -ENOENT   nothing tells of such an epoch, or it has no such numbers
+ *   -EAGAIN   cannot be noted, they will come again: there are too many ranges with gaps between
+ *             them, or something has to be announced before them */
+int fg_sink_has(struct fg_sink *, uint64_t epoch, uint64_t first, uint64_t last);
 
 /* The payload of the last will: what the status topic must say when this gateway dies. */
 struct fg_str fg_sink_will(struct fg_sink *);
