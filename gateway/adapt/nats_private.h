@@ -1,0 +1,70 @@
+/* What the loop's side and the threads' side of a connection share. */
+#pragma once
+
+#include "adapt/nats.h"
+
+#include <pthread.h>
+
+#include <nats/nats.h>
+
+struct fg_nats_job {
+	struct fg_nats_out out;
+	char *bytes;			/* what was copied, or NULL */
+	bool probe;
+};
+
+enum nats_kind { NATS_UP, NATS_ANSWER, NATS_MESSAGE, NATS_DOWN };
+
+/* What the threads tell the loop. */
+struct fg_nats_event {
+	struct fg_nats_event *next;
+	enum nats_kind kind;
+	uint32_t token, stamp;
+	int error;
+	int64_t max_payload;
+	size_t subject_len, reply_len, len;
+	char bytes[];			/* subject, reply, body, and a NUL */
+};
+
+struct fg_nats_link {
+	/* the loop's */
+	struct fg_nats *nats;
+	struct fg_wake wake;
+	bool threaded, closing, connecting;
+	unsigned char *there;		/* descriptors that led to the server's port before */
+	pthread_t thread;
+
+	/* constant once the thread runs */
+	struct fg_nats_conf conf;
+
+	/* under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct fg_nats_job *jobs;	/* a ring of conf.queue */
+	uint32_t first, count;
+	bool ending;			/* the loop wants it closed */
+	bool ended;			/* the thread has nothing more to do with it */
+	bool conn_closed;
+	bool deaf;			/* nothing is told any more */
+	uint32_t complete;		/* subscriptions of which no more callback comes */
+	struct fg_nats_event *events, **events_end;
+	uint32_t nevents, events_max;
+
+	/* the thread's */
+	natsConnection *conn;
+	natsSubscription *subs[3];
+	uint32_t nsubs;
+	natsInbox *inbox;
+	bool kept;			/* the library still owes a callback: it is never freed */
+};
+
+struct fg_nats_link *nats_link_new(const struct fg_nats_conf *conf, size_t there);
+void nats_link_free(struct fg_nats_link *link);
+
+/* Takes `bytes` over, also when it fails. -EAGAIN: full. */
+int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job);
+void nats_queue_end(struct fg_nats_link *link);
+/* What has come since the last time; *ret_ended: the thread ends. */
+struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended);
+
+void *nats_thread(void *link);
