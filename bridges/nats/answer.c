@@ -141,6 +141,7 @@ enum nats_verdict nats_verdict(int code)
 	case 503:
 	case 10002: /* resources of the account */
 	case 10004:
+	case 10005: /* a cluster that is still assembling, or is too small */
 	case 10008: /* temporarily unavailable */
 	case 10009: /* not the leader */
 	case 10023: /* resources */

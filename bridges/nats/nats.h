@@ -8,6 +8,8 @@
  * Each message carries gateway, bridge, epoch and range as its Nats-Msg-Id. While the stream's
  * duplicate window lasts the server drops what comes again as it was; beyond that, and where packs
  * are cut in another way than before (a new process), the stream is asked before anything is sent.
+ * A server that led the stream a moment ago may answer, and not know the last of it. So the first
+ * pack goes alone, and says behind which message of its subject it is to be stored.
  */
 #pragma once
 
@@ -103,6 +105,7 @@ enum nats_verdict {
 enum nats_verdict nats_verdict(int code);
 
 #define NATS_CODE_NO_STREAM 10059
+#define NATS_CODE_LAST_SEQUENCE 10071
 #define NATS_CODE_NO_MESSAGE 10037
 
 /* -- slots.c: the window as the stream sees it, kept from one opening to the next -- */
@@ -115,6 +118,7 @@ struct nats_slot {
 	uint64_t first_ns, last_ns;	/* when it was sent */
 	uint64_t after_seq;		/* if it is stored, then behind this message */
 	char id[NATS_ID_MAX];
+	char after[24];			/* the first one of an opening: it is refused if not */
 };
 
 struct nats_outcome {
@@ -156,7 +160,11 @@ struct nats_sink {
 	struct nats_desk *desk;
 	enum nats_phase phase;
 	bool created, full, probing, connected;
+	bool proven;			/* a pack was stored behind what the stream has told */
+	uint32_t in_flight;
 	uint32_t stamp;			/* of the request to the API that is waited for */
+	uint64_t asked_ns;		/* since when its answer is missing */
+	bool again;			/* nobody answered: it is made again when the timer fires */
 	uint64_t duplicates_ns;		/* the stream's */
 	uint64_t nobody_ns;		/* since when nobody answers for the stream, or 0 */
 	struct nats_look look;
@@ -172,12 +180,19 @@ struct nats_sink {
 /* -- stream.c: what is asked before the sink is up; ends in fg_sink_up() or a fault -- */
 void nats_stream_ask(struct nats_sink *s);
 void nats_stream_answer(struct nats_sink *s, int error, struct fg_str body);
+/* The timer has fired: no answer, or time to ask again. */
+void nats_stream_late(struct nats_sink *s);
+/* The server is there, and JetStream silent: the request again. */
+void nats_stream_again(struct nats_sink *s);
 
 /* -- sink.c -- */
 int nats_sink_open(struct fg_sink *sink);
 void nats_sink_close(struct fg_sink *sink);
 int nats_sink_send(struct fg_sink *sink, struct fg_batch *batch);
 void nats_sink_fini(struct fg_sink *sink);
+/* How long to wait where nobody answers for the stream: an election takes seconds. */
+uint64_t nats_pause(void);
+#define NATS_NOBODY_TIMEOUTS 4	/* after so many the stream is asked for, or the next server */
 /* Printable ASCII without quotes. */
 void nats_plain(char *text);
 

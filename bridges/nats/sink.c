@@ -2,6 +2,8 @@
 #include "nats.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +12,6 @@
 #define DOC_DEPTH 12
 #define ANSWER_MAX ((size_t)32 << 20)
 #define NOBODY_MS 250		/* an election takes seconds: not before this, */
-#define NOBODY_TIMEOUTS 4	/* after so many it may have been taken away: it is asked for */
 #define NOBODY_SPREAD_MS 750	/* and not all gateways at once */
 #define QUEUE_MORE 64		/* outcomes, requests */
 
@@ -33,6 +34,7 @@ static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const
 	struct fg_batch *batch = slot->batch;
 
 	slot->batch = NULL;
+	s->in_flight--;
 	if (error != -EAGAIN)
 		slot->tries = 0;
 	fg_sink_done(s->sink, batch, error, why);
@@ -42,12 +44,19 @@ static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const
 	}
 }
 
-static void later(struct nats_sink *s, struct nats_slot *slot, const char *why)
+uint64_t nats_pause(void)
 {
-	uint32_t random = 0, left_out;
+	uint32_t random = 0;
 
 	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	fg_sink_pause(s->sink, FG_MS(NOBODY_MS + random % NOBODY_SPREAD_MS));
+	return FG_MS(NOBODY_MS + random % NOBODY_SPREAD_MS);
+}
+
+static void later(struct nats_sink *s, struct nats_slot *slot, const char *why)
+{
+	uint32_t left_out;
+
+	fg_sink_pause(s->sink, nats_pause());
 	if (fg_log_allowed(&s->desk->limit, fg_loop_now(s->sink->loop), 4, &left_out))
 		fg_log(&s->sink->logger, FG_WARN, "not now", "why=\"%s\" left_out=%u", why,
 		       left_out);
@@ -63,7 +72,7 @@ static void on_nobody(struct nats_sink *s, struct nats_slot *slot)
 		slot->tries--;
 	if (!s->nobody_ns)
 		s->nobody_ns = now;
-	if (now - s->nobody_ns > NOBODY_TIMEOUTS * (uint64_t)conf_of(s)->timeout_ns)
+	if (now - s->nobody_ns > NATS_NOBODY_TIMEOUTS * (uint64_t)conf_of(s)->timeout_ns)
 		fault(s, -EHOSTUNREACH, "nobody answers for the stream");
 	else
 		later(s, slot, "nobody answers for the stream");
@@ -71,6 +80,10 @@ static void on_nobody(struct nats_sink *s, struct nats_slot *slot)
 
 static void on_refused(struct nats_sink *s, struct nats_slot *slot, int code, const char *why)
 {
+	if (code == NATS_CODE_LAST_SEQUENCE) {
+		fault(s, -ESTALE, "the stream holds more than it has told: it is asked anew");
+		return;
+	}
 	switch (nats_verdict(code)) {
 	case NATS_VERDICT_LATER:
 		if (slot->tries)
@@ -107,6 +120,7 @@ static void on_ack(struct nats_sink *s, struct nats_slot *slot, int error, struc
 	} else if (code < 0 || !nats_answer_ack(&s->doc, conf_of(s)->stream, &seq)) {
 		fault(s, -EBADMSG, "what acknowledges is not the stream");
 	} else {
+		s->proven = true;
 		if (seq > s->desk->seq)
 			s->desk->seq = seq;
 		finish(s, slot, 0, NULL);
@@ -119,6 +133,10 @@ static void on_probed(struct nats_sink *s)
 	uint64_t now = fg_loop_now(s->sink->loop);
 
 	s->probing = false;
+	if (s->phase != NATS_UP_PHASE) {
+		nats_stream_again(s);
+		return;
+	}
 	for (uint32_t i = 0; i < s->sink->window; i++) {
 		struct nats_slot *slot = &s->desk->slots[i];
 
@@ -165,7 +183,7 @@ static void on_timer(struct fg_timer *timer)
 	uint64_t due, timeout = (uint64_t)conf_of(s)->timeout_ns;
 
 	if (s->phase != NATS_UP_PHASE) {
-		fault(s, -ETIMEDOUT, "JetStream does not answer");
+		nats_stream_late(s);
 		return;
 	}
 	due = oldest_sent(s);
@@ -192,7 +210,12 @@ int nats_sink_send(struct fg_sink *sink, struct fg_batch *batch)
 		fault(s, -ETIMEDOUT, "not acknowledged for so long that the stream is asked anew");
 		return -EAGAIN;
 	}
+	if (!s->proven && s->in_flight) {
+		s->full = true;
+		return -EAGAIN;
+	}
 	slot = nats_slot_take(s->desk, batch, now);
+	snprintf(slot->after, sizeof(slot->after), "%" PRIu64, s->look.last);
 	r = fg_nats_send(&s->nats, &(struct fg_nats_out){ .subject = s->subject,
 							  .payload = batch->payload,
 							  .id = slot->id,
@@ -206,6 +229,7 @@ int nats_sink_send(struct fg_sink *sink, struct fg_batch *batch)
 		s->full = true;
 		return -EAGAIN;
 	}
+	s->in_flight++;
 	if (!fg_timer_active(&s->timer))
 		(void)fg_timer_start(&s->timer, (uint64_t)conf_of(s)->timeout_ns);
 	return 0;

@@ -28,6 +28,9 @@ static void request(struct nats_sink *s, const char *call, const char *body)
 	};
 	int r;
 
+	s->again = false;
+	if (!s->asked_ns)
+		s->asked_ns = fg_loop_now(s->sink->loop);
 	snprintf(subject, sizeof(subject), "$JS.API.STREAM.%s.%s", call, conf_of(s)->stream);
 	r = fg_nats_send(&s->nats, &out);
 	if (r < 0)
@@ -48,7 +51,6 @@ static void ask_create(struct nats_sink *s)
 	char subject[NATS_SUBJECT_MAX], body[2 * NATS_SUBJECT_MAX];
 
 	s->phase = NATS_CREATING;
-	s->created = true;
 	(void)nats_subject(c->subject, "", "", true, subject);
 	snprintf(body, sizeof(body),
 		 "{\"name\":\"%s\",\"subjects\":[\"%s\"],\"retention\":\"limits\","
@@ -157,18 +159,63 @@ static void on_stored(struct nats_sink *s, int code, const char *why, struct fg_
 	}
 }
 
+void nats_stream_again(struct nats_sink *s)
+{
+	if (s->phase == NATS_ASKING)
+		nats_stream_ask(s);
+	else if (s->phase == NATS_CREATING)
+		ask_create(s);
+	else if (s->phase == NATS_LOOKING)
+		ask_message(s);
+}
+
+static bool is_too_late(const struct nats_sink *s)
+{
+	return fg_loop_now(s->sink->loop) - s->asked_ns >=
+	       NATS_NOBODY_TIMEOUTS * (uint64_t)conf_of(s)->timeout_ns;
+}
+
+/* Whoever asks another server asks the same cluster, so an election is waited for here, as long as
+ * this server says that it is there. */
+void nats_stream_late(struct nats_sink *s)
+{
+	if (s->again)
+		nats_stream_again(s);
+	else if (is_too_late(s))
+		fault(s, -ETIMEDOUT, "JetStream does not answer");
+	else if (!s->probing && fg_nats_probe(&s->nats) == 0)
+		s->probing = true;
+}
+
+static void wait_or_fault(struct nats_sink *s, const char *why)
+{
+	if (is_too_late(s)) {
+		fault(s, -EHOSTUNREACH, why);
+		return;
+	}
+	s->again = true;
+	(void)fg_timer_start(&s->timer, nats_pause());
+}
+
 void nats_stream_answer(struct nats_sink *s, int error, struct fg_str body)
 {
 	char why[NATS_WHY_MAX];
 	int code;
 
+	if (error == -EHOSTUNREACH) {
+		wait_or_fault(s, "nobody answers for JetStream");
+		return;
+	}
 	if (error < 0) {
-		fault(s, error,
-		      error == -EHOSTUNREACH ? "nobody answers for JetStream" :
-					       "JetStream's answer is none");
+		fault(s, error, "JetStream's answer is none");
 		return;
 	}
 	code = nats_answer_read(&s->doc, body, why);
+	if (code > 0 && nats_verdict(code) == NATS_VERDICT_LATER) {
+		wait_or_fault(s, why);
+		return;
+	}
+	s->asked_ns = 0;
 	if (code == -EBADMSG) {
 		fault(s, code, why);
 		return;
@@ -182,6 +229,7 @@ void nats_stream_answer(struct nats_sink *s, int error, struct fg_str body)
 		if (code == 0)
 			fg_log(&s->sink->logger, FG_INFO, "stream made", "stream=%s",
 			       conf_of(s)->stream);
+		s->created = true;
 		if (code == 0 || code == 10058)
 			nats_stream_ask(s);
 		else

@@ -42,6 +42,7 @@ struct fg_nats_out {
 	struct fg_str payload;
 	const char *reply;		/* NULL: the answer goes to `answer` */
 	const char *id, *stream, *type;	/* headers, or NULL */
+	const char *after;		/* Nats-Expected-Last-Subject-Sequence, or NULL */
 	bool copy;			/* subject and payload are copied at once */
 	bool quiet;			/* no answer is expected, and none is told */
 	uint32_t token, stamp;		/* come back with the answer */

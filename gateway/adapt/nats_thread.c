@@ -414,6 +414,8 @@ static natsStatus message_of(const struct fg_nats_link *link, const struct fg_na
 		s = natsMsgHeader_Set(*ret_msg, "Nats-Expected-Stream", out->stream);
 	if (s == NATS_OK && out->type)
 		s = natsMsgHeader_Set(*ret_msg, "Content-Type", out->type);
+	if (s == NATS_OK && out->after)
+		s = natsMsgHeader_Set(*ret_msg, "Nats-Expected-Last-Subject-Sequence", out->after);
 	return s;
 }
 
