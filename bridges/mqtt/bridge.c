@@ -52,6 +52,7 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.check = check,
 	.acks = acks,
 	.target = target,
+	.collect = mqtt_collect,
 	.ops = {
 		.open = mqtt_sink_open,
 		.close = mqtt_sink_close,

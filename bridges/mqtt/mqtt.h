@@ -39,3 +39,6 @@ void mqtt_sink_close(struct fg_sink *);
 int mqtt_sink_send(struct fg_sink *, struct fg_batch *);
 void mqtt_sink_flush(struct fg_sink *);
 void mqtt_sink_status(struct fg_sink *, struct fg_str json);
+
+/* -- collect.c -- */
+int mqtt_collect(struct fg_collect *collect);

@@ -132,6 +132,21 @@ bool nats_answer_message(const struct fg_doc *doc, char *room, uint64_t *ret_seq
 	return true;
 }
 
+bool nats_answer_consumer(const struct fg_doc *doc, char *name, size_t cap, uint64_t *ret_pending)
+{
+	struct fg_str text = text_of(member(doc, "name", NULL));
+	uint64_t delivered;
+
+	/* what has been brought already, was to be */
+	if (!number_of(member(doc, "num_pending", NULL), ret_pending) || text.len == 0 ||
+	    text.len >= cap || memchr(text.ptr, '\0', text.len))
+		return false;
+	if (number_of(member(doc, "delivered", "consumer_seq"), &delivered))
+		*ret_pending += delivered;
+	*(char *)mempcpy(name, text.ptr, text.len) = '\0';
+	return true;
+}
+
 /* docs.nats.io, "JetStream API errors": what passes by itself. */
 enum nats_verdict nats_verdict(int code)
 {

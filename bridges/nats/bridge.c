@@ -99,6 +99,7 @@ const struct fg_bridge fg_bridge_nats = {
 	.check = nats_check,
 	.target = nats_target,
 	.cost = nats_cost,
+	.collect = nats_collect,
 	.ops = {
 		.open = nats_sink_open,
 		.close = nats_sink_close,

@@ -97,6 +97,9 @@ bool nats_answer_stream(const struct fg_doc *doc, const char *subject,
 bool nats_answer_message(const struct fg_doc *doc, char *room, uint64_t *ret_seq,
 			 struct fg_str *ret_id);
 
+/* Of a consumer that was made: its name, and how many messages it is to bring. */
+bool nats_answer_consumer(const struct fg_doc *doc, char *name, size_t cap, uint64_t *ret_pending);
+
 enum nats_verdict {
 	NATS_VERDICT_LATER,	/* the same again after a while */
 	NATS_VERDICT_TOO_LARGE,
@@ -204,3 +207,6 @@ void nats_commands_message(struct nats_sink *s, struct fg_str subject, struct fg
 void nats_commands_free(struct nats_desk *desk);
 /* Whether an outcome may be published there. */
 bool nats_reply_good(struct fg_str subject);
+
+/* -- collect.c -- */
+int nats_collect(struct fg_collect *collect);

@@ -1,6 +1,8 @@
-/* fieldgate audit: packs on stdin, a line each; proves them complete or names every gap. */
-#include "record/audit.h"
+/* fieldgate audit: packs on stdin, a line each, or read back from where a bridge sends them; proves
+ * them complete or names every gap. */
+#include "cli/audit.h"
 
+#include "base/units.h"
 #include "decode/decode.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -14,25 +16,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES ((size_t)64 << 20)
 #define REPORT_MAX ((size_t)1 << 30)
 #define FAULTS_SHOWN 10
 #define DEPTH 8
 
-struct auditing {
-	struct fg_audit *audit;
-	struct fg_doc doc;
-	uint64_t faults, packs;
-	struct cli_progress progress;
-};
-
-static void fault(struct auditing *a, uint64_t line, const char *why)
+void cli_audit_fault(struct auditing *a, const char *what, uint64_t number, const char *why)
 {
 	if (a->faults++ < FAULTS_SHOWN) {
 		cli_progress_hide(&a->progress);
-		fprintf(stderr, "line %" PRIu64 ": %s\n", line, why);
+		fprintf(stderr, "%s %" PRIu64 ": %s\n", what, number, why);
 	}
 	fg_audit_malformed(a->audit);
+}
+
+int cli_audit_doc(struct auditing *a, const char *what, uint64_t number)
+{
+	const char *why = NULL;
+	int r = fg_audit_pack(a->audit, &a->doc, &why);
+
+	a->packs += r == 0;
+	if (r != -EBADMSG)
+		return r;
+	cli_audit_fault(a, what, number, why);
+	return 0;
 }
 
 /* What stands before the pack if a subscriber printed "TOPIC PACK". */
@@ -57,7 +63,6 @@ static bool is_blank(struct fg_str line)
 
 static int take_line(struct auditing *a, struct fg_str line, uint64_t number)
 {
-	const char *why = NULL;
 	int r;
 
 	if (is_blank(line))
@@ -65,12 +70,9 @@ static int take_line(struct auditing *a, struct fg_str line, uint64_t number)
 	fg_doc_reset(&a->doc, (size_t)1 << 20);
 	r = fg_json_parse(without_topic(line), &a->doc);
 	if (r == 0)
-		r = fg_audit_pack(a->audit, &a->doc, &why);
-	else
-		why = a->doc.reason;
-	a->packs += r == 0;
+		return cli_audit_doc(a, "line", number);
 	if (r == -EBADMSG) {
-		fault(a, number, why);
+		cli_audit_fault(a, "line", number, a->doc.reason);
 		r = 0;
 	}
 	return r;
@@ -93,12 +95,12 @@ static int take_all(struct auditing *a)
 	struct fg_str line;
 	int r;
 
-	cli_lines_init(&lines, STDIN_FILENO, LINE_MAX_BYTES);
+	cli_lines_init(&lines, STDIN_FILENO, AUDIT_LINE_MAX);
 	cli_progress_begin(&a->progress, "audit", CLI_BYTES, input_size());
 	while ((r = cli_lines_next(&lines, &line)) != 0) {
 		cli_progress_at(&a->progress, lines.bytes);
 		if (r == -EMSGSIZE) {
-			fault(a, lines.number, "too long");
+			cli_audit_fault(a, "line", lines.number, "too long");
 			continue;
 		}
 		if (r > 0)
@@ -108,8 +110,6 @@ static int take_all(struct auditing *a)
 	}
 	cli_progress_hide(&a->progress);
 	cli_lines_fini(&lines);
-	if (a->faults > FAULTS_SHOWN)
-		fprintf(stderr, "%" PRIu64 " malformed lines in all\n", a->faults);
 	return r;
 }
 
@@ -140,30 +140,101 @@ static int report(struct auditing *a)
 	return status;
 }
 
-static int run(struct auditing *a, const char *until)
-{
-	uint64_t epoch, last;
-	int r;
+/* The flags of the command. */
+struct asked {
+	const char *until, *nats, *mqtt, *wait;
+	const char *stream, *subject, *topic;
+	struct fg_collect collect;
+};
 
-	if (until && !fg_audit_mark(fg_str_c(until), &epoch, &last))
-		return fg_cli_misuse("audit", "--until takes EPOCH:LAST");
+static int read_stdin(struct auditing *a)
+{
+	int r = take_all(a);
+
+	return r < 0 ? fg_cli_failed("audit", "standard input: %s", strerror(-r)) : FG_EXIT_OK;
+}
+
+static int read_packs(struct auditing *a, struct asked *asked)
+{
+	struct fg_collect *c = &asked->collect;
+
+	if (!asked->nats && !asked->mqtt)
+		return read_stdin(a);
+	c->url = asked->nats ? asked->nats : asked->mqtt;
+	c->stream = asked->stream;
+	c->subject = asked->nats ? asked->subject : asked->topic;
+	return cli_audit_collect(a, asked->nats ? "nats" : "mqtt", c);
+}
+
+static const char *misuse(const struct asked *asked, struct auditing *a)
+{
+	int64_t wait_ns = (int64_t)5 * 1000000000;
+
+	if (asked->until && !fg_audit_mark(fg_str_c(asked->until), &a->until_epoch, &a->until_last))
+		return "--until takes EPOCH:LAST";
+	if (asked->nats && asked->mqtt)
+		return "--nats or --mqtt, not both";
+	if ((asked->stream || asked->subject) && !asked->nats)
+		return "--stream and --subject belong to --nats";
+	if ((asked->topic || asked->collect.client_id) && !asked->mqtt)
+		return "--topic and --client-id belong to --mqtt";
+	if (!asked->collect.cert != !asked->collect.key)
+		return "--cert and --key belong together";
+	if (asked->wait && (fg_duration_parse(fg_str_c(asked->wait), &wait_ns) < 0 ||
+			    wait_ns < 1000000 || wait_ns > (int64_t)3600 * 1000000000))
+		return "--wait takes a duration, such as 5s";
+	a->wait_ms = (uint32_t)(wait_ns / 1000000);
+	return NULL;
+}
+
+static int run(struct auditing *a, struct asked *asked)
+{
+	const char *wrong = misuse(asked, a);
+	int status;
+
+	if (wrong)
+		return fg_cli_misuse("audit", "%s", wrong);
 	a->audit = fg_audit_new();
 	if (!a->audit)
 		return fg_cli_failed("audit", "out of memory");
-	r = take_all(a);
-	if (r == 0 && until && fg_audit_until(a->audit, epoch, last) == -ENOMEM)
-		r = -ENOMEM;
-	if (r < 0)
-		return fg_cli_failed("audit", "standard input: %s", strerror(-r));
+	status = read_packs(a, asked);
+	if (status != FG_EXIT_OK)
+		return status;
+	if (a->faults > FAULTS_SHOWN)
+		fprintf(stderr, "%" PRIu64 " that are no packs in all\n", a->faults);
+	if (asked->until && fg_audit_until(a->audit, a->until_epoch, a->until_last) == -ENOMEM)
+		return fg_cli_failed("audit", "out of memory");
 	return report(a);
 }
 
 int fg_cli_audit(int argc, char **argv)
 {
-	const char *until = NULL;
+	struct asked asked = { 0 };
 	const struct fg_cli_flag flags[] = {
 		{ .name = "until", .value = "EPOCH:LAST", .help = "where it must reach",
-		  .ret_value = &until },
+		  .ret_value = &asked.until },
+		{ .name = "nats", .value = "URL", .help = "read a stream; several with commas",
+		  .ret_value = &asked.nats },
+		{ .name = "stream", .value = "NAME", .help = "which stream (FIELDGATE)",
+		  .ret_value = &asked.stream },
+		{ .name = "subject", .value = "FILTER", .help = "of it only this (all)",
+		  .ret_value = &asked.subject },
+		{ .name = "mqtt", .value = "URL", .help = "read a topic",
+		  .ret_value = &asked.mqtt },
+		{ .name = "topic", .value = "FILTER", .help = "which (fieldgate/+/records)",
+		  .ret_value = &asked.topic },
+		{ .name = "client-id", .value = "ID", .help = "of a session that was kept",
+		  .ret_value = &asked.collect.client_id },
+		{ .name = "wait", .value = "TIME", .help = "silence that is the end (5s)",
+		  .ret_value = &asked.wait },
+		{ .name = "ca", .value = "FILE", .help = "whom to trust (the system's)",
+		  .ret_value = &asked.collect.ca },
+		{ .name = "cert", .value = "FILE", .help = "our certificate",
+		  .ret_value = &asked.collect.cert },
+		{ .name = "key", .value = "FILE", .help = "its key",
+		  .ret_value = &asked.collect.key },
+		{ .name = "credentials", .value = "FILE", .help = "a NATS user's (.creds)",
+		  .ret_value = &asked.collect.credentials },
 		{ 0 },
 	};
 	const struct fg_cli_usage usage = {
@@ -171,7 +242,13 @@ int fg_cli_audit(int argc, char **argv)
 		.operands = "",
 		.summary = "Reads packs on standard input, one a line and in any order, as an\n"
 			   "upstream received them (\"TOPIC PACK\" is fine too). Proves that the\n"
-			   "sequence is complete (0) or names every gap (1), as JSON.",
+			   "sequence is complete (0) or names every gap (1), as JSON.\n\n"
+			   "--nats reads a stream by itself, up to what is its last message now.\n"
+			   "--mqtt reads a topic until nothing has come for a while: a broker\n"
+			   "gives only what comes from now on, or, under the client id of a\n"
+			   "session that it keeps, what came since that was connected; once.\n"
+			   "Users stand in the URL (nats://USER:PASSWORD@HOST:PORT), or in\n"
+			   "FIELDGATE_USERNAME, _PASSWORD, _TOKEN and _CREDENTIALS.",
 		.flags = flags,
 	};
 	struct auditing a = { 0 };
@@ -179,8 +256,8 @@ int fg_cli_audit(int argc, char **argv)
 
 	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
 		return status;
-	fg_doc_init(&a.doc, DEPTH, LINE_MAX_BYTES);
-	status = run(&a, until);
+	fg_doc_init(&a.doc, DEPTH, AUDIT_LINE_MAX);
+	status = run(&a, &asked);
 	fg_doc_fini(&a.doc);
 	fg_audit_free(a.audit);
 	return status;

@@ -22,7 +22,7 @@ struct fg_audit;
 struct fg_audit *fg_audit_new(void); /* NULL: no memory */
 struct fg_audit *fg_audit_free(struct fg_audit *audit);
 
-/* One pack, as the JSON reader made it.
+/* One pack, as the reader of JSON or CBOR made it.
  *   0
  *   -EBADMSG   *ret_why (constant text) says what is wrong with it; nothing of it counts
  *   -ENOMEM    what was counted so far cannot be trusted any more */

@@ -6,6 +6,12 @@
 #define EPOCH_DIGITS 16
 #define GATEWAY_MAX 64
 
+/* RFC 8428 table 4, as the CBOR reader gives integers that are keys */
+#define CBOR_BN "-2"
+#define CBOR_N "0"
+#define CBOR_V "2"
+#define CBOR_VS "3"
+
 /* One record, as far as it matters. */
 struct item {
 	struct fg_str base, name;
@@ -71,9 +77,9 @@ static bool member_read(const struct fg_node *node, struct item *item)
 {
 	struct fg_str key = node->key;
 
-	if (fg_str_eq_c(key, "n"))
+	if (fg_str_eq_c(key, "n") || fg_str_eq_c(key, CBOR_N))
 		return text_read(node, &item->name);
-	if (fg_str_eq_c(key, "bn"))
+	if (fg_str_eq_c(key, "bn") || fg_str_eq_c(key, CBOR_BN))
 		return item->has_base = text_read(node, &item->base);
 	if (fg_str_eq_c(key, "epoch"))
 		return item->has_epoch = text_read(node, &item->epoch);
@@ -87,7 +93,8 @@ static bool member_read(const struct fg_node *node, struct item *item)
 		return text_read(node, &item->why);
 	if (fg_str_eq_c(key, "begin"))
 		item->begin = node->value.kind == FG_BOOL && node->value.b;
-	else if (fg_str_eq_c(key, "v") || fg_str_eq_c(key, "vs"))
+	else if (fg_str_eq_c(key, "v") || fg_str_eq_c(key, "vs") || fg_str_eq_c(key, CBOR_V) ||
+		 fg_str_eq_c(key, CBOR_VS))
 		item->value = node->type == FG_NODE_SCALAR ? &node->value : NULL;
 	return true;
 }
@@ -163,9 +170,9 @@ static const char *names_check(const struct fg_doc *doc, struct fg_str base, str
 
 			if (key.len == 0 || key.len > 2 || nodes[m].dead)
 				continue;
-			if (key.ptr[0] == 'n' && key.len == 1)
+			if (fg_str_eq_c(key, "n") || fg_str_eq_c(key, CBOR_N))
 				name = nodes[m].value.kind == FG_STRING ? nodes[m].value.s : name;
-			else if (key.ptr[0] == 'b' && key.ptr[1] == 'n' && key.len == 2)
+			else if (fg_str_eq_c(key, "bn") || fg_str_eq_c(key, CBOR_BN))
 				base = nodes[m].value.kind == FG_STRING ? nodes[m].value.s :
 									  (struct fg_str){ 0 };
 		}

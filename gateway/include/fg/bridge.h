@@ -63,6 +63,21 @@ struct fg_bridge_ops {
 	void (*fini)(struct fg_sink *);
 };
 
+/* Reading packs back from an upstream, for tools: blocks, without a loop. Texts may be NULL. */
+struct fg_collect {
+	const char *url;		/* may hold USER:PASSWORD@; several with commas between */
+	const char *stream, *subject;	/* or topic; NULL: the usual ones */
+	const char *client_id;
+	const char *username, *password, *token, *credentials;
+	const char *ca, *cert, *key;
+	uint32_t wait_ms;		/* for the next pack, before it is taken for the end */
+	/* One pack, whatever was in it; `type` is its content type or NULL. Returns how long to
+	 * wait for the next one, in ms; 0: enough. */
+	uint32_t (*take)(void *arg, struct fg_str pack, const char *type);
+	void *arg;
+	char why[200];			/* if it failed */
+};
+
 struct fg_bridge {
 	const char *name, *summary;
 	bool acknowledges;		/* false: what was sent counts as `sent` (see below) */
@@ -81,6 +96,9 @@ struct fg_bridge {
 	/* Optional: what one instance takes at worst beside what every instance does, added to
 	 * `cost` (fg/cost.h). */
 	void (*cost)(const void *conf, const struct fg_cost_terms *, struct fg_cost *cost);
+	/* Optional: hands over what the upstream holds (or, where it holds nothing, what comes),
+	 * until its end. 0; -errno with `why`. */
+	int (*collect)(struct fg_collect *);
 	struct fg_bridge_ops ops;
 };
 
