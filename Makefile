@@ -26,6 +26,10 @@ demo: deps ## a gateway, a broker and devices on this machine
 	@$(MAKE) --no-print-directory all
 	@tests/demo/run
 
+demo-cluster: deps ## three gateways into a cluster of three nats-servers that lose a node, then all
+	@$(MAKE) --no-print-directory all
+	@tests/demo/cluster
+
 test: deps ## everything that is quick enough to run before each push
 	@tests/run
 
@@ -103,7 +107,11 @@ image: ## for BOARD=qemu-virt-arm64 into build/image/: a small one in memory, or
 bundle: ## a signed update from the product image that was built (BOARD=, CERT=, KEY=)
 	@CERT="$(CERT)" KEY="$(KEY)" board/image/product/bundle $(BOARD)
 
-image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=product: updates too; BOARD=)
+image-demo-cluster: deps ## three gateways into a cluster of three nats-servers that lose a node, then all
+	@$(MAKE) --no-print-directory all
+	@tests/demo/cluster
+
+test: deps ## boots images in virtual machines, and pulls the plug (KIND=product: updates too; BOARD=)
 	@cmake/deps build cross image
 	@$(MAKE) --no-print-directory all
 	@KIND="$(KIND)" tests/image/run $(if $(filter-out generic,$(BOARD)),$(BOARD))
@@ -111,5 +119,6 @@ image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=p
 clean: ## remove build/
 	@rm -rf $(BUILD)
 
-.PHONY: help deps all demo test proof sim fuzz coverage bench counts console-test lint format menuconfig defconfig install size \
+.PHONY: help deps all demo demo-cluster test proof sim fuzz coverage bench counts console-test lint format \
+	menuconfig defconfig install size \
 	cross cross-test deb deb-test image bundle image-test clean

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sys/random.h>
 
@@ -44,12 +45,18 @@ static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const
 	}
 }
 
+static uint32_t random32(void)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = (uint32_t)getpid();
+	return random;
+}
+
 uint64_t nats_pause(void)
 {
-	uint32_t random = 0;
-
-	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	return FG_MS(NOBODY_MS + random % NOBODY_SPREAD_MS);
+	return FG_MS(NOBODY_MS + random32() % NOBODY_SPREAD_MS);
 }
 
 static void later(struct nats_sink *s, struct nats_slot *slot, const char *why)
@@ -292,16 +299,14 @@ static void on_closed(struct fg_nats *nats)
 static int desk_open(struct fg_sink *sink)
 {
 	struct nats_desk *desk = sink->keep;
-	uint32_t random = 0;
 
 	if (desk)
 		return 0;
 	desk = calloc(1, sizeof(*desk));
 	if (!desk)
 		return -ENOMEM;
-	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
 	desk->sink = sink;
-	desk->server = random;
+	desk->server = random32();
 	desk->outcomes_end = &desk->outcomes;
 	sink->keep = desk;
 	return 0;
