@@ -6,8 +6,6 @@
  * frees then is on the disk. One connection, which belongs to the one job that runs; the next job
  * begins when that has ended.
  */
-#include <fg/registry.h>
-
 #include "sqlite.h"
 
 #include <errno.h>
@@ -268,15 +266,11 @@ static int sqlite_open(struct fg_sink *sink)
 	st->sink = sink;
 	fg_timer_init(sink->loop, &st->timer, on_timer);
 	st->store.path = conf->path;
-	st->store.gateway = sink->gateway;
 	r = job_init(&st->fill, sink->window);
 	if (r == 0)
 		r = job_init(&st->job, sink->window);
 	if (r == 0)
-		r = fg_registry_decoder("json", &st->store.json);
-	/* only packs that are written so need it */
-	if (r == 0 && fg_registry_decoder("cbor", &st->store.cbor) < 0)
-		st->store.cbor = st->store.json;
+		r = fg_packs_open(&st->store.packs, sink->gateway);
 	if (r < 0)
 		return r;
 	st->work.work = open_work;

@@ -11,8 +11,6 @@
 
 #define APPLICATION 0x46674877 /* PRAGMA application_id */
 #define BUSY_MS 2000
-#define PACK_MAX ((size_t)4 << 20)
-#define DEPTH 8
 #define ASIDE_MAX 3 /* damaged files that are kept */
 #define OVERLAPS 64
 #define YEAR_2015 1420070400
@@ -214,7 +212,7 @@ static int note_meta(struct store *store)
 
 	if (rc != SQLITE_OK)
 		return store_errno(store, rc);
-	sqlite3_bind_text(stmt, 1, store->gateway, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(stmt, 1, store->packs.gateway, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int(stmt, 2, (int)store->set_aside);
 	rc = sqlite3_step(stmt);
 	sqlite3_finalize(stmt);
@@ -284,7 +282,6 @@ int store_open(struct store *store)
 {
 	int r;
 
-	fg_doc_init(&store->doc, DEPTH, PACK_MAX);
 	r = try_open(store);
 	if (r == -EUCLEAN) {
 		r = set_aside(store);
@@ -299,12 +296,12 @@ int store_open(struct store *store)
 void store_close(struct store *store)
 {
 	db_close(store);
-	fg_doc_fini(&store->doc);
+	fg_packs_close(&store->packs);
 }
 
 /* -- putting packs in -- */
 
-static int point_find(struct store *store, const struct store_item *item, int64_t *ret_id)
+static int point_find(struct store *store, const struct fg_item *item, int64_t *ret_id)
 {
 	static const enum store_call by_name[] = { STORE_POINT, STORE_ADD_DEVICE, STORE_ADD_POINT };
 	int r;
@@ -347,7 +344,7 @@ static void bind_value(sqlite3_stmt *stmt, int at, const struct fg_value *value)
 		sqlite3_bind_null(stmt, at);
 }
 
-static int value_add(struct store *store, const struct store_item *item)
+static int value_add(struct store *store, const struct fg_item *item)
 {
 	sqlite3_stmt *stmt = store->calls[STORE_ADD_VALUE];
 	int64_t point = 0;
@@ -356,7 +353,7 @@ static int value_add(struct store *store, const struct store_item *item)
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(stmt, 1, point);
-	if (item->time_us == STORE_NO_TIME)
+	if (item->time_us == FG_NO_TIME)
 		sqlite3_bind_null(stmt, 2);
 	else
 		sqlite3_bind_int64(stmt, 2, item->time_us);
@@ -436,13 +433,13 @@ static int pack_add(struct store *store, const struct store_pack *pack, const st
 static int stretch_add(struct store *store, const struct store_pack *pack,
 		       const struct stretch *part)
 {
-	struct store_item item;
+	struct fg_item item;
 	uint32_t at = 0, n = 0;
 	int64_t before = -1;
 	int r = 0;
 
 	for (; r == 0 && n < part->skip + part->count; n++) {
-		if (!sqlite_pack_next(store, &at, &item))
+		if (!fg_packs_next(&store->packs, &at, &item))
 			return -EBADMSG;
 		if (n < part->skip)
 			continue;
@@ -500,17 +497,17 @@ static int put_one(struct store *store, const char *text, struct store_pack *pac
 {
 	struct stretch part = { .lost = 0 };
 	struct part parts[OVERLAPS];
-	struct store_item item;
+	struct fg_item item;
 	uint32_t at = 0, nparts = 0;
-	int r = sqlite_pack_parse(store, pack, text);
+	int r = fg_packs_parse(&store->packs, fg_str(text + pack->at, pack->len), pack->cbor);
 
 	if (r == 0)
 		r = overlaps_find(store, pack, parts, &nparts);
 	if (r < 0)
 		return r;
-	part.count = store->doc.nodes[0].children;
-	if (part.count == 1 && sqlite_pack_next(store, &at, &item) &&
-	    sqlite_pack_lost(&item, &part.lost)) {
+	part.count = store->packs.doc.nodes[0].children;
+	if (part.count == 1 && fg_packs_next(&store->packs, &at, &item) &&
+	    fg_packs_lost(&item, &part.lost)) {
 		part.count = 0;
 		part.why = item.why;
 	}

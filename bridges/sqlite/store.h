@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include <fg/doc.h>
+#include "adapt/packs.h"
 
 #include <sqlite3.h>
 
@@ -46,25 +46,10 @@ enum store_call {
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *calls[STORE_CALLS];
-	const struct fg_decoder *json, *cbor;
-	struct fg_doc doc;
-	const char *path, *gateway;
+	struct fg_packs packs;
+	const char *path;
 	unsigned set_aside;		/* the file was damaged and is now PATH.damaged-N; 0: no */
 };
-
-/* As in the column `kind`. */
-enum store_kind { STORE_NUMBER, STORE_BOOL, STORE_TEXT, STORE_DATA, STORE_NOTHING };
-
-/* One record of a pack. Strings point into the pack or its document. */
-struct store_item {
-	struct fg_str device, point, unit, why;
-	const struct fg_value *value, *sum, *update;
-	enum store_kind kind;
-	int64_t time_us;		/* STORE_NO_TIME: none */
-	bool unsynced;
-};
-
-#define STORE_NO_TIME INT64_MIN
 
 /* Opens the file, makes it if it is missing; one that is damaged is put aside and begun anew, once.
  *   -EBUSY   another process holds it
@@ -88,11 +73,3 @@ int store_step(struct store *store, enum store_call call);
 /* The number in the first row. */
 int store_number(struct store *store, enum store_call call, int64_t *ret_number);
 int store_bind_epoch(struct store *store, enum store_call call, int at, uint64_t epoch);
-/* pack.c: the pack as a document; -EBADMSG. */
-int sqlite_pack_parse(struct store *store, const struct store_pack *pack, const char *text);
-/* The next record behind *at (0 at first) into `item`, which carries what packs carry on; false at
- * the end. */
-bool sqlite_pack_next(const struct store *store, uint32_t *at, struct store_item *item);
-/* Whether the pack says that its range is lost, or was not to be carried: how many are lost, or -1
- * if nobody could count. */
-bool sqlite_pack_lost(const struct store_item *item, int64_t *ret_lost);

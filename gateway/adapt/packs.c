@@ -1,5 +1,6 @@
-/* Reading packs: SenML as this gateway writes it (RFC 8428), JSON or CBOR. */
-#include "store.h"
+#include "adapt/packs.h"
+
+#include <fg/registry.h>
 
 #include <errno.h>
 #include <math.h>
@@ -39,15 +40,32 @@ static int label_of(struct fg_str key)
 	return -1;
 }
 
-int sqlite_pack_parse(struct store *store, const struct store_pack *pack, const char *text)
+int fg_packs_open(struct fg_packs *packs, const char *gateway)
 {
-	const struct fg_decoder *decoder = pack->cbor ? store->cbor : store->json;
+	int r = fg_registry_decoder("json", &packs->json);
+
+	/* only packs that are written so need it */
+	if (r == 0 && fg_registry_decoder("cbor", &packs->cbor) < 0)
+		packs->cbor = packs->json;
+	packs->gateway = gateway;
+	fg_doc_init(&packs->doc, FG_PACK_DEPTH, FG_PACK_BYTES);
+	return r;
+}
+
+void fg_packs_close(struct fg_packs *packs)
+{
+	fg_doc_fini(&packs->doc);
+}
+
+int fg_packs_parse(struct fg_packs *packs, struct fg_str pack, bool cbor)
+{
+	const struct fg_decoder *decoder = cbor ? packs->cbor : packs->json;
 	struct fg_decode_context context = { .content_format = -1 };
 	int r;
 
-	fg_doc_reset(&store->doc, (size_t)1 << 20);
-	r = decoder->decode(&context, fg_str(text + pack->at, pack->len), &store->doc);
-	if (r == 0 && (store->doc.len == 0 || store->doc.nodes[0].type != FG_NODE_ARRAY))
+	fg_doc_reset(&packs->doc, (size_t)1 << 20);
+	r = decoder->decode(&context, pack, &packs->doc);
+	if (r == 0 && (packs->doc.len == 0 || packs->doc.nodes[0].type != FG_NODE_ARRAY))
 		r = -EBADMSG;
 	return r;
 }
@@ -56,27 +74,27 @@ static int64_t time_us(const struct fg_value *value)
 {
 	double us = fg_value_double(value) * 1e6;
 
-	return fabs(us) < 9e18 ? llround(us) : STORE_NO_TIME;
+	return fabs(us) < 9e18 ? llround(us) : FG_NO_TIME;
 }
 
 /* GATEWAY/DEVICE/ */
-static struct fg_str device_of(const struct store *store, struct fg_str base)
+static struct fg_str device_of(const struct fg_packs *packs, struct fg_str base)
 {
-	size_t skip = strlen(store->gateway) + 1;
+	size_t skip = strlen(packs->gateway) + 1;
 
 	if (base.len < skip + 2)
 		return base;
 	return fg_str(base.ptr + skip, base.len - skip - 1);
 }
 
-static void value_take(struct store_item *item, const struct fg_value *value, enum store_kind kind)
+static void value_take(struct fg_item *item, const struct fg_value *value, enum fg_item_kind kind)
 {
 	item->value = value;
 	item->kind = kind;
 }
 
-static void member_take(const struct store *store, const struct fg_node *node,
-			struct store_item *item)
+static void member_take(const struct fg_packs *packs, const struct fg_node *node,
+			struct fg_item *item)
 {
 	const struct fg_value *value = &node->value;
 	bool text = value->kind == FG_STRING;
@@ -85,7 +103,7 @@ static void member_take(const struct store *store, const struct fg_node *node,
 		return;
 	switch (label_of(node->key)) {
 	case BASE_NAME:
-		item->device = text ? device_of(store, value->s) : item->device;
+		item->device = text ? device_of(packs, value->s) : item->device;
 		break;
 	case BASE_TIME:
 	case TIME:
@@ -98,16 +116,16 @@ static void member_take(const struct store *store, const struct fg_node *node,
 		item->unit = text ? value->s : item->unit;
 		break;
 	case VALUE:
-		value_take(item, value, STORE_NUMBER);
+		value_take(item, value, FG_ITEM_NUMBER);
 		break;
 	case TEXT:
-		value_take(item, value, STORE_TEXT);
+		value_take(item, value, FG_ITEM_TEXT);
 		break;
 	case BOOL:
-		value_take(item, value, STORE_BOOL);
+		value_take(item, value, FG_ITEM_BOOL);
 		break;
 	case DATA:
-		value_take(item, value, STORE_DATA);
+		value_take(item, value, FG_ITEM_DATA);
 		break;
 	case SUM:
 		item->sum = value;
@@ -126,32 +144,32 @@ static void member_take(const struct store *store, const struct fg_node *node,
 	}
 }
 
-bool sqlite_pack_next(const struct store *store, uint32_t *at, struct store_item *item)
+bool fg_packs_next(const struct fg_packs *packs, uint32_t *at, struct fg_item *item)
 {
-	const struct fg_node *nodes = store->doc.nodes, *object;
+	const struct fg_node *nodes = packs->doc.nodes, *object;
 	uint32_t member;
 
 	if (*at == 0) {
-		*item = (struct store_item){ .time_us = STORE_NO_TIME };
+		*item = (struct fg_item){ .time_us = FG_NO_TIME };
 		*at = 1;
 	}
-	if (*at >= store->doc.len)
+	if (*at >= packs->doc.len)
 		return false;
 	object = &nodes[*at];
 	item->point = item->unit = item->why = fg_str(NULL, 0);
 	item->value = item->sum = item->update = NULL;
-	item->kind = STORE_NOTHING;
+	item->kind = FG_ITEM_NOTHING;
 	item->unsynced = false;
 	member = *at + 1;
 	for (uint32_t i = 0; object->type == FG_NODE_OBJECT && i < object->children; i++) {
-		member_take(store, &nodes[member], item);
+		member_take(packs, &nodes[member], item);
 		member = nodes[member].next;
 	}
 	*at = object->next;
 	return true;
 }
 
-bool sqlite_pack_lost(const struct store_item *item, int64_t *ret_lost)
+bool fg_packs_lost(const struct fg_item *item, int64_t *ret_lost)
 {
 	if (!fg_str_eq_c(item->device, "fieldgate") || !fg_str_eq_c(item->point, "lost") ||
 	    !item->value)
