@@ -306,6 +306,7 @@ static int make_tables(struct mqtt_sink *s)
 								 UINT16_MAX),
 		.will_topic = will.len ? s->status_topic : NULL,
 		.will = { s->will, will.len },
+		.will_retained = true,
 	};
 	return 0;
 }

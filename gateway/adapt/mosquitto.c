@@ -480,7 +480,7 @@ void fg_mqtt_drop(struct fg_mqtt *c)
  * duplicate stays open until the broker has closed. */
 void fg_mqtt_leave(struct fg_mqtt *c)
 {
-	bool written;
+	bool will = c->setup.will_always && c->conf->version == MQTT_PROTOCOL_V5, written;
 	int fd;
 
 	if (c->state == FG_MQTT_LEAVING)
@@ -490,7 +490,7 @@ void fg_mqtt_leave(struct fg_mqtt *c)
 		return;
 	}
 	fd = fcntl(mosquitto_socket(c->mosq), F_DUPFD_CLOEXEC, 0);
-	mosquitto_disconnect_v5(c->mosq, 0, NULL);
+	mosquitto_disconnect_v5(c->mosq, will ? MQTT_RC_DISCONNECT_WITH_WILL_MSG : 0, NULL);
 	c->inside = true;
 	mosquitto_loop_write(c->mosq, 1);
 	c->inside = false;

@@ -158,6 +158,8 @@ struct fg_mqtt_setup {
 	uint16_t send_max;
 	const char *will_topic;		/* NULL: no will */
 	struct fg_str will;
+	bool will_retained;
+	bool will_always;		/* also when we leave politely (MQTT 5) */
 };
 
 enum fg_mqtt_state {

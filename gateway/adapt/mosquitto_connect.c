@@ -113,7 +113,7 @@ static int set_will(struct fg_mqtt *c)
 	if (!c->setup.will_topic)
 		return MOSQ_ERR_SUCCESS;
 	return mosquitto_will_set(c->mosq, c->setup.will_topic, (int)c->setup.will.len,
-				  c->setup.will.ptr, 1, true);
+				  c->setup.will.ptr, 1, c->setup.will_retained);
 }
 
 static int set_options(struct fg_mqtt *c)

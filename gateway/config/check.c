@@ -207,6 +207,21 @@ static void check_profiles(struct fg_load *load)
 	}
 }
 
+static void check_format(struct instances *all, const struct fg_place *place,
+			 const struct fg_bridge_conf *bridge)
+{
+	const struct fg_bridge *b = bridge->bridge;
+	bool senml = bridge->format == FG_FORMAT_SENML_JSON ||
+		     bridge->format == FG_FORMAT_SENML_CBOR;
+	bool spoken = bridge->format == FG_FORMAT_SPARKPLUG_B;
+
+	if (spoken && !b->writes)
+		fg_fault_at(all->faults, place, "only a bridge of type mqtt speaks sparkplug-b");
+	else if (b->senml_only && !senml && !spoken)
+		fg_fault_at(all->faults, place,
+			    "a bridge of type %s takes senml+json or senml+cbor", b->name);
+}
+
 /* What the reference names and this version does not do yet is said, never silently ignored. */
 static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 {
@@ -221,11 +236,7 @@ static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 		struct fg_place commands = { .up = &above, .key = "commands" };
 		struct fg_place format = { .up = &above, .key = "format" };
 
-		if (bridge->bridge->senml_only && bridge->format != FG_FORMAT_SENML_JSON &&
-		    bridge->format != FG_FORMAT_SENML_CBOR)
-			fg_fault_at(all->faults, &format,
-				    "a bridge of type %s takes senml+json or senml+cbor",
-				    bridge->bridge->name);
+		check_format(all, &format, bridge);
 		if (bridge->commands && !bridge->bridge->commands)
 			fg_doubt_at(all->faults, &commands, "a bridge of type %s takes no commands",
 				    bridge->bridge->name);

@@ -158,9 +158,14 @@ static void read_driver(struct fg_load *load, const struct fg_place *place, cons
 static void read_bridge(struct fg_load *load, const struct fg_place *place, const cJSON *json,
 			struct fg_bridge_conf *ret)
 {
+	const cJSON *format = cJSON_GetObjectItemCaseSensitive(json, "format");
 	const char *type = type_of(load, &BRIDGE, place, json);
 	struct fg_place below = { .up = place, .key = "type" };
-	int r = type ? fg_registry_bridge(type, &ret->bridge) : 0;
+	int r;
+
+	if (type)
+		type = fg_bridge_for(type, cJSON_GetStringValue(format));
+	r = type ? fg_registry_bridge(type, &ret->bridge) : 0;
 
 	ret->name = instance_name(load, place);
 	if (r < 0)

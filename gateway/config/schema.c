@@ -293,27 +293,51 @@ size_t fg_components_list(enum fg_component_kind kind, struct fg_component *out)
 	return n;
 }
 
+/* "if" the type is that one, and the format that one or (`other`) not that one. */
+static void add_case(cJSON *cases, const char *def, const char *type, const char *format,
+		     bool other)
+{
+	cJSON *branch = cJSON_CreateObject(), *condition = cJSON_CreateObject();
+	cJSON *properties = cJSON_AddObjectToObject(condition, "properties");
+	cJSON *required = cJSON_AddArrayToObject(condition, "required"), *json;
+
+	json = cJSON_AddObjectToObject(properties, "type");
+	cJSON_AddStringToObject(json, "const", type);
+	cJSON_AddItemToArray(required, cJSON_CreateString("type"));
+	if (format) {
+		json = cJSON_AddObjectToObject(properties, "format");
+		if (other)
+			json = cJSON_AddObjectToObject(json, "not");
+		else
+			cJSON_AddItemToArray(required, cJSON_CreateString("format"));
+		cJSON_AddStringToObject(json, "const", format);
+	}
+	cJSON_AddItemToObject(branch, "if", condition);
+	cJSON_AddItemToObject(branch, "then", ref(def));
+	cJSON_AddItemToArray(cases, branch);
+}
+
 /* One type's own options, in force when "type" names it. */
 static void add_type(cJSON *defs, cJSON *cases, const char *word, const struct fg_component *c,
 		     const struct fg_option *common)
 {
 	const struct fg_option *const tables[] = { common, c->options };
-	cJSON *schema = schema_of_table(tables, 2), *type;
-	cJSON *branch = cJSON_CreateObject(), *condition = cJSON_CreateObject();
-	cJSON *properties = cJSON_AddObjectToObject(condition, "properties");
+	cJSON *schema = schema_of_table(tables, 2);
+	const char *type, *format;
 	char name[96];
 
 	snprintf(name, sizeof(name), "%s-%s", word, c->name);
 	if (c->summary)
 		cJSON_AddStringToObject(schema, "description", c->summary);
 	cJSON_AddItemToObject(defs, name, schema);
-	type = cJSON_AddObjectToObject(properties, "type");
-	cJSON_AddStringToObject(type, "const", c->name);
-	type = cJSON_AddArrayToObject(condition, "required");
-	cJSON_AddItemToArray(type, cJSON_CreateString("type"));
-	cJSON_AddItemToObject(branch, "if", condition);
-	cJSON_AddItemToObject(branch, "then", ref(name));
-	cJSON_AddItemToArray(cases, branch);
+	if (common == fg_options_bridge && fg_bridge_alias(c->name, &type, &format))
+		add_case(cases, name, type, format, false);
+	/* what another component speaks under this type's name is that one's */
+	format = NULL;
+	if (common == fg_options_bridge && fg_bridge_of(c->name, &format))
+		add_case(cases, name, c->name, format, true);
+	else
+		add_case(cases, name, c->name, NULL, false);
 }
 
 static cJSON *schema_of_kind(cJSON *defs, enum fg_component_kind kind, const char *word)

@@ -4,6 +4,8 @@
 
 #include "config/pattern.h"
 
+#include <string.h>
+
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -42,6 +44,7 @@ static const struct fg_choice FORMATS[] = {
 	{ "senml+cbor", FG_FORMAT_SENML_CBOR },
 	{ "json", FG_FORMAT_JSON },
 	{ "influx-line", FG_FORMAT_INFLUX_LINE },
+	{ "sparkplug-b", FG_FORMAT_SPARKPLUG_B },
 	{ 0 },
 };
 
@@ -54,6 +57,41 @@ static const struct fg_choice ORDERS[] = {
 static const struct fg_choice STARTS[] = {
 	{ "now", FG_START_NOW }, { "oldest", FG_START_OLDEST }, { 0 },
 };
+
+static const struct {
+	const char *type, *format, *bridge;
+} SPOKEN[] = {
+	{ "mqtt", "sparkplug-b", "sparkplug" },
+};
+
+const char *fg_bridge_for(const char *type, const char *format)
+{
+	for (size_t i = 0; format && i < sizeof(SPOKEN) / sizeof(SPOKEN[0]); i++)
+		if (strcmp(type, SPOKEN[i].type) == 0 && strcmp(format, SPOKEN[i].format) == 0)
+			return SPOKEN[i].bridge;
+	return type;
+}
+
+bool fg_bridge_alias(const char *name, const char **ret_type, const char **ret_format)
+{
+	for (size_t i = 0; i < sizeof(SPOKEN) / sizeof(SPOKEN[0]); i++)
+		if (strcmp(name, SPOKEN[i].bridge) == 0) {
+			*ret_type = SPOKEN[i].type;
+			*ret_format = SPOKEN[i].format;
+			return true;
+		}
+	return false;
+}
+
+bool fg_bridge_of(const char *type, const char **ret_format)
+{
+	for (size_t i = 0; i < sizeof(SPOKEN) / sizeof(SPOKEN[0]); i++)
+		if (strcmp(type, SPOKEN[i].type) == 0) {
+			*ret_format = SPOKEN[i].format;
+			return true;
+		}
+	return false;
+}
 
 static const struct fg_option GATEWAY[] = {
 	{ .name = "id", .type = FG_OPT_STRING, .offset = offsetof(struct fg_gateway_conf, id),
@@ -273,7 +311,8 @@ const struct fg_option fg_options_bridge[] = {
 	  .flags = FG_OPT_REQUIRED, .help = "Which bridge this is an instance of." },
 	{ .name = "format", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_bridge_conf, format),
 	  .choices = FORMATS, .def = "senml+json",
-	  .help = "How a pack is written; json and influx-line carry no ranges." },
+	  .help = "How a pack is written; json, influx-line and sparkplug-b (of mqtt only) carry "
+		  "no ranges." },
 	{ .name = "batch", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_bridge_conf, batch),
 	  .group = BATCH, .help = "When a pack is full." },
 	{ .name = "window", .type = FG_OPT_INT, .offset = offsetof(struct fg_bridge_conf, window),

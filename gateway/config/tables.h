@@ -5,6 +5,8 @@
 
 #include "config/config.h"
 
+#include <stdbool.h>
+
 enum { FG_COMMIT_BY_TIME, FG_COMMIT_WORD_EACH, FG_COMMIT_WORD_NEVER };
 
 struct fg_spool_parsed {
@@ -23,6 +25,14 @@ struct fg_top_parsed {
 	struct fg_console_conf console;
 	struct fg_map profiles;		/* of struct fg_profile_conf */
 };
+
+/* A format that is a conversation is spoken by a bridge of its own: the name of the component that
+ * is meant by "type" and "format" (which may be NULL). */
+const char *fg_bridge_for(const char *type, const char *format);
+/* As what a component is chosen too. False: by its own name only. */
+bool fg_bridge_alias(const char *name, const char **ret_type, const char **ret_format);
+/* The format of a type that another component speaks. False: there is none. */
+bool fg_bridge_of(const char *type, const char **ret_format);
 
 extern const struct fg_option fg_options_top[];		/* struct fg_top_parsed */
 extern const struct fg_option fg_options_liveness[];	/* struct fg_liveness_conf */

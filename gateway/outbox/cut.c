@@ -12,7 +12,14 @@
 static enum fg_pack_format pack_format(const struct fg_outbox *box)
 {
 	_Static_assert((int)FG_PACK_INFLUX == (int)FG_FORMAT_INFLUX_LINE, "formats in one order");
-	return (enum fg_pack_format)box->conf->format;
+	/* what a bridge makes itself, it makes of packs that it reads */
+	return box->conf->format == FG_FORMAT_SPARKPLUG_B ? FG_PACK_JSON :
+							    (enum fg_pack_format)box->conf->format;
+}
+
+static bool is_ranged(const struct fg_outbox *box)
+{
+	return fg_pack_ranged(pack_format(box)) && !box->sink.bridge->writes;
 }
 
 static bool carries(const struct fg_outbox *box, struct fg_str device, struct fg_str point)
@@ -299,7 +306,7 @@ static void flight_commit(struct fg_outbox *box, struct lane *lane, struct fligh
  * nothing of a range is lost needs no saying where packs carry no ranges. */
 static void flight_announce(struct fg_outbox *box, struct flight *flight)
 {
-	bool needed = fg_pack_ranged(pack_format(box)) || flight->lost || flight->unknown;
+	bool needed = is_ranged(box) || flight->lost || flight->unknown;
 
 	if (flight->epoch && needed)
 		(void)render_lost(box, flight);

@@ -9,6 +9,9 @@
 #include "outbox/outbox.h"
 #include "record/pack.h"
 
+/* What has waited that long beyond "linger" is not of now any more. */
+#define FG_BACKLOG_NS (INT64_C(10) * 1000000000)
+
 enum flight_state { FLIGHT_READY, FLIGHT_SENT, FLIGHT_DONE };
 enum flight_kind {
 	FLIGHT_PACK,		/* records of the range */

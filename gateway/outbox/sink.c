@@ -317,6 +317,7 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 		.conf = conf->conf,
 		.loop = forward->conf.loop,
 		.gateway = forward->conf.gateway,
+		.dir = forward->conf.spool_dir,
 		.window = box->window,
 		.commands = conf->commands ? forward->conf.commands : NULL,
 		.remote = conf->remote ? forward->conf.remote : NULL,

@@ -184,6 +184,17 @@ void outbox_forget_sends(struct fg_outbox *box)
 	fg_timer_stop(&box->pause);
 }
 
+/* Longer than packs are filled for: there is, or was, something in the way. */
+static bool has_waited(const struct fg_outbox *box, const struct flight *flight)
+{
+	int64_t age_ns = box->forward->conf.clock->boot_ns - flight->oldest_ns;
+
+	if (flight->kind == FLIGHT_AGAIN)
+		return true;
+	return flight->kind == FLIGHT_PACK && flight->oldest_ns != FG_TIME_NONE &&
+	       age_ns > box->conf->batch.linger_ns + FG_BACKLOG_NS;
+}
+
 /* False: it is to be sent later. */
 static bool send_one(struct fg_outbox *box, struct flight *flight)
 {
@@ -195,6 +206,7 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 		return false;
 	}
 	flight->state = FLIGHT_SENT;
+	flight->batch.backlog = has_waited(box, flight);
 	before = flight->batch;
 	r = box->sink.bridge->ops.send(&box->sink, &flight->batch);
 	if (r == -EAGAIN) {

@@ -27,6 +27,7 @@ struct fg_batch {
 	uint64_t first, last;		/* numbers of the epoch */
 	uint64_t epoch;
 	bool lost;			/* says what became of the range, in place of its records */
+	bool backlog;			/* it has waited: what it says is not what is now */
 	uint32_t slot;			/* 0 .. window-1: an index for the bridge's own tables */
 	void *user;			/* the bridge's */
 };
@@ -39,6 +40,7 @@ struct fg_sink {
 	struct fg_loop *loop;
 	struct fg_logger logger;
 	const char *gateway;
+	const char *dir;		/* the spool's, for what little outlives the process */
 	uint32_t window;		/* packs that may be in flight */
 	struct fg_commands *commands;	/* fg/command.h; NULL: this sink may not command */
 	struct fg_remote *remote;	/* fg/remote.h; NULL: no configuration comes by it */
@@ -84,6 +86,7 @@ struct fg_bridge {
 	bool commands;			/* can take commands (fg/command.h) */
 	bool configures;		/* can take configurations (fg/remote.h) */
 	bool senml_only;		/* reads the packs that it is given: SenML, JSON or CBOR */
+	const char *writes;		/* the format that it makes of them itself; NULL: none */
 	size_t conf_size, state_size;
 	const struct fg_option *options;
 	void (*check)(const void *conf, struct fg_faults *);
