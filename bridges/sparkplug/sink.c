@@ -148,7 +148,7 @@ static bool publish(struct spark *s)
 static void begin_anew(struct spark *s)
 {
 	if (s->emptied) {
-		say_end(s, -EBADMSG, "more metrics than \"known\" has room for");
+		say_end(s, -EMSGSIZE, "more metrics than \"known\" has room for");
 		return;
 	}
 	fg_log(&s->sink->logger, FG_WARN, "too much to know, the edge node is born anew",

@@ -54,8 +54,13 @@ def test_session():
     heard(ear, host, "all of it", lambda h: len(h.values()) >= len(wanted))
     fg.equal(sorted(host.values(), key=str), sorted(wanted, key=str), "what was said")
     fg.equal(host.units, {("hall_x2F_th1", "temperature"): "Cel"}, "units of the births")
+    # a metric that is new, and one that is of another type now: born once more
+    source.publish("d/pump", ['{"later":"x","extra":0.5}'])
+    heard(ear, host, "more", lambda h: len(h.values()) == len(wanted) + 2)
+    fg.equal(host.devices["pump"]["extra"], (10, -5), "what was said last, as a Double now")
+    fg.equal(host.kinds.count(("DBIRTH", "pump")), 2, "births of it")
     account = gateway.wait_drained()["bridges"]["scada"]
-    fg.equal((account["sent"], account["acknowledged"]), (len(wanted), 0), "sent, not acknowledged")
+    fg.equal((account["sent"], account["acknowledged"]), (len(wanted) + 2, 0), "sent")
     gateway.stop()
     heard(ear, host, "the parting", lambda h: h.bdseq is None and len(h.deaths) == 2)
     fg.equal(sorted(q for _, q in host.deaths), [0, 1], "one death said, and the will (MQTT 5)")
@@ -161,7 +166,10 @@ def test_killed():
     fg.check(len(host.values()) - given <= 3 * 16 * 20, "more than a window twice")
     account = fg.check_ledger(gateway.ledger())["bridges"]["scada"]
     fg.equal(account["dropped"], {}, "dropped")
-    del cloud
+    late = cloud.collector("#", "late", clean=True)
+    late.wait_acked(late.send("mark", "x"))
+    fg.wait_for("the mark", lambda: late.payloads("mark"))
+    fg.equal([m["topic"] for m in late.messages], ["mark"], "nothing is stored, the will neither")
 
 
 def test_acknowledged():
@@ -180,14 +188,17 @@ def test_acknowledged():
 
 def test_little_memory():
     """More metrics than may be known: the edge node is born anew, and nothing is lost."""
-    _, _, ear, gateway, source = world({"known": "64KiB"})
+    _, _, ear, gateway, source = world({"known": "64KiB", "batch": {"records": 1000}})
     host = Host()
     for n in range(1500):
         source.send(f"d/dev{n}", '{"a":%d,"b":"x"}' % n, qos=0)
     heard(ear, host, "all", lambda h: len(h.values()) == 3000)
     fg.check(host.births > 1, "it was never full")
     fg.equal(sorted(v for _, m, v in host.values() if m == "a"), list(range(1500)), "values")
-    fg.check_ledger(gateway.wait_drained())
+    source.publish("d/large", [json.dumps({f"point{n}": n for n in range(1000)})])
+    heard(ear, host, "more than fits at once", lambda h: len(h.values()) == 4000)
+    account = fg.check_ledger(gateway.wait_drained())["bridges"]["scada"]
+    fg.equal(account["dead"], 0, "dead letters")
 
 
 def test_primary_host():
@@ -205,6 +216,7 @@ def test_primary_host():
     source.publish("d/a", ['{"n":2}'])
     heard(ear, host, "more: the word of an earlier session counts for nothing",
           lambda h: h.values()[-1] == ("a", "n", 2))
+    fg.equal(host.births, 1, "births")
     boss.send("spBv1.0/STATE/boss", '{"online":false,"timestamp":1700000000001}', retain=True)
     heard(ear, host, "the end of the session", lambda h: h.bdseq is None)
     source.publish("d/a", ['{"n":3}'])
@@ -212,6 +224,22 @@ def test_primary_host():
     boss.send("spBv1.0/STATE/boss", '{"online":true,"timestamp":1700000000002}', retain=True)
     heard(ear, host, "what waited", lambda h: h.values()[-1] == ("a", "n", 3))
     fg.check_ledger(gateway.wait_drained())
+
+
+def test_filter():
+    """Epochs that end with what was not for this bridge: that nothing of it is lost is not said."""
+    _, _, ear, gateway, source = world({"match": ["a/#"]})
+    host = Host()
+    for n in range(3):
+        source.publish("d/a", ['{"n":%d}' % n])
+        source.publish("d/b", ['{"n":1}'] * 50)
+        heard(ear, host, "its record", lambda h, n=n: h.values()[-1:] == [("a", "n", n)])
+        gateway.kill()
+        gateway.start()
+    fg.wait_for("all passed", lambda: gateway.account("scada")["waiting"] == 0)
+    heard(ear, host, "what there is", lambda h: h.births >= 4)
+    fg.equal([d for d in host.data if d[1] == "lost"], [], "losses")
+    fg.check_ledger(gateway.ledger())
 
 
 def test_round_trip():
