@@ -3,11 +3,20 @@
 
 #include "mqtt.h"
 
+static int check_status(const char *text, char *why, size_t cap)
+{
+	return *text ? fg_mqtt_check_topic(text, why, cap) : 0;
+}
+
 static const struct fg_option options[] = {
 	FG_MQTT_OPTIONS(struct mqtt_sink_conf),
 	{ .name = "topic", .type = FG_OPT_STRING, .offset = offsetof(struct mqtt_sink_conf, topic),
 	  .def = "fieldgate/{gateway}/records", .check = fg_mqtt_check_topic,
 	  .help = "Topic of the packs." },
+	{ .name = "status", .type = FG_OPT_STRING,
+	  .offset = offsetof(struct mqtt_sink_conf, status),
+	  .def = "fieldgate/{gateway}/status", .check = check_status,
+	  .help = "Topic of the gateway's state, retained, and of the last will; empty: neither." },
 	{ .name = "qos", .type = FG_OPT_INT, .offset = offsetof(struct mqtt_sink_conf, qos),
 	  .def = "1", .min = 0, .max = 1,
 	  .help = "1: the broker acknowledges; 0: what was sent may be lost." },

@@ -10,7 +10,7 @@
 
 struct mqtt_sink_conf {
 	struct fg_mqtt_conf mqtt;
-	const char *topic;
+	const char *topic, *status;	/* of the packs; of the state, empty: none */
 	int64_t qos;
 };
 

@@ -219,7 +219,7 @@ void mqtt_sink_status(struct fg_sink *sink, struct fg_str json)
 	};
 	int mid = 0;
 
-	if (s->up && fg_mqtt_publish(&s->conn, &status, &mid) == 0)
+	if (s->up && *s->status_topic && fg_mqtt_publish(&s->conn, &status, &mid) == 0)
 		fg_mqtt_flush(&s->conn);
 }
 
@@ -289,7 +289,7 @@ static int make_tables(struct mqtt_sink *s)
 
 	s->client_id = fg_mqtt_expand(conf->mqtt.client_id, sink->gateway, sink->name);
 	s->topic = fg_mqtt_expand(conf->topic, sink->gateway, sink->name);
-	s->status_topic = fg_mqtt_expand("fieldgate/{gateway}/status", sink->gateway, sink->name);
+	s->status_topic = fg_mqtt_expand(conf->status, sink->gateway, sink->name);
 	s->slots = calloc(sink->window, sizeof(*s->slots));
 	s->done = calloc(sink->window, sizeof(*s->done));
 	s->will = malloc(will.len + 1);
@@ -304,7 +304,7 @@ static int make_tables(struct mqtt_sink *s)
 		.receive_max = RECEIVE_MAX,
 		.send_max = (uint16_t)(sink->window < SEND_MAX ? sink->window + SEND_EXTRA :
 								 UINT16_MAX),
-		.will_topic = will.len ? s->status_topic : NULL,
+		.will_topic = will.len && *s->status_topic ? s->status_topic : NULL,
 		.will = { s->will, will.len },
 		.will_retained = true,
 	};

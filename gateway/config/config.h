@@ -73,7 +73,7 @@ struct fg_driver_conf {
 
 enum fg_format {	/* as enum fg_pack_format */
 	FG_FORMAT_SENML_JSON, FG_FORMAT_SENML_CBOR, FG_FORMAT_JSON, FG_FORMAT_INFLUX_LINE,
-	FG_FORMAT_SPARKPLUG_B,
+	FG_FORMAT_THINGSBOARD, FG_FORMAT_SPARKPLUG_B,
 };
 enum fg_order { FG_ORDER_OLDEST_FIRST, FG_ORDER_LIVE_FIRST };
 enum fg_start { FG_START_NOW, FG_START_OLDEST };

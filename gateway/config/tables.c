@@ -44,6 +44,7 @@ static const struct fg_choice FORMATS[] = {
 	{ "senml+cbor", FG_FORMAT_SENML_CBOR },
 	{ "json", FG_FORMAT_JSON },
 	{ "influx-line", FG_FORMAT_INFLUX_LINE },
+	{ "thingsboard", FG_FORMAT_THINGSBOARD },
 	{ "sparkplug-b", FG_FORMAT_SPARKPLUG_B },
 	{ 0 },
 };
@@ -311,8 +312,8 @@ const struct fg_option fg_options_bridge[] = {
 	  .flags = FG_OPT_REQUIRED, .help = "Which bridge this is an instance of." },
 	{ .name = "format", .type = FG_OPT_ENUM, .offset = offsetof(struct fg_bridge_conf, format),
 	  .choices = FORMATS, .def = "senml+json",
-	  .help = "How a pack is written; json, influx-line and sparkplug-b (of mqtt only) carry "
-		  "no ranges." },
+	  .help = "How a pack is written; only SenML carries ranges, and only mqtt speaks "
+		  "sparkplug-b." },
 	{ .name = "batch", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_bridge_conf, batch),
 	  .group = BATCH, .help = "When a pack is full." },
 	{ .name = "window", .type = FG_OPT_INT, .offset = offsetof(struct fg_bridge_conf, window),

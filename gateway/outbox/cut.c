@@ -11,7 +11,8 @@
 
 static enum fg_pack_format pack_format(const struct fg_outbox *box)
 {
-	_Static_assert((int)FG_PACK_INFLUX == (int)FG_FORMAT_INFLUX_LINE, "formats in one order");
+	_Static_assert((int)FG_PACK_THINGSBOARD == (int)FG_FORMAT_THINGSBOARD,
+		       "formats in one order");
 	/* what a bridge makes itself, it makes of packs that it reads */
 	return box->conf->format == FG_FORMAT_SPARKPLUG_B ? FG_PACK_JSON :
 							    (enum fg_pack_format)box->conf->format;
@@ -56,7 +57,8 @@ static bool add_view(struct fg_outbox *box, struct flight *flight, struct fg_pac
 		struct fg_pack_mark mark = fg_pack_mark(pack);
 
 		if (carries(box, view->device, record.point)) {
-			if (pack->records >= flight->part_max) {
+			if (pack->records >= flight->part_max ||
+			    !fg_pack_takes(pack, view->device)) {
 				*at = before;
 				return false;
 			}

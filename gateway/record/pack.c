@@ -58,6 +58,9 @@ void fg_pack_add(struct fg_pack *pack, struct fg_str device, const struct fg_rec
 	case FG_PACK_INFLUX:
 		fg_pack_influx_add(pack, &item);
 		break;
+	case FG_PACK_THINGSBOARD:
+		fg_pack_thingsboard_add(pack, &item);
+		break;
 	default:
 		fg_pack_json_add(pack, &item);
 	}
@@ -66,11 +69,18 @@ void fg_pack_add(struct fg_pack *pack, struct fg_str device, const struct fg_rec
 	pack->records++;
 }
 
+bool fg_pack_takes(const struct fg_pack *pack, struct fg_str device)
+{
+	return pack->format != FG_PACK_THINGSBOARD || !device_changes(pack, device) ||
+	       fg_pack_thingsboard_takes(pack, device);
+}
+
 struct fg_pack_mark fg_pack_mark(const struct fg_pack *pack)
 {
 	return (struct fg_pack_mark){
 		.len = pack->out->len,
 		.device_at = pack->device_at,
+		.values_at = pack->values_at,
 		.device_len = pack->device.len,
 		.records = pack->records,
 		.time_ns = pack->time_ns,
@@ -82,6 +92,7 @@ void fg_pack_undo(struct fg_pack *pack, struct fg_pack_mark mark)
 	pack->out->len = mark.len;
 	pack->out->failed = false;
 	pack->device_at = mark.device_at;
+	pack->values_at = mark.values_at;
 	pack->device.len = mark.device_len;
 	pack->records = mark.records;
 	pack->time_ns = mark.time_ns;
@@ -107,6 +118,8 @@ struct fg_str fg_pack_end(struct fg_pack *pack, const struct fg_pack_head *head)
 		return fg_pack_flat_end(pack, head);
 	case FG_PACK_INFLUX:
 		return fg_pack_influx_end(pack);
+	case FG_PACK_THINGSBOARD:
+		return fg_pack_thingsboard_end(pack, head);
 	default:
 		return fg_pack_json_end(pack, head);
 	}
@@ -119,6 +132,7 @@ const char *fg_pack_content_type(enum fg_pack_format format)
 		[FG_PACK_CBOR] = "application/senml+cbor",
 		[FG_PACK_FLAT] = "application/json",
 		[FG_PACK_INFLUX] = "text/plain; charset=utf-8",
+		[FG_PACK_THINGSBOARD] = "application/json",
 	};
 
 	return types[format];

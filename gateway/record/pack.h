@@ -1,6 +1,7 @@
 /*
  * Writes packs into a buffer: SenML (RFC 8428) in JSON (section 5) and CBOR (section 6), and for
- * those who read no SenML an array of flat JSON objects, or lines of InfluxDB's protocol.
+ * those who read no SenML an array of flat JSON objects, lines of InfluxDB's protocol, or what
+ * ThingsBoard wants of a gateway.
  *
  * A SenML pack's first record also says which range of numbers the pack covers; the range's end is
  * known only when the pack is complete, so that record's head is written last, into room that was
@@ -15,7 +16,14 @@
 
 #include "base/buf.h"
 
-enum fg_pack_format { FG_PACK_JSON, FG_PACK_CBOR, FG_PACK_FLAT, FG_PACK_INFLUX, FG_PACK__MAX };
+enum fg_pack_format {
+	FG_PACK_JSON,
+	FG_PACK_CBOR,
+	FG_PACK_FLAT,
+	FG_PACK_INFLUX,
+	FG_PACK_THINGSBOARD,
+	FG_PACK__MAX
+};
 
 /* What stands in a pack's first record beside the record itself. */
 struct fg_pack_head {
@@ -36,6 +44,7 @@ struct fg_pack {
 	struct fg_str device;		/* what "bn" says now (its bytes stand in out) */
 	int64_t time_ns;		/* what "bt" says now */
 	size_t device_at;		/* where the device of "bn" stands in out */
+	size_t values_at;		/* ThingsBoard: where the last values begin */
 };
 
 /* Begins a pack in `out` (which is emptied). `gateway` must outlive the pack. */
@@ -45,10 +54,13 @@ void fg_pack_begin(struct fg_pack *, struct fg_buf *out, enum fg_pack_format,
  * Failure (bound, memory) stays in out->failed. */
 void fg_pack_add(struct fg_pack *, struct fg_str device, const struct fg_record *, int64_t time_ns,
 		 bool unsynced);
+/* Whether a record of that device can go into this pack at all: where a pack is an object by
+ * devices, none comes a second time. */
+bool fg_pack_takes(const struct fg_pack *, struct fg_str device);
 /* Undoes what was added since `mark` (the body's length and state before an add that made the pack
  * too large). */
 struct fg_pack_mark {
-	size_t len, device_at;
+	size_t len, device_at, values_at;
 	size_t device_len;
 	uint32_t records;
 	int64_t time_ns;

@@ -19,6 +19,9 @@ void fg_pack_flat_add(struct fg_pack *, const struct pack_item *);
 struct fg_str fg_pack_flat_end(struct fg_pack *, const struct fg_pack_head *);
 void fg_pack_influx_add(struct fg_pack *, const struct pack_item *);
 struct fg_str fg_pack_influx_end(struct fg_pack *);
+void fg_pack_thingsboard_add(struct fg_pack *, const struct pack_item *);
+bool fg_pack_thingsboard_takes(const struct fg_pack *, struct fg_str device);
+struct fg_str fg_pack_thingsboard_end(struct fg_pack *, const struct fg_pack_head *);
 
 /* What forms of text write alike: Unix time in seconds, numbers, and base64url in quotes. */
 void fg_pack_put_time(struct fg_buf *out, int64_t time_ns);

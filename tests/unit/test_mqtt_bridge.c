@@ -88,6 +88,7 @@ static int bed_setup(void **state)
 			.tls.version = 12,
 		},
 		.topic = "fieldgate/{gateway}/records",
+		.status = "fieldgate/{gateway}/status",
 		.qos = 1,
 	};
 	bed->sink = (struct fg_sink){

@@ -265,6 +265,40 @@ static void influx_lines_are_whole(void **state)
 		     " sum=12" NS "both,device=g,gateway=gw value=-7,sum=12" NS);
 }
 
+#define TS "{\"ts\":1763788800250,\"values\":"
+
+static void thingsboard_has_a_device_once(void **state)
+{
+	const struct fg_record one = { .point = FG_STR("x"),
+				       .value = { .kind = FG_STRING, .s = FG_STR("\"b\":[{") },
+				       .time_ns = FG_TIME_NONE };
+	struct fg_pack pack;
+	struct fg_buf out;
+
+	(void)state;
+	written_flat(FG_PACK_THINGSBOARD,
+		     &(struct fg_pack_head){
+			     .ranged = true, .epoch = 10, .first = 3, .last = 8, .why = "damaged" },
+		     "{\"d,e =f\":[" TS "{\"t\":21.5}},{\"values\":{\"a/on\":true}}," TS
+		     "{\"s\":\"a \\\"b\\\\\",\"b\":\"_w\",\"sum/sum\":12}}],\"g\":[" TS
+		     "{\"both\":-7,\"both/sum\":12,\"why\":\"damaged\",\"epoch\":"
+		     "\"000000000000000a\",\"first\":3,\"last\":8}}]}");
+	fg_buf_init(&out, 4096);
+	fg_pack_begin(&pack, &out, FG_PACK_THINGSBOARD, FG_STR("gw"));
+	assert_true(fg_pack_takes(&pack, FG_STR("aa")));
+	fg_pack_add(&pack, FG_STR("aa"), &one, BASE_NS, false);
+	assert_true(fg_pack_takes(&pack, FG_STR("aa")));
+	assert_true(fg_pack_takes(&pack, FG_STR("a")));
+	assert_true(fg_pack_takes(&pack, FG_STR("b")));
+	fg_pack_add(&pack, FG_STR("a"), &one, BASE_NS, false);
+	assert_false(fg_pack_takes(&pack, FG_STR("aa")));
+	/* the same point at the same time once more */
+	fg_pack_add(&pack, FG_STR("a"), &one, BASE_NS, false);
+	assert_non_null(strstr(fg_pack_end(&pack, NULL).ptr,
+			       "\"a\":[" TS "{\"x\":\"\\\"b\\\":[{\"}}," TS "{\"x\":"));
+	fg_buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +309,7 @@ int main(void)
 		cmocka_unit_test(bounds_fail_whole),
 		cmocka_unit_test(flat_objects_are_whole),
 		cmocka_unit_test(influx_lines_are_whole),
+		cmocka_unit_test(thingsboard_has_a_device_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
