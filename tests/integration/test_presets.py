@@ -266,6 +266,8 @@ def test_home_assistant():
     late = cloud.collector("#", "late")
     fg.wait_for("what is stored", lambda: len(late.messages) == 2)
     fg.equal({m["topic"] for m in late.messages}, {topic, discovery["availability_topic"]}, "stored")
+    fg.equal(json.loads(late.payloads(discovery["availability_topic"])[0])["state"], "offline",
+             "what is stored of it")
     fg.check_ledger(gateway.ledger())
 
 
