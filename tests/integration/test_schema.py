@@ -52,12 +52,15 @@ GOOD = [
     {"drivers": {"d": {"type": "coap", "listen": "coap://127.0.0.1:5683"}}},
     bridge(), bridge(batch={"records": 10, "linger": "1s"}, window=64, rate=0.5),
     bridge(match=["+/temperature"], order="live-first", start="oldest", required=False),
+    bridge(format="thingsboard", status=""),
+    bridge(format="sparkplug-b", group="plant", node="{gateway}", host="scada", known="1MiB"),
     point(), point(unit="Cel", scale=0.1, offset=-3, type="number"), point(**{"from": "/a~1b"}),
     point(map={"ON": True, "2": 2, "x": "y"}), point(report={"deadband": 0.5}),
     point(report={"deadband": "2%", "max_interval": "1h"}),
     {"profiles": {"p": {"time": {"from": "/ts", "as": "iso8601", "zone": "UTC"}}}},
 ]
 BAD = [
+    bridge(group="plant"), bridge(format="sparkplug-b", topic="x"),
     {"fleet": {"deadline": 5}}, {"fleet": {"keys": "a"}}, {"fleet": {"remot": True}},
     [], None, {"gatway": {}}, {"gateway": {"id": ""}}, {"gateway": {"id": "a b"}},
     {"gateway": {"id": 5}}, {"run": {"log": "loud"}}, {"run": {"log": {"mqtt": "loud"}}},
