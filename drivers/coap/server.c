@@ -11,6 +11,8 @@
  *  - COAP_BLOCK_USE_LIBCOAP keeps a record for every transfer that any datagram begins, without a
  *    bound; so blocks are done here (body.c, view.c) and no block mode is set.
  *  - A datagram of more than 1,472 bytes is cut without a word.
+ *  - Each ClientHello from a new address takes a place of its own, so at coaps:// there is a gate
+ *    before it (gate.h).
  */
 #include "server.h"
 
@@ -58,15 +60,18 @@ static void server_sweep(struct fg_timer *timer)
 	server_sweep_later(server);
 }
 
-/* Every readable socket `repeat` times, then what else there is (libcoap's timer). */
-static size_t events_repeat(const struct epoll_event *found, int count, uint32_t repeat,
-			    struct epoll_event *out)
+/* Every readable socket `repeat` times, one with a gate only as often as that lets through, then
+ * what else there is (libcoap's timer). */
+static size_t events_repeat(const struct fg_coap_server *server, const struct epoll_event *found,
+			    int count, uint32_t repeat, uint32_t passed, struct epoll_event *out)
 {
 	size_t len = 0;
 
 	for (int i = 0; i < count; i++) {
 		uint32_t times = found[i].data.ptr && (found[i].events & EPOLLIN) ? repeat : 1;
 
+		if (server->gate && found[i].data.ptr == server->gate->event)
+			times = passed;
 		for (uint32_t k = 0; k < times && len < REPEAT_MAX + EVENTS_MAX; k++)
 			out[len++] = found[i];
 	}
@@ -78,12 +83,17 @@ static bool server_drain(struct fg_coap_server *server, uint32_t repeat)
 {
 	struct epoll_event found[EVENTS_MAX], events[REPEAT_MAX + EVENTS_MAX];
 	int count = epoll_wait(server->io.fd, found, EVENTS_MAX, 0);
-	uint32_t before = server->handled;
+	uint32_t before = server->handled, passed = 0;
+	bool more = false;
 
 	if (count <= 0)
 		return false;
-	coap_io_do_epoll(server->context, events, events_repeat(found, count, repeat, events));
-	return server->handled - before >= repeat;
+	if (server->gate)
+		passed = fg_coap_gate_pass(server->gate, server->context, &server->source->logger,
+					   fg_loop_now(server->source->loop), repeat, &more);
+	coap_io_do_epoll(server->context, events,
+			 events_repeat(server, found, count, repeat, passed, events));
+	return more || server->handled - before >= repeat;
 }
 
 /* As many as the turns before found, then in small steps: a call costs a walk over all sessions and
@@ -201,6 +211,21 @@ static int server_event(coap_session_t *session, const coap_event_t event)
 	return 0;
 }
 
+/* Without the gate coaps:// is served all the same: only newcomers can then be kept out. */
+static void server_gate(struct fg_coap_server *server, const struct fg_coap_listen *listen,
+			const struct fg_tls_made *made)
+{
+	server->gate = calloc(1, sizeof(*server->gate));
+	if (server->gate && fg_coap_gate_open(server->gate, server->context, listen) == 0) {
+		fg_tls_made_trust_cookies(made);
+		return;
+	}
+	free(server->gate);
+	server->gate = NULL;
+	fg_log(&server->source->logger, FG_WARN, "no gate against floods of ClientHellos",
+	       "reason=\"libcoap's socket is not found\"");
+}
+
 /* libcoap binds with SO_REUSEADDR, so that a second server would take the port from the first one
  * without either of them knowing. */
 static int listen_is_free(const struct fg_coap_listen *listen)
@@ -220,10 +245,7 @@ static int server_listen(struct fg_coap_server *server, const struct fg_coap_lis
 {
 	coap_address_t address;
 	coap_endpoint_t *endpoint;
-	int r = listen_is_free(listen);
 
-	if (r < 0)
-		return r;
 	coap_address_init(&address);
 	memcpy(&address.addr, &listen->sa, listen->len);
 	address.size = listen->len;
@@ -257,14 +279,19 @@ static int server_resources(struct fg_coap_server *server)
 	return any && core ? 0 : -ENOMEM;
 }
 
-static int server_context(struct fg_coap_server *server)
+/* One is made for DTLS too, whatever is listened to. */
+static int context_new(struct fg_coap_server *server)
 {
 	coap_startup();
 	coap_set_log_level((coap_log_t)LOG_EMERG);
 	server->context = coap_new_context(NULL);
-	/* one is made for DTLS too, whatever is listened to */
 	if (!server->context)
 		return fg_tls_beyond_repair() ? -ENOTRECOVERABLE : -ENOMEM;
+	return 0;
+}
+
+static int server_context(struct fg_coap_server *server)
+{
 	coap_set_app_data(server->context, server);
 	coap_register_event_handler(server->context, server_event);
 	coap_context_set_session_timeout(server->context, SESSION_LIFE_S);
@@ -291,12 +318,20 @@ static void server_init(struct fg_coap_server *server, struct fg_source *source)
 int fg_coap_open(struct fg_source *source)
 {
 	struct fg_coap_server *server = source->state;
+	struct fg_tls_made made = { .index = -1 };
 	struct fg_coap_listen listen;
 	const char *why;
 	int r;
 
 	server_init(server, source);
 	r = fg_coap_listen_parse(server->conf->listen, &listen, &why);
+	if (r == 0)
+		r = listen_is_free(&listen);
+	if (r == 0 && listen.secure)
+		r = fg_tls_made_begin(&made);
+	if (r == 0)
+		r = context_new(server);
+	fg_tls_made_end(&made);
 	if (r == 0)
 		r = server_context(server);
 	if (r == 0)
@@ -307,6 +342,8 @@ int fg_coap_open(struct fg_source *source)
 		r = server_listen(server, &listen);
 	if (r == 0 && coap_context_get_coap_fd(server->context) < 0)
 		r = -ENOTSUP;
+	if (r == 0 && listen.secure)
+		server_gate(server, &listen, &made);
 	if (r == 0)
 		r = fg_io_sync(&server->io, coap_context_get_coap_fd(server->context), FG_READ,
 			       true);
@@ -333,6 +370,7 @@ static void server_free(struct fg_coap_server *server)
 	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
 		fg_coap_view_done(&server->views[i]);
 	free(server->keys);
+	free(server->gate);
 	fg_source_closed(server->source);
 }
 

@@ -6,6 +6,7 @@
 #include "body.h"
 #include "clients.h"
 #include "exchange.h"
+#include "gate.h"
 #include "pending.h"
 #include "remote.h"
 #include "watch.h"
@@ -56,6 +57,7 @@ struct fg_coap_server {
 	coap_context_t *context;
 	coap_bin_const_t *keys;		/* of conf->psk, in its order */
 	struct fg_io io;
+	struct fg_coap_gate *gate;	/* of coaps://, else NULL */
 	struct fg_timer sweep;		/* runs while there are bodies or views */
 	bool paused;
 	uint64_t now_s;
