@@ -4,6 +4,8 @@
  * what was spoilt and be announced as lost; nothing else may come than what there was.
  *
  *   proof_damage --spools N --seed S   N spools; a group of up to 20 has the seeds S, S+1, ...
+ *   proof_damage ... --keep FOLDER     starts nothing, and leaves each spool in a folder of its own
+ *                                      with what must hold of it, for states.py
  */
 #include "world.h"
 
@@ -18,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COPIES = 20, PLACES = 4096, HURTS = 64, SEGMENTS = 64 };
+enum { COPIES = 20, KEPT_COPIES = 3, PLACES = 4096, HURTS = 64, SEGMENTS = 64 };
 
 struct place { /* of an entry */
 	uint64_t segment, from, to, first, last;
@@ -40,6 +42,7 @@ struct proof {
 	uint64_t segments[SEGMENTS];
 	uint32_t nsegments;
 	bool no_lock, have_other;
+	const char *keep; /* NULL: each spool is judged here */
 	char what[256];
 	uint64_t spools, records, lost; /* figures */
 };
@@ -362,6 +365,27 @@ static bool spoilt_start(struct proof *p, uint64_t *random, char fault[256])
 	return !fault[0];
 }
 
+static bool hurt_ask(const void *proof, uint64_t position)
+{
+	return place_hurt(proof, position);
+}
+
+static void spoilt_keep(const struct proof *p)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%.200s/%" PRIu64, p->keep, p->spools);
+	assert(mkdir(path, 0750) == 0);
+	folder_copy(p->copy, path);
+	facts_write(&p->history, &p->conf, UINT32_MAX, hurt_ask, p, path);
+	snprintf(path, sizeof(path), "%.200s/%" PRIu64 "/facts", p->keep, p->spools);
+	file = fopen(path, "a");
+	assert(file);
+	fprintf(file, "spoilt %s%s\n", p->no_lock ? "lock" : "-", p->what);
+	assert(fclose(file) == 0);
+}
+
 static bool group_run(struct proof *p, uint64_t seed, uint64_t want)
 {
 	bool good = true;
@@ -380,7 +404,8 @@ static bool group_run(struct proof *p, uint64_t seed, uint64_t want)
 		live(p);
 	}
 	places_note(p);
-	for (unsigned i = 0; i < COPIES && p->spools < want; i++, p->spools++) {
+	for (unsigned i = 0; i < (p->keep ? KEPT_COPIES : COPIES) && p->spools < want;
+	     i++, p->spools++) {
 		uint64_t random = random_seed(seed * 1000 + i);
 
 		folder_copy(p->live, p->copy);
@@ -389,10 +414,13 @@ static bool group_run(struct proof *p, uint64_t seed, uint64_t want)
 		p->what[0] = '\0';
 		for (uint32_t n = 1 + random_below(&random, 3); n > 0; n--)
 			spoil(p, &random);
-		if (spoilt_start(p, &random, fault))
-			continue;
-		fprintf(stderr, "seed %" PRIu64 ", spool %u (%s): %s\n", seed, i, p->what, fault);
-		good = false;
+		if (p->keep)
+			spoilt_keep(p);
+		else if (!spoilt_start(p, &random, fault)) {
+			fprintf(stderr, "seed %" PRIu64 ", spool %u (%s): %s\n", seed, i, p->what,
+				fault);
+			good = false;
+		}
 	}
 	return good;
 }
@@ -422,6 +450,8 @@ int main(int argc, char **argv)
 			seed = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--spools") == 0)
 			spools = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--keep") == 0)
+			p->keep = argv[i + 1];
 		else
 			return 2;
 	}

@@ -301,3 +301,53 @@ bool judge(struct world *w, uint32_t at, uint64_t cut_ns, const struct seen *aft
 	dead_judge(w);
 	return !w->fault[0];
 }
+
+/* -- for the program itself -- */
+
+static const char *told_word(const struct told *t, uint32_t at,
+			     bool (*hurt)(const void *arg, uint64_t position), const void *arg)
+{
+	if (!told_accepted(t, at))
+		return "known";
+	if (hurt)
+		return hurt(arg, t->position) ? "accepted" : "must";
+	return told_must(t, at) ? "must" : "accepted";
+}
+
+void facts_write(const struct history *h, const struct fg_spool_conf *conf, uint32_t at,
+		 bool (*hurt)(const void *arg, uint64_t position), const void *arg,
+		 const char *folder)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/facts", folder);
+	file = fopen(path, "w");
+	assert(file);
+	fprintf(file, "conf %" PRIu64 " %s %s%s\n", conf->limit,
+		conf->when_full == FG_FULL_REFUSE ? "refuse" : "drop-oldest",
+		h->each	 ? "each" :
+		h->never ? "never" :
+			   "1s",
+		h->dropping ? " dropping" : "");
+	for (uint32_t i = 0; i < h->count; i++)
+		if (told_known(&h->told[i], at))
+			fprintf(file, "told %016" PRIx64 " %" PRIu64 " %" PRIu32 " %s\n",
+				h->told[i].epoch, h->told[i].number, i + 1,
+				told_word(&h->told[i], at, hurt, arg));
+	for (uint32_t i = 0; i < h->up.ngot; i++)
+		if (h->up.got[i].at <= at)
+			fprintf(file, "got %016" PRIx64 " %" PRIu64 " %" PRIu64 "\n",
+				h->up.got[i].epoch, h->up.got[i].number, h->up.got[i].serial);
+	for (uint32_t i = 0; i < h->up.nranges; i++) {
+		const struct range *r = &h->up.ranges[i];
+
+		if (r->at <= at)
+			fprintf(file,
+				"range %016" PRIx64 " %" PRIu64 " %" PRIu64 " %016" PRIx64
+				" %" PRIu64 " %s %s\n",
+				r->epoch, r->first, r->last, r->prev, r->prev_last,
+				r->lost ? r->why : "-", r->unknown ? "unknown" : "-");
+	}
+	assert(fclose(file) == 0);
+}

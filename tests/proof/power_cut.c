@@ -4,6 +4,8 @@
  * what its upstreams have in the end is compared with what ever happened.
  *
  *   proof_power_cut --states N --seed S   N states; a group of up to 60 has the seeds S, S+1, ...
+ *   proof_power_cut ... --keep FOLDER     starts nothing, and leaves each state in a folder of its
+ *                                         own with what must hold of it, for states.py
  *   proof_power_cut --self-test --seed S  each sync of the product is left out once, and has to be
  *                                         missed
  */
@@ -19,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATES = 20, SELF_STATES = 25, SELF_GROUPS = 60 };
+enum { STATES = 20, KEPT_STATES = 2, SELF_STATES = 25, SELF_GROUPS = 60 };
 
 struct proof {
 	char root[40], live[64], cut[64], base[64], scratch[64], kept[64];
@@ -29,7 +31,7 @@ struct proof {
 	/* figures */
 	uint64_t states, records, groups;
 	uint64_t seed; /* of the group */
-	bool loud;
+	const char *keep; /* NULL: each state is judged here */
 };
 
 /* -- the life that is recorded -- */
@@ -210,6 +212,17 @@ static bool recover(struct proof *p, uint32_t at, uint64_t *random, char fault[2
 	return !fault[0];
 }
 
+static bool state_keep(const struct proof *p, uint32_t at)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.200s/%" PRIu64, p->keep, p->states);
+	assert(mkdir(path, 0750) == 0);
+	folder_copy(p->cut, path);
+	facts_write(&p->history, &p->conf, at, NULL, NULL, path);
+	return true;
+}
+
 static bool state_judge(struct proof *p, uint32_t at, const void *skip, uint64_t seed,
 			char fault[256])
 {
@@ -219,6 +232,8 @@ static bool state_judge(struct proof *p, uint32_t at, const void *skip, uint64_t
 	if (getenv("PROOF_KEEP"))
 		folder_copy(p->cut, p->kept);
 	p->states++;
+	if (p->keep)
+		return state_keep(p, at);
 	return recover(p, at, &random, fault);
 }
 
@@ -281,7 +296,8 @@ static bool group_run(struct proof *p, uint64_t seed, uint64_t want)
 		live(p, &w);
 		if (w.fault[0])
 			return group_fault(p, n, 0, w.fault);
-		for (unsigned i = 0; i < STATES && p->states < want; i++) {
+		for (unsigned i = 0; i < (p->keep ? KEPT_STATES : STATES) && p->states < want;
+		     i++) {
 			uint32_t at = cut_choose(&random);
 
 			if (!state_judge(p, at, NULL, random_next(&random), fault))
@@ -437,6 +453,8 @@ int main(int argc, char **argv)
 			seed = strtoull(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--states") == 0 && i + 1 < argc)
 			states = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--keep") == 0 && i + 1 < argc)
+			p.keep = argv[++i];
 		else
 			return 2;
 	}

@@ -141,3 +141,10 @@ void history_cut(struct history *, uint32_t at);
 /* Is what the recovered, drained world and its files say right, the power having gone at `at` of
  * the record? The world's fault says what is not. */
 bool judge(struct world *, uint32_t at, uint64_t cut_ns, const struct seen *after);
+
+/* What must hold of the program itself, started on a state that is kept in this folder: written
+ * into its file `facts`, for tests/proof/states.py. `hurt`: whether a position may be lost; NULL:
+ * what was not committed at `at` may. */
+void facts_write(const struct history *, const struct fg_spool_conf *, uint32_t at,
+		 bool (*hurt)(const void *arg, uint64_t position), const void *arg,
+		 const char *folder);
