@@ -24,8 +24,12 @@ void outbox_advance(struct fg_outbox *box)
 			box->moved = true;
 			continue;
 		}
-		if (flight->unknown)
+		/* It stands between two positions, and the lane may have left them since. */
+		if (flight->unknown) {
 			state->announced_epoch = flight->epoch->id;
+			box->moved = true;
+			continue;
+		}
 		ahead = state->nislands && flight->from >= state->islands[0].from;
 		passed = ahead ? lane_advance(box, flight) : flight->to - state->position;
 		state->dead += flight->dead;
@@ -35,9 +39,7 @@ void outbox_advance(struct fg_outbox *box)
 		else
 			state->sent += passed - flight->dead - flight->dropped;
 		if (!ahead) {
-			state->position = flight->to;
-			if (!flight->unknown)
-				state->tiled = flight->to;
+			state->position = state->tiled = flight->to;
 			lane_absorb(box);
 		}
 		if (flight->begin)

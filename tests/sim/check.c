@@ -125,7 +125,8 @@ static void check_audit(struct upstream *up)
 	fg_buf_char(&json, '\0');
 	fg_buf_char(&text, '\0');
 	if (strstr(json.data, "\"gaps\":[["))
-		sim_fail(w, "u%u: a gap nobody announced:\n%s", up->index, text.data);
+		sim_fail(w, "u%u: a gap nobody announced:\n%s\n%s", up->index, text.data,
+			 json.data);
 	if (!complete && !up->nlost && !up->nunknown && !strstr(json.data, "lost\":{\""))
 		sim_fail(w, "u%u misses what was not announced:\n%s", up->index, text.data);
 	fg_buf_fini(&json);

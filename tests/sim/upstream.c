@@ -216,8 +216,8 @@ static int judge(struct upstream *up, const struct fg_batch *batch)
 		return -EMSGSIZE;
 	if (up->busy_until > w->now_ns && sim_chance(w, 700))
 		return -EAGAIN;
-	/* who will not even hear of a loss cannot complain of a gap */
-	if (memmem(batch->payload.ptr, batch->payload.len, "\"why\":", 6))
+	/* who will not even hear of a loss, or that there was none, cannot complain of a gap */
+	if (memmem(batch->payload.ptr, batch->payload.len, "\"n\":\"lost\"", 10))
 		return 0;
 	return refuses(up, batch) ? -EBADMSG : 0;
 }

@@ -148,6 +148,35 @@ static void rate_holds_the_backlog_only(void **state)
 	world_audit(w, true, "\"duplicates\":0");
 }
 
+/* The announcement of a power cut has no range. It is in flight, and what it stood before is left
+ * to the backlog: then the cursor must not go where it stood. */
+static void a_power_cut_that_was_left_behind_moves_nothing(void **state)
+{
+	struct world *w = *state;
+
+	world_up(w);
+	outage(w, 100);
+	world_crash(w);
+	w->f.spool->epochs.all[w->f.spool->epochs.count - 1]->power_cut = true;
+	w->takes = false;
+	world_turn(w, FG_MS(1));
+	world_entries(w, "new", 2, 10);
+	world_turn(w, FG_MS(1));
+	assert_int_equal(w->nheld, 4);
+	assert_true(has(w->held[3], "power-cut"));
+	/* no place is left for the live ones, which fall behind */
+	world_entries(w, "new", 3, 10);
+	world_turns(w, 4, FG_S(1));
+	assert_true(w->box->live.unread > 1050);
+	while (w->nheld)
+		world_done(w, 0, 0, NULL);
+	assert_int_equal(fg_cursor_state(w->box->cursor)->position, 30);
+	assert_int_equal(world_account(w).acknowledged, 30);
+	settle(w);
+	assert_int_equal(world_account(w).acknowledged, 1050);
+	world_audit(w, false, "\"duplicates\":0,\"lost\":{\"power-cut\":0},\"gaps\":[]");
+}
+
 /* -- whatever comes -- */
 
 static uint32_t dice(uint64_t *seed, uint32_t sides)
@@ -251,6 +280,7 @@ int main(void)
 		LIVE_TEST(what_was_ahead_does_not_come_again_after_a_crash),
 		LIVE_TEST(a_second_outage_makes_a_second_island),
 		LIVE_TEST(rate_holds_the_backlog_only),
+		LIVE_TEST(a_power_cut_that_was_left_behind_moves_nothing),
 		cmocka_unit_test(nothing_is_lost_whatever_comes),
 		cmocka_unit_test(every_loss_is_announced_whatever_comes),
 	};
