@@ -73,12 +73,12 @@ static bool is_lost(const struct upstream *up, uint64_t epoch, uint64_t number)
 }
 
 /* A power cut takes what was not synced; where each is synced first, nothing. */
-static bool may_be_cut(const struct upstream *up, uint64_t epoch)
+static bool may_be_cut(const struct upstream *up, const struct payload *p)
 {
-	if (strcmp(up->world->conf.commit, "each") == 0)
+	if (p->sure || strcmp(up->world->conf.commit, "each") == 0)
 		return false;
 	for (unsigned i = 0; i < up->nunknown; i++)
-		if (up->unknown[i] == epoch)
+		if (up->unknown[i] == p->epoch)
 			return true;
 	return false;
 }
@@ -90,7 +90,7 @@ static void check_payload(struct upstream *up, uint32_t id)
 
 	for (unsigned i = 0; i < p->points; i++) {
 		if (up->got[id] & 1u << i || is_lost(up, p->epoch, p->first + i) ||
-		    may_be_cut(up, p->epoch))
+		    may_be_cut(up, p))
 			continue;
 		if (up->matched && i > 0 && (p->peer > 0 || p->device > 0))
 			continue;

@@ -86,6 +86,7 @@ static void payload_taken(struct field *f, struct payload *p, uint64_t pos)
 
 	p->again = p->taken;
 	p->taken = true;
+	p->sure = false;
 	p->epoch = epoch->id;
 	p->spool_pos = pos;
 	p->first = pos - epoch->base + 1 - p->points - p->pad;

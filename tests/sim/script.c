@@ -86,8 +86,23 @@ static void stop(struct world *w)
 	w->stopping = true;
 }
 
+/* What the gateway says is synced, no power cut may take. */
+static void sure_note(struct world *w)
+{
+	const struct fg_spool *spool = w->gateway ? w->gateway->spool : NULL;
+
+	for (uint32_t i = 0; spool && i < w->npayloads; i++) {
+		struct payload *p = &w->payload[i];
+
+		if (p->taken && p->epoch == fg_spool_epoch(spool)->id &&
+		    p->spool_pos <= fg_spool_committed(spool))
+			p->sure = true;
+	}
+}
+
 static void cut(struct world *w)
 {
+	sure_note(w);
 	w->cuts++;
 	w->boot++;
 	w->disk.dead = true;

@@ -50,7 +50,8 @@ struct event {
 
 struct payload {
 	uint8_t peer, device, points;
-	bool pad, bad, taken, again, acked, wiped;
+	bool pad, bad, taken, again, acked;
+	bool sure;		/* of that copy: synced before a power cut */
 	uint32_t bytes;		/* of padding */
 	uint64_t epoch, first;	/* of its latest copy in the spool: number of its first point */
 	uint64_t spool_pos;
