@@ -71,7 +71,7 @@ int fg_coap_gate_open(struct fg_coap_gate *gate, coap_context_t *context,
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", coap_context_get_coap_fd(context));
 	file = fopen(path, "re");
 	if (!file)
-		return -ENOTSUP;
+		return errno == ENOENT || errno == EACCES ? -ENOTSUP : -errno;
 	while (gate->fd < 0 && fgets(line, sizeof(line), file))
 		line_read(line, listen, gate);
 	fclose(file);

@@ -30,7 +30,8 @@ struct fg_coap_gate {
 	uint8_t datagram[1472];	/* libcoap reads no longer one */
 };
 
-/* Finds the socket that libcoap listens with. -ENOTSUP: not found (no /proc), there is no gate. */
+/* Finds the socket that libcoap listens with. -ENOTSUP: it cannot be found here (no /proc, or a
+ * kernel before 5.14 that hides it); other errors may pass. */
 int fg_coap_gate_open(struct fg_coap_gate *, coap_context_t *context,
 		      const struct fg_coap_listen *listen);
 /* How many datagrams, at most `most`, may be read by libcoap now. *ret_more: the gate stopped

@@ -211,19 +211,27 @@ static int server_event(coap_session_t *session, const coap_event_t event)
 	return 0;
 }
 
-/* Without the gate coaps:// is served all the same: only newcomers can then be kept out. */
-static void server_gate(struct fg_coap_server *server, const struct fg_coap_listen *listen,
-			const struct fg_tls_made *made)
+/* Where it cannot be had coaps:// is served all the same: only newcomers can then be kept out. */
+static int server_gate(struct fg_coap_server *server, const struct fg_coap_listen *listen,
+		       const struct fg_tls_made *made)
 {
+	int r;
+
 	server->gate = calloc(1, sizeof(*server->gate));
-	if (server->gate && fg_coap_gate_open(server->gate, server->context, listen) == 0) {
+	if (!server->gate)
+		return -ENOMEM;
+	r = fg_coap_gate_open(server->gate, server->context, listen);
+	if (r == 0) {
 		fg_tls_made_trust_cookies(made);
-		return;
+		return 0;
 	}
 	free(server->gate);
 	server->gate = NULL;
+	if (r != -ENOTSUP)
+		return r;
 	fg_log(&server->source->logger, FG_WARN, "no gate against floods of ClientHellos",
 	       "reason=\"libcoap's socket is not found\"");
+	return 0;
 }
 
 /* libcoap binds with SO_REUSEADDR, so that a second server would take the port from the first one
@@ -343,7 +351,7 @@ int fg_coap_open(struct fg_source *source)
 	if (r == 0 && coap_context_get_coap_fd(server->context) < 0)
 		r = -ENOTSUP;
 	if (r == 0 && listen.secure)
-		server_gate(server, &listen, &made);
+		r = server_gate(server, &listen, &made);
 	if (r == 0)
 		r = fg_io_sync(&server->io, coap_context_get_coap_fd(server->context), FG_READ,
 			       true);

@@ -58,14 +58,16 @@ SCENARIOS = {
 }
 
 
-def config(folder, field, upstream, port, commit):
+def config(folder, field, upstream, ports, commit):
     return {
         "gateway": {"id": "gw"}, "run": {"socket": f"{folder}/sock"},
         "clock": {"trust": "always"},
         "spool": {"dir": f"{folder}/spool", "limit": "1MiB", "segment": "64KiB", "commit": commit},
         "drivers": {
             "field": {"type": "mqtt", "url": field.url, "subscribe": ["d/+"]},
-            "things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}"},
+            "things": {"type": "coap", "listen": f"coap://127.0.0.1:{ports[0]}"},
+            "secure": {"type": "coap", "listen": f"coaps://127.0.0.1:{ports[1]}",
+                       "psk": {"one": {"secret": "k"}}},
         },
         "bridges": {
             "up": {"type": "mqtt", "url": upstream.url, "window": 2,
@@ -83,11 +85,15 @@ class Run:
         self.folder, self.fault, self.number = folder, fault, number
         os.makedirs(folder)
         self.field, self.upstream = fg.Script(), fg.Script()
-        self.port = fg.free_port(2)
+        self.port, secure = fg.free_port(2), fg.free_port(2)
         self.commit = ("20ms", "each")[number & 1]
         self.conf = f"{folder}/gateway.json"
         with open(self.conf, "w", encoding="utf-8") as file:
-            json.dump(config(folder, self.field, self.upstream, self.port, self.commit), file)
+            json.dump(config(folder, self.field, self.upstream, (self.port, secure), self.commit),
+                      file)
+        with open(f"{folder}/k", "w", opener=lambda p, f: os.open(p, f, 0o600),
+                  encoding="utf-8") as file:
+            file.write("secretkey")
         self.taken, self.process = 0, None
 
     def log(self):
@@ -97,7 +103,7 @@ class Run:
         with open(f"{self.folder}/log", "ab") as log:
             self.process = subprocess.Popen(
                 [fg.FIELDGATE, "run", "-c", self.conf], stdin=subprocess.DEVNULL, stderr=log,
-                env=dict(os.environ, **env))
+                env=dict(os.environ, CREDENTIALS_DIRECTORY=self.folder, **env))
 
     def wait_for(self, what, condition, seconds=15):
         """False: the program has ended."""
