@@ -12,7 +12,8 @@ import fg
 
 fg.need("mosquitto")
 
-CASES = pathlib.Path(os.environ["SOURCE_DIR"]) / "../shared/cases/mqtt-robustness/cases.json"
+# collected from other brokers' test suites; beside the tree, and not everywhere
+CASES = pathlib.Path(os.environ.get("FG_CASES") or os.environ["SOURCE_DIR"] + "/../shared/cases")
 
 BAD_JSON = [
     b'{', b'{"a":}', b'{"a":1', b'{"a":1}}', b'[1,2', b'"open', b'{"a":01}', b'{"a":1.}',
@@ -167,25 +168,53 @@ def lying_broker(lies):
     return fg.Script(on_connack=on_connack, forgetful=True)
 
 
-def lies_of(version, count):
-    """From real test suites what is no answer of a broker, or none at that moment; and some more."""
-    with open(CASES, encoding="utf-8") as file:
+def lies_collected(version):
+    """From real test suites what is no answer of a broker, or none at that moment."""
+    if not (CASES / "mqtt-robustness/cases.json").exists():
+        return []
+    with open(CASES / "mqtt-robustness/cases.json", encoding="utf-8") as file:
         cases = json.load(file)
     cases = cases["cases"] if isinstance(cases, dict) else cases
-    packets = [bytes.fromhex(c["hex"]) for c in cases
-               if c["address"]["transport"] == "mqtt-raw" and c.get("hex")
-               and c["address"].get("protocol_version") in (version, None)]
+    return [bytes.fromhex(c["hex"]) for c in cases
+            if c["address"]["transport"] == "mqtt-raw" and c.get("hex")
+            and c["address"].get("protocol_version") in (version, None)]
+
+
+def lies_invented(version, count):
+    """What a broker says, spoilt: bytes changed, cut off, run together; no two of them the same."""
+    dice, v5 = random.Random(f"lies {version}"), version == 5
+    said = [fg.packet(head, body) for head, body in (
+        (0x20, b"\0\0" + (b"\3\x21\0\x14" if v5 else b"")),
+        (0x30, fg.text16("d/lie") + (b"\0" if v5 else b"") + b"1"),
+        (0x32, fg.text16("d/lie") + b"\0\1" + (b"\5\x02\0\0\0\x3c" if v5 else b"") + b"2"),
+        (0x34, fg.text16("d/lie") + b"\0\2" + (b"\0" if v5 else b"") + b"3"),
+        (0x40, b"\0\1" + (b"\x10\0" if v5 else b"")), (0x50, b"\0\1"), (0x62, b"\0\1"),
+        (0x70, b"\0\1"), (0x90, b"\0\1" + (b"\0" if v5 else b"") + b"\1"),
+        (0xb0, b"\0\1" + (b"\0\0" if v5 else b"")), (0xd0, b""),
+        (0xe0, b"\x8b\0" if v5 else b""), (0xf0, b"\x18\0" if v5 else b""))]
+    found = set()
+    while len(found) < count:
+        lie = bytearray(b"".join(dice.choices(said, k=dice.choice((1, 1, 1, 2, 3)))))
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            lie[dice.choice((0, 1, dice.randrange(len(lie))))] = dice.randrange(256)
+        if dice.random() < 0.3:
+            del lie[dice.randrange(1, len(lie) + 1):]
+        found.add(bytes(lie))
+    return sorted(found)
+
+
+def lies_of(version, count):
+    packets = lies_collected(version)
     more = ("30ffffffff01 32020009 40021234 9003000180 20020000 e000 f000 30050003642fff31"
             " 300400020061 32060002642f0000 36070002642f000131 900300010f b00200ff")
     packets += [bytes.fromhex(m) for m in more.split()]
-    return random.Random(version).sample(packets, min(count, len(packets)))
+    packets = random.Random(version).sample(packets, min(count, len(packets)))
+    return packets + lies_invented(version, count - len(packets))
 
 
 def test_lying_brokers():
     """Whatever a broker sends behind a good CONNACK, as field or as upstream: no crash, and the
     gateway comes back, each time a little later."""
-    if not CASES.exists():
-        return f"SKIPPED, no {CASES}"
     each, drivers, bridges, scripts, wants, count = 4, {}, {}, {}, {}, 0
     for version, wanted in ((4, 48), (5, 112)):
         lies = lies_of(version, int(os.environ.get("FG_LIES", wanted)))
@@ -209,7 +238,7 @@ def test_lying_brokers():
     gateway.start(ready=False)
     fg.wait_for("the gateway to come back after each lie",
                 lambda: all(len(s.connects) >= wants[n] for n, s in scripts.items()),
-                110 if "FG_LIES" in os.environ else fg.DEADLINE_S)
+                300 if "FG_LIES" in os.environ else fg.DEADLINE_S)
     for name in drivers:
         fg.wait_for(f"the subscription of {name}", lambda n=name: scripts[n].subscribes)
     before = fg.check_ledger(gateway.ledger())
@@ -221,7 +250,8 @@ def test_lying_brokers():
         had = [r for p in scripts[name].packs() for r in fg.records([p["payload"]])]
         fg.check(had.count(("d/x", "value", True)) >= len(given), f"{name} had {had}")
     gateway.stop()
-    return f"{count} lies, each to a driver and to a bridge"
+    return (f"{count} lies, {len(lies_collected(4)) and 'collected and invented' or 'invented'}, each "
+            "to a driver and to a bridge")
 
 
 fg.main(globals())
