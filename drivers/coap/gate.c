@@ -15,6 +15,8 @@
 #define ANSWERS_MAX 64		/* a call; the loop has others to serve */
 #define UNANSWERED_MANY 500	/* within a secret's life */
 #define CONTROL_MAX 128
+#define AHEAD_MAX 64
+#define HELLO_BEGIN 16		/* bytes that tell whether it begins like one */
 
 enum verdict { PASS, ASK, REFUSE };
 
@@ -267,11 +269,37 @@ static void tell(struct fg_coap_gate *gate, const struct fg_logger *logger, uint
 	gate->asked = gate->proved = 0;
 }
 
+/* How many of those behind the first, at most `most`, do not even begin like a ClientHello. */
+static uint32_t look_ahead(struct fg_coap_gate *gate, uint32_t most)
+{
+	struct mmsghdr heads[AHEAD_MAX] = { 0 };
+	struct iovec parts[AHEAD_MAX];
+	char begins[AHEAD_MAX][HELLO_BEGIN];
+	struct fg_coap_hello hello;
+	int count, n = 0;
+
+	most = most < AHEAD_MAX ? most : AHEAD_MAX;
+	for (uint32_t i = 0; i < most; i++) {
+		parts[i] = (struct iovec){ begins[i], HELLO_BEGIN };
+		heads[i].msg_hdr.msg_iov = &parts[i];
+		heads[i].msg_hdr.msg_iovlen = 1;
+	}
+	/* with MSG_TRUNC the next look begins behind the whole of it, however little was shown */
+	count = recvmmsg(gate->fd, heads, most, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT, NULL);
+	while (n < count) {
+		size_t len = heads[n].msg_len < HELLO_BEGIN ? heads[n].msg_len : HELLO_BEGIN;
+
+		if (fg_coap_hello_read(fg_str(begins[n], len), &hello) != FG_COAP_HELLO_NONE)
+			break;
+		n++;
+	}
+	return (uint32_t)n;
+}
+
 uint32_t fg_coap_gate_pass(struct fg_coap_gate *gate, coap_context_t *context,
 			   const struct fg_logger *logger, uint64_t now_ns, uint32_t most,
 			   bool *ret_more)
 {
-	uint32_t passed = 0, answers = 0;
 	struct seen seen;
 
 	*ret_more = false;
@@ -280,24 +308,14 @@ uint32_t fg_coap_gate_pass(struct fg_coap_gate *gate, coap_context_t *context,
 		return 0;
 	if (gate->runs_ahead)
 		from_the_first(gate);
-	*ret_more = true;
-	while (passed < most && answers < ANSWERS_MAX) {
+	for (uint32_t answers = 0; answers < ANSWERS_MAX; answers++) {
 		enum verdict verdict;
 
-		if (!peek(gate, &seen)) {
-			*ret_more = false;
-			break;
-		}
+		if (!peek(gate, &seen))
+			return 0;
 		verdict = judge(gate, context, &seen);
-		if (verdict == PASS) {
-			passed++;
-			if (!gate->runs_ahead)
-				break;
-			continue;
-		}
-		if (passed)
-			break;	/* those before it first */
-		answers++;
+		if (verdict == PASS)
+			return 1 + (gate->runs_ahead && most > 1 ? look_ahead(gate, most - 1) : 0);
 		if (!take_off(gate, &seen))
 			from_the_first(gate);
 		else if (verdict == ASK)
@@ -305,5 +323,6 @@ uint32_t fg_coap_gate_pass(struct fg_coap_gate *gate, coap_context_t *context,
 		else
 			refuse(gate, &seen, logger, now_ns);
 	}
-	return passed;
+	*ret_more = true;
+	return 0;
 }

@@ -34,8 +34,8 @@ struct fg_coap_gate {
  * kernel before 5.14 that hides it); other errors may pass. */
 int fg_coap_gate_open(struct fg_coap_gate *, coap_context_t *context,
 		      const struct fg_coap_listen *listen);
-/* How many datagrams, at most `most`, may be read by libcoap now. *ret_more: the gate stopped
- * before it had seen all, and wants to be asked again. */
+/* How many datagrams, at most `most`, libcoap may read now. *ret_more: none of those that were
+ * looked at, and there are more. */
 uint32_t fg_coap_gate_pass(struct fg_coap_gate *, coap_context_t *context,
 			   const struct fg_logger *logger, uint64_t now_ns, uint32_t most,
 			   bool *ret_more);
