@@ -10,6 +10,9 @@
 /* What a power cut may take under a duration: so much, and the syncs that were under way. */
 #define BOUND_NS (FG_S(1) + 3 * FG_MS(150))
 
+/* Cursors are synced so often, with the next commit. */
+#define CURSOR_NS (FG_S(10) + BOUND_NS)
+
 enum { ROTATED = 120 };
 
 struct view { /* of one upstream: what it had before the cut, and what it has now */
@@ -194,6 +197,28 @@ static void view_judge(struct world *w, struct view *v, uint32_t at, uint64_t cu
 	free(v->has);
 }
 
+/* What was acknowledged before the cursors were last due to be synced does not come again. Where
+ * syncs fail, or only the kernel decides, nothing is due. */
+static void again_judge(struct world *w, uint32_t at, uint64_t cut_ns, const struct seen *after)
+{
+	const struct history *h = w->history;
+
+	for (uint32_t i = 0; i < h->up.ngot && !h->never && !h->faulty; i++) {
+		const struct got *old = &h->up.got[i];
+		uint64_t then = old->at && old->at <= at ? disk_get()->ops[old->at - 1].now_ns :
+							   cut_ns;
+
+		if (then + CURSOR_NS >= cut_ns)
+			continue;
+		for (uint32_t n = 0; n < after->ngot; n++)
+			if (after->got[n].serial == old->serial)
+				world_fault(w,
+					    "%016" PRIx64 ":%" PRIu64
+					    " comes again, acknowledged %" PRIu64 " ms before",
+					    old->epoch, old->number, (cut_ns - then) / 1000000);
+	}
+}
+
 /* -- files -- */
 
 static void lines_judge(struct world *w, const char *path, struct seen *seen)
@@ -297,6 +322,7 @@ bool judge(struct world *w, uint32_t at, uint64_t cut_ns, const struct seen *aft
 	spool_judge(w, at);
 	numbers_judge(w, w->history->fence, at);
 	view_judge(w, &up, at, cut_ns);
+	again_judge(w, at, cut_ns, after);
 	file_judge(w, at, cut_ns);
 	dead_judge(w);
 	return !w->fault[0];

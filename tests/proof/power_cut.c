@@ -40,11 +40,13 @@ static void conf_choose(struct proof *p)
 {
 	static const int64_t commits[] = { 1000000000, 1000000000, FG_COMMIT_EACH,
 					   FG_COMMIT_NEVER };
+	/* one that holds all that there is is never given back, and no cursor synced for that */
+	static const uint64_t segments[] = { 4096, 4096, 16384, 1 << 20 };
 	struct history *h = &p->history;
 
 	p->conf = (struct fg_spool_conf){
 		.limit = 4 << 20,
-		.segment = random_chance(&p->random, 50) ? 4096 : 16384,
+		.segment = segments[random_below(&p->random, 4)],
 		.commit_ns = commits[random_below(&p->random, 4)],
 		.when_full = FG_FULL_DROP_OLDEST,
 	};
