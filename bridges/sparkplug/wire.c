@@ -222,6 +222,7 @@ void wire_end(struct fg_buf *out, int seq)
 
 struct reader {
 	const uint8_t *p, *end;
+	bool bad;			/* it ended within a field, or with what is none */
 };
 
 static bool take_varint(struct reader *r, uint64_t *ret)
@@ -248,12 +249,16 @@ static bool take_field(struct reader *r, uint64_t *ret_field, uint64_t *ret_numb
 
 	*ret_number = 0;
 	*ret_bytes = fg_str(NULL, 0);
+	if (r->p == r->end)
+		return false;
+	r->bad = true;
 	if (!take_varint(r, &key))
 		return false;
 	*ret_field = key >> 3;
 	switch (key & 7) {
 	case VARINT:
-		return take_varint(r, ret_number);
+		r->bad = !take_varint(r, ret_number);
+		return !r->bad;
 	case FIXED64:
 		len = 8;
 		break;
@@ -271,6 +276,7 @@ static bool take_field(struct reader *r, uint64_t *ret_field, uint64_t *ret_numb
 		return false;
 	*ret_bytes = fg_str((const char *)r->p, (size_t)len);
 	r->p += len;
+	r->bad = false;
 	return true;
 }
 
@@ -278,7 +284,7 @@ static struct reader reader_of(struct fg_str bytes)
 {
 	const uint8_t *p = (const uint8_t *)bytes.ptr;
 
-	return (struct reader){ p, bytes.len ? p + bytes.len : p };
+	return (struct reader){ .p = p, .end = bytes.len ? p + bytes.len : p };
 }
 
 static bool is_rebirth(struct fg_str metric)
@@ -294,7 +300,7 @@ static bool is_rebirth(struct fg_str metric)
 		else if (field == METRIC_BOOLEAN && !bytes.ptr)
 			asked = number != 0;
 	}
-	return named && asked && r.p == r.end;
+	return named && asked && !r.bad;
 }
 
 bool wire_asks_rebirth(struct fg_str payload)
@@ -307,5 +313,5 @@ bool wire_asks_rebirth(struct fg_str payload)
 	while (take_field(&r, &field, &number, &bytes))
 		if (field == PAYLOAD_METRIC && bytes.ptr)
 			asked |= is_rebirth(bytes);
-	return asked && r.p == r.end;
+	return asked && !r.bad;
 }
