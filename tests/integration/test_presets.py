@@ -33,17 +33,20 @@ def checked(title):
     return config
 
 
+def wait_local(broker):
+    def listens():
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(broker.local) == 0
+    fg.wait_for("the local socket", listens)
+
+
 def broker_with_tls(mutual):
     fg.certificates()
     folder = os.getcwd()
     broker = fg.Broker("cloud", local=f"{folder}/cloud.sock", more=(
         f"allow_anonymous true\ncafile {folder}/ca.crt\ncertfile {folder}/server.crt\n"
         f"keyfile {folder}/server.key\nrequire_certificate {'true' if mutual else 'false'}\n"))
-
-    def listens():
-        with socket.socket(socket.AF_UNIX) as s:
-            return s.connect_ex(broker.local) == 0
-    fg.wait_for("the local socket", listens)
+    wait_local(broker)
     return broker
 
 
@@ -100,11 +103,19 @@ def test_aws():
     fg.equal(sorted(bridge["tls"]), ["ca", "cert", "key"], "mutual TLS")
     fg.check(bridge["window"] <= 100, "in flight")
     cloud = broker_with_tls(mutual=True)
-    ear = fg.Mqtt(cloud.local, "ear").subscribe("#")
+    fg.Mqtt(cloud.local, "ear", clean=False).subscribe("#").close()
+    # away at first, so that packs are as large as they may be
+    cloud.stop()
     gateway, source = run(config, url=f"mqtts://127.0.0.1:{cloud.port}", **tls(config))
     count = feed(source, more=600)
+    fg.wait_for("all to be accepted", lambda: gateway.ledger()["accepted"] == count)
+    cloud.start()
+    wait_local(cloud)
+    ear = fg.Mqtt(cloud.local, "ear", clean=False)
     fg.equal(gateway.wait_drained()["bridges"]["aws"]["acknowledged"], count, "acknowledged")
     gateway.stop()
+    fg.wait_for("the parting word", lambda: ear.payloads("fieldgate/plant-7/status")[-1:] and
+                '"offline"' in ear.payloads("fieldgate/plant-7/status")[-1])
     _, keepalive, _ = connected_as(cloud, "plant-7")
     fg.check(30 <= keepalive <= 1200, f"keep-alive {keepalive}")
     packs = ear.payloads("fieldgate/plant-7/records")
