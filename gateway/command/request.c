@@ -64,7 +64,9 @@ static int from_wall(struct fg_commands *commands, const struct fg_value *value,
 		   "judged";
 	if (!commands->conf.clock->synced)
 		return -EINVAL;
-	*ret_ns = at - commands->conf.clock->wall_ns;
+	/* one that is centuries ago is over */
+	if (__builtin_sub_overflow(at, commands->conf.clock->wall_ns, ret_ns))
+		*ret_ns = at < 0 ? 0 : INT64_MAX;
 	return 0;
 }
 

@@ -343,6 +343,9 @@ static void deadline_is_an_outcome(void **state)
 	fg_command_done(w->taken[1], FG_OUTCOME_DONE, NULL);
 	ask(w, "hall/state", "{\"value\":1,\"expires\":\"2001-01-01T00:00:00Z\"}");
 	outcome_is(w, 3, "expired");
+	/* further ago than there are nanoseconds in 63 bits */
+	ask(w, "hall/state", "{\"value\":1,\"expires\":\"1715-01-01T00:00:00Z\"}");
+	outcome_is(w, 4, "expired");
 	assert_int_equal(w->count, 2);
 }
 
