@@ -469,6 +469,19 @@ def test_reload():
     gateway.stop()
 
 
+def test_plan():
+    """What it costs at worst is part of the plan, and viewers and TLS count."""
+    def console(**conf):
+        gateway = world.gateway(conf)
+        made = json.loads(fg.fieldgate("plan", "-c", gateway.conf, "--rate", 1, "--json").out)
+        return [p for p in made["gateways"][0]["parts"] if p["part"] == "console"][0]
+    few, many = console(viewers=1), console(viewers=100)
+    fg.check(few["memory"] < many["memory"] and few["descriptors"] < many["descriptors"], f"{few} {many}")
+    secure = console(viewers=1, listen="https://127.0.0.1:8443",
+                     tls={"cert": "server.crt", "key": "server.key"})
+    fg.check(few["memory"] < secure["memory"], f"{few} {secure}")
+
+
 def test_port_in_use():
     """Without its port the gateway does its work all the same, and has it as soon as it is free."""
     gateway = world.gateway()
