@@ -73,7 +73,7 @@ export class Devices {
 			this.page = page;
 			this.fault = null;
 			this.age_s = 0;
-			if (told)
+			if (told && page.total !== null)
 				this.app.say(count(page.total, "device"));
 			this.told = this.search + this.state;
 		} catch (error) {
@@ -122,7 +122,7 @@ export class Devices {
 	list() {
 		const { devices, next, total } = this.page;
 
-		if (devices.length === 0)
+		if (devices.length === 0 && !next)
 			return h("div", { class: "card empty" }, h("p", {}, this.search || this.state
 				? "No device fits." : "No device has been heard yet."),
 			(this.search || this.state) && h("a", { href: "#/devices" }, "Show all"));
@@ -137,7 +137,8 @@ export class Devices {
 	}
 
 	pager(next, shown, total) {
-		return h("div", { class: "pager" }, h("span", { class: "soft" }, `${number(shown)} of ${count(total, "device")}`),
+		return h("div", { class: "pager" }, h("span", { class: "soft" }, total === null
+			? `${number(shown)} found so far` : `${number(shown)} of ${count(total, "device")}`),
 			h("span", { class: "row" }, h("button", { type: "button", disabled: !this.from, onclick: () => {
 				location.hash = this.to({ from: this.back.pop() ?? "" }).slice(1);
 			} }, "Back"),
