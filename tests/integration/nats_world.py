@@ -58,6 +58,9 @@ class Server:
 
     def signal(self, signo):
         self.process.send_signal(signo)
+        if signo == signal.SIGSTOP:    # each of its threads has to hear of it
+            wait_stopped = f"/proc/{self.process.pid}/status"
+            fg.wait_for("it to stand still", lambda: "T (stopped)" in fg.read(wait_stopped))
 
     def client(self, **options):
         return Client(self.port, **options)
