@@ -39,7 +39,10 @@ static int fail(struct reading *r, int error, const char *what, const char *deta
 static int fail_status(struct reading *r, const char *what, natsStatus s)
 {
 	const char *detail = nats_GetLastError(NULL);
+	const char *text = detail && detail[0] == '(' ? strstr(detail, "): ") : NULL;
 
+	if (text) /* where in the library */
+		detail = text + 3;
 	return fail(r, s == NATS_TIMEOUT ? -ETIMEDOUT : -EIO, what,
 		    detail && detail[0] ? detail : natsStatus_GetText(s));
 }
