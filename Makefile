@@ -107,11 +107,7 @@ image: ## for BOARD=qemu-virt-arm64 into build/image/: a small one in memory, or
 bundle: ## a signed update from the product image that was built (BOARD=, CERT=, KEY=)
 	@CERT="$(CERT)" KEY="$(KEY)" board/image/product/bundle $(BOARD)
 
-image-demo-cluster: deps ## three gateways into a cluster of three nats-servers that lose a node, then all
-	@$(MAKE) --no-print-directory all
-	@tests/demo/cluster
-
-test: deps ## boots images in virtual machines, and pulls the plug (KIND=product: updates too; BOARD=)
+image-test: deps ## boots images in virtual machines, and pulls the plug (KIND=product: updates too; BOARD=)
 	@cmake/deps build cross image
 	@$(MAKE) --no-print-directory all
 	@KIND="$(KIND)" tests/image/run $(if $(filter-out generic,$(BOARD)),$(BOARD))
