@@ -416,6 +416,21 @@ static const char *file_target(const void *conf)
 	return ((const struct file_conf *)conf)->path;
 }
 
+/* Lines of two processes in one file would be rotated away under each other. */
+static int file_share(void *conf, const struct fg_process *process)
+{
+	struct file_conf *c = conf;
+
+	if (strcmp(c->path, "-") != 0)
+		c->path = fg_process_path(process, c->path);
+	return c->path ? 0 : -ENOMEM;
+}
+
+static bool file_alone(const void *conf)
+{
+	return strcmp(((const struct file_conf *)conf)->path, "-") == 0;
+}
+
 static void file_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
 {
 	const struct file_conf *c = conf;
@@ -436,6 +451,8 @@ const struct fg_bridge fg_bridge_file = {
 	.options = file_options,
 	.cost = file_cost,
 	.target = file_target,
+	.share = file_share,
+	.alone = file_alone,
 	.ops = {
 		.open = file_open,
 		.close = file_close,

@@ -3,6 +3,8 @@
 
 #include "mqtt.h"
 
+#include <errno.h>
+
 static int check_status(const char *text, char *why, size_t cap)
 {
 	return *text ? fg_mqtt_check_topic(text, why, cap) : 0;
@@ -40,6 +42,16 @@ static const char *target(const void *conf)
 	return ((const struct mqtt_sink_conf *)conf)->mqtt.url;
 }
 
+static int share(void *conf, const struct fg_process *process)
+{
+	struct mqtt_sink_conf *c = conf;
+
+	if (process->index == 1)
+		return 0;
+	c->mqtt.client_id = fg_process_text(process, "%s-%u", c->mqtt.client_id, process->index);
+	return c->mqtt.client_id ? 0 : -ENOMEM;
+}
+
 static void cost_at_worst(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
 {
 	(void)conf;
@@ -62,6 +74,7 @@ const struct fg_bridge fg_bridge_mqtt = {
 	.acks = acks,
 	.target = target,
 	.collect = mqtt_collect,
+	.share = share,
 	.ops = {
 		.open = mqtt_sink_open,
 		.close = mqtt_sink_close,

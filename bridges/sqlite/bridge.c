@@ -303,6 +303,15 @@ static const char *sqlite_target(const void *conf)
 	return ((const struct sqlite_conf *)conf)->path;
 }
 
+/* One writer a file: another one's transactions would hold this one's up. */
+static int sqlite_share(void *conf, const struct fg_process *process)
+{
+	struct sqlite_conf *c = conf;
+
+	c->path = fg_process_path(process, c->path);
+	return c->path ? 0 : -ENOMEM;
+}
+
 static void sqlite_cost(const void *conf, const struct fg_cost_terms *terms, struct fg_cost *cost)
 {
 	const struct sqlite_conf *c = conf;
@@ -324,6 +333,7 @@ const struct fg_bridge fg_bridge_sqlite = {
 	.options = sqlite_options,
 	.cost = sqlite_cost,
 	.target = sqlite_target,
+	.share = sqlite_share,
 	.ops = {
 		.open = sqlite_open,
 		.close = sqlite_close,

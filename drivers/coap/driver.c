@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int listen_check(const char *text, char *why, size_t cap)
 {
@@ -78,6 +79,35 @@ static void coap_check(const void *conf, struct fg_faults *faults)
 			 coap->listen);
 }
 
+/* Of the servers that are asked, each is one process's. */
+static void deal_out(struct fg_map *map, const struct fg_process *process)
+{
+	const char **names = (const char **)(uintptr_t)map->names;
+	char *items = map->items;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < map->count; i++) {
+		if (i % process->count + 1 != process->index)
+			continue;
+		names[kept] = names[i];
+		memmove(items + kept * map->item_size, items + i * map->item_size, map->item_size);
+		kept++;
+	}
+	map->count = kept;
+}
+
+static int coap_share(void *conf, const struct fg_process *process)
+{
+	struct fg_coap_conf *coap = conf;
+
+	if (process->index > process->count)
+		return -ENOTSUP;
+	deal_out(&coap->observe, process);
+	deal_out(&coap->poll, process);
+	coap->shared = true;
+	return 0;
+}
+
 static void coap_pause(struct fg_source *source)
 {
 	struct fg_coap_server *server = source->state;
@@ -120,6 +150,7 @@ const struct fg_driver fg_driver_coap = {
 	.options = coap_options,
 	.cost = coap_cost,
 	.check = coap_check,
+	.share = coap_share,
 	.ops = {
 		.open = fg_coap_open,
 		.close = fg_coap_close,

@@ -236,14 +236,16 @@ static int server_gate(struct fg_coap_server *server, const struct fg_coap_liste
 
 /* libcoap binds with SO_REUSEADDR, so that a second server would take the port from the first one
  * without either of them knowing. */
-static int listen_is_free(const struct fg_coap_listen *listen)
+static int listen_is_free(const struct fg_coap_listen *listen, bool shared)
 {
-	int fd = socket(listen->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(listen->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = shared;
 	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, &listen->sa, listen->len) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+		r = -errno;
+	else if (bind(fd, &listen->sa, listen->len) < 0)
 		r = -errno;
 	close(fd);
 	return r;
@@ -251,19 +253,22 @@ static int listen_is_free(const struct fg_coap_listen *listen)
 
 static int server_listen(struct fg_coap_server *server, const struct fg_coap_listen *listen)
 {
+	bool shared = server->conf->shared;
 	coap_address_t address;
 	coap_endpoint_t *endpoint;
 
 	coap_address_init(&address);
 	memcpy(&address.addr, &listen->sa, listen->len);
 	address.size = listen->len;
+	if (shared)
+		coap_address_set_port(&address, 0);
 	endpoint = coap_new_endpoint(server->context, &address,
 				     listen->secure ? COAP_PROTO_DTLS : COAP_PROTO_UDP);
 	if (!endpoint)
 		return -EADDRINUSE;
 	if (!listen->secure)
 		coap_endpoint_set_default_mtu(endpoint, DATAGRAM_MAX);
-	return 0;
+	return shared ? fg_coap_port_share(listen) : 0;
 }
 
 static int server_resources(struct fg_coap_server *server)
@@ -334,7 +339,7 @@ int fg_coap_open(struct fg_source *source)
 	server_init(server, source);
 	r = fg_coap_listen_parse(server->conf->listen, &listen, &why);
 	if (r == 0)
-		r = listen_is_free(&listen);
+		r = listen_is_free(&listen, server->conf->shared);
 	if (r == 0 && listen.secure)
 		r = fg_tls_made_begin(&made);
 	if (r == 0)

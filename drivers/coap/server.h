@@ -26,6 +26,7 @@ struct fg_coap_conf {
 	int64_t clients, observers;
 	bool commands;
 	struct fg_map observe, poll;	/* of struct fg_coap_remote_conf */
+	bool shared;			/* not an option: other processes listen there too */
 };
 
 #define FG_COAP_ASKS 64		/* commands of CoAP peers that wait for their outcome */
@@ -83,6 +84,12 @@ struct fg_coap_server {
 /* -- server.c: libcoap as a citizen of the loop -- */
 int fg_coap_open(struct fg_source *source);
 void fg_coap_close(struct fg_source *source);
+
+/* -- port.c -- */
+struct fg_coap_listen;
+/* Has the endpoint that libcoap has just made on any port of this address listen to its own port,
+ * together with other processes. 0 or -errno. */
+int fg_coap_port_share(const struct fg_coap_listen *listen);
 
 /* -- request.c: what a device asks for -- */
 /* libcoap's handler of every method and path but /.well-known/core. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int check_share(const char *text, char *why, size_t cap)
@@ -53,6 +54,44 @@ static void check(const void *conf, struct fg_faults *faults)
 				 "not every broker shares topics that begin with $");
 }
 
+char *mqtt_own_group(const char *gateway, const char *name)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "%s-%s", gateway, name) < 0 ? NULL : text;
+}
+
+/* Shared subscriptions are of MQTT 5, bring nothing that is retained, and not every broker has them
+ * of topics that begin with $: what cannot rely on them is one process's. */
+static bool can_share(const struct mqtt_source_conf *c)
+{
+	if (c->retained == MQTT_RETAINED_TAKE)
+		return false;
+	for (size_t i = 0; !c->share && i < c->subscribe.count; i++)
+		if (c->subscribe.items[i][0] == '$')
+			return false;
+	return c->share || c->mqtt.version == 5;
+}
+
+static int share(void *conf, const struct fg_process *process)
+{
+	struct mqtt_source_conf *c = conf;
+	char *group;
+
+	if (!can_share(c))
+		return -ENOTSUP;
+	if (!c->share) {
+		group = mqtt_own_group(process->gateway, process->name);
+		c->share = group ? fg_process_text(process, "%s", group) : NULL;
+		free(group);
+	}
+	if (process->index > 1)
+		c->mqtt.client_id =
+			fg_process_text(process, "%s-%u", c->mqtt.client_id, process->index);
+	c->drain = process->index > process->count;
+	return c->share && c->mqtt.client_id ? 0 : -ENOMEM;
+}
+
 static const struct fg_list *listens(const void *conf)
 {
 	return &((const struct mqtt_source_conf *)conf)->subscribe;
@@ -77,6 +116,7 @@ const struct fg_driver fg_driver_mqtt = {
 	.check = check,
 	.address_check = fg_mqtt_check_name,
 	.listens = listens,
+	.share = share,
 	.ops = {
 		.open = mqtt_source_open,
 		.close = mqtt_source_close,

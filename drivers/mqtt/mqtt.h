@@ -13,6 +13,7 @@ struct mqtt_source_conf {
 	int64_t qos;
 	const char *share;
 	int retained;			/* enum mqtt_retained */
+	bool drain;			/* not an option: empties the session, and ends it */
 };
 
 struct mqtt_sent;
@@ -23,6 +24,9 @@ struct mqtt_source {
 	char *client_id, *own_prefix;	/* "fieldgate/{gateway}/": never input */
 	size_t own_prefix_len;
 	char **filters;			/* as sent: with the share's prefix */
+	/* The same as another number of processes would have them: shared by the gateway's own
+	 * group, or alone. A session may hold those too, from before. */
+	char **others;
 	uint64_t list_id;		/* says which subscriptions these are */
 	uint64_t awaits;		/* position that kept() must reach, 0: none */
 	uint64_t away_since_ns;
@@ -35,14 +39,26 @@ struct mqtt_source {
 	bool paused, away;
 	bool refused;			/* something was read that may not be acknowledged */
 	bool mixed;			/* the session may hold other subscriptions too */
-	bool subscribed, resubscribed;
+	bool subscribed, resubscribed, granted;
+	bool unsubscribe;		/* the others, when the library has returned */
+	struct fg_timer quiet;		/* see drain.c */
+	enum { MQTT_DRAIN_TAKING, MQTT_DRAIN_ENDING, MQTT_DRAIN_DONE } drain;
 };
+
+/* The group in which the processes of one gateway share a source; the caller frees. */
+char *mqtt_own_group(const char *gateway, const char *name);
 
 int mqtt_source_open(struct fg_source *);
 void mqtt_source_close(struct fg_source *);
 void mqtt_source_pause(struct fg_source *);
 void mqtt_source_resume(struct fg_source *);
 void mqtt_source_kept(struct fg_source *, uint64_t upto);
+
+/* -- drain.c: the session of a process that is no more -- */
+void mqtt_drain_up(struct mqtt_source *, bool session_present);
+void mqtt_drain_taken(struct mqtt_source *);	/* a message came */
+void mqtt_drain_unsubscribed(struct mqtt_source *);
+void mqtt_drain_quiet(struct fg_timer *);
 
 /* -- command.c -- */
 int mqtt_source_command(struct fg_source *, struct fg_command *);

@@ -84,6 +84,7 @@ static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
 	uint64_t pos = 0;
 	int r;
 
+	mqtt_drain_taken(s);
 	if (!wanted(s, m))
 		return;
 	if (s->paused || s->refused) {
@@ -120,6 +121,16 @@ static void go_away(struct mqtt_source *s, bool politely)
 		fg_timer_start(&s->back, AWAY_NS);
 }
 
+/* One that was made with another number of processes brings everything twice. */
+static void unsubscribe_others(struct mqtt_source *s)
+{
+	int r = fg_mqtt_unsubscribe(&s->conn, s->others, conf_of(s)->subscribe.count);
+
+	s->unsubscribe = false;
+	if (r < 0)
+		fg_source_fault(s->source, r, "cannot unsubscribe");
+}
+
 static void on_turn(struct fg_mqtt *conn)
 {
 	struct mqtt_source *s = of_conn(conn);
@@ -127,6 +138,8 @@ static void on_turn(struct fg_mqtt *conn)
 	if (conn->state != FG_MQTT_UP)
 		return;
 	mqtt_sent_tell(s);
+	if (s->unsubscribe)
+		unsubscribe_others(s);
 	if (s->refused)
 		go_away(s, false);
 	else if (s->paused && !s->awaits)
@@ -224,6 +237,10 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 	struct mqtt_source *s = of_conn(conn);
 	uint64_t memo = s->source->memo;
 
+	if (conf_of(s)->drain) {
+		mqtt_drain_up(s, session_present);
+		return;
+	}
 	s->subscribed = session_present && (memo & ~(uint64_t)MEMO_MIXED) == s->list_id;
 	s->resubscribed = session_present && !s->subscribed;
 	s->mixed = s->resubscribed || (s->subscribed && (memo & MEMO_MIXED));
@@ -233,6 +250,13 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 		fg_source_up(s->source);
 	if (!s->subscribed)
 		subscribe(s);
+}
+
+/* The session is as it should be. */
+static void settled(struct mqtt_source *s)
+{
+	s->source->memo = s->granted ? s->list_id | (s->mixed ? MEMO_MIXED : 0) : 0;
+	fg_source_up(s->source);
 }
 
 static void on_subscribed(struct fg_mqtt *conn, const int *granted, int count)
@@ -257,8 +281,21 @@ static void on_subscribed(struct fg_mqtt *conn, const int *granted, int count)
 		return;
 	}
 	s->subscribed = true;
-	s->source->memo = refused ? 0 : s->list_id | (s->mixed ? MEMO_MIXED : 0);
-	fg_source_up(s->source);
+	s->granted = refused == 0;
+	/* Only now: in between no message must find neither the old subscription nor the new. */
+	s->unsubscribe = s->resubscribed;
+	if (!s->unsubscribe)
+		settled(s);
+}
+
+static void on_unsubscribed(struct fg_mqtt *conn)
+{
+	struct mqtt_source *s = of_conn(conn);
+
+	if (conf_of(s)->drain)
+		mqtt_drain_unsubscribed(s);
+	else
+		settled(s);
 }
 
 /* -- from open to closed -- */
@@ -273,14 +310,20 @@ static void on_down(struct fg_mqtt *conn, int error, const char *what)
 	fg_source_fault(s->source, error, what);
 }
 
+static void free_list(char **list, size_t count)
+{
+	for (size_t i = 0; list && i < count; i++)
+		free(list[i]);
+	free(list);
+}
+
 static void free_texts(struct mqtt_source *s)
 {
-	for (size_t i = 0; s->filters && i < conf_of(s)->subscribe.count; i++)
-		free(s->filters[i]);
-	free(s->filters);
+	free_list(s->filters, conf_of(s)->subscribe.count);
+	free_list(s->others, conf_of(s)->subscribe.count);
 	free(s->client_id);
 	free(s->own_prefix);
-	s->filters = NULL;
+	s->filters = s->others = NULL;
 	s->client_id = s->own_prefix = NULL;
 }
 
@@ -288,22 +331,32 @@ static void on_all_closed(struct fg_handle *handle)
 {
 	struct mqtt_source *s =
 		(struct mqtt_source *)(void *)((char *)handle -
-					       offsetof(struct mqtt_source, back.handle));
+					       offsetof(struct mqtt_source, quiet.handle));
 
 	free_texts(s);
 	mqtt_sent_forget(s);
 	fg_source_closed(s->source);
 }
 
+static void on_back_closed(struct fg_handle *handle)
+{
+	struct mqtt_source *s =
+		(struct mqtt_source *)(void *)((char *)handle -
+					       offsetof(struct mqtt_source, back.handle));
+
+	fg_handle_close(&s->quiet.handle, on_all_closed);
+}
+
 static void on_closed(struct fg_mqtt *conn)
 {
-	fg_handle_close(&of_conn(conn)->back.handle, on_all_closed);
+	fg_handle_close(&of_conn(conn)->back.handle, on_back_closed);
 }
 
 static const struct fg_mqtt_ops conn_ops = {
 	.message = on_message,
 	.published = on_published,
 	.subscribed = on_subscribed,
+	.unsubscribed = on_unsubscribed,
 	.up = on_up,
 	.turn = on_turn,
 	.down = on_down,
@@ -320,6 +373,26 @@ static char *filter_new(const char *share, const char *filter)
 	return text;
 }
 
+static int make_filters(struct mqtt_source *s)
+{
+	const struct mqtt_source_conf *conf = conf_of(s);
+	char *group = mqtt_own_group(s->source->gateway, s->source->name);
+	size_t made = 0;
+
+	s->filters = calloc(conf->subscribe.count + 1, sizeof(*s->filters));
+	s->others = calloc(conf->subscribe.count + 1, sizeof(*s->others));
+	for (; group && s->filters && s->others && made < conf->subscribe.count; made++) {
+		const char *filter = conf->subscribe.items[made];
+
+		s->filters[made] = filter_new(conf->share, filter);
+		s->others[made] = filter_new(conf->share ? NULL : group, filter);
+		if (!s->filters[made] || !s->others[made])
+			break;
+	}
+	free(group);
+	return made == conf->subscribe.count ? 0 : -ENOMEM;
+}
+
 static int make_texts(struct mqtt_source *s)
 {
 	const struct mqtt_source_conf *conf = conf_of(s);
@@ -327,15 +400,9 @@ static int make_texts(struct mqtt_source *s)
 
 	s->client_id = fg_mqtt_expand(conf->mqtt.client_id, source->gateway, source->name);
 	s->own_prefix = fg_mqtt_expand("fieldgate/{gateway}/", source->gateway, source->name);
-	s->filters = calloc(conf->subscribe.count + 1, sizeof(*s->filters));
-	if (!s->client_id || !s->own_prefix || !s->filters)
+	if (!s->client_id || !s->own_prefix || make_filters(s) < 0)
 		return -ENOMEM;
 	s->own_prefix_len = strlen(s->own_prefix);
-	for (size_t i = 0; i < conf->subscribe.count; i++) {
-		s->filters[i] = filter_new(conf->share, conf->subscribe.items[i]);
-		if (!s->filters[i])
-			return -ENOMEM;
-	}
 	s->list_id = list_id(s);
 	return 0;
 }
@@ -349,6 +416,7 @@ int mqtt_source_open(struct fg_source *source)
 	s->source = source;
 	fg_mqtt_init(&s->conn, source->loop, &conf->mqtt, &conn_ops);
 	fg_timer_init(source->loop, &s->back, on_back);
+	fg_timer_init(source->loop, &s->quiet, mqtt_drain_quiet);
 	s->flush.cb = mqtt_source_flush;
 	r = make_texts(s);
 	if (r < 0)
@@ -366,6 +434,7 @@ void mqtt_source_close(struct fg_source *source)
 	struct mqtt_source *s = source->state;
 
 	fg_timer_stop(&s->back);
+	fg_timer_stop(&s->quiet);
 	fg_loop_cancel(source->loop, &s->flush);
 	fg_mqtt_close(&s->conn, !s->awaits && !s->refused);
 }

@@ -139,6 +139,7 @@ struct fg_mqtt_ops {
 	void (*message)(struct fg_mqtt *, const struct fg_mqtt_message *);
 	void (*published)(struct fg_mqtt *, int mid, int reason);	/* reason as in MQTT 5 */
 	void (*subscribed)(struct fg_mqtt *, const int *granted, int count);
+	void (*unsubscribed)(struct fg_mqtt *);
 
 	/* CONNACK said yes. */
 	void (*up)(struct fg_mqtt *, bool session_present);
@@ -239,5 +240,8 @@ int fg_mqtt_publish(struct fg_mqtt *, const struct fg_mqtt_publication *, int *r
  * down. */
 int fg_mqtt_subscribe(struct fg_mqtt *, char *const *filters, size_t count, int qos,
 		      unsigned options);
+/* Queues one UNSUBSCRIBE, also of what is not subscribed; unsubscribed() follows, or the connection
+ * goes down. */
+int fg_mqtt_unsubscribe(struct fg_mqtt *, char *const *filters, size_t count);
 /* What a reason code of the broker means, constant text. */
 const char *fg_mqtt_reason(int reason);

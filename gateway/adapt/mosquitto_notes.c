@@ -122,6 +122,19 @@ static void note_subscribe(struct mosquitto *mosq, void *obj, int mid, int count
 	errno = EAGAIN;
 }
 
+static void note_unsubscribe(struct mosquitto *mosq, void *obj, int mid,
+			     const mosquitto_property *props)
+{
+	struct fg_mqtt *c = obj;
+
+	(void)mosq, (void)mid, (void)props;
+	c->packets++;
+	fg_timer_stop(&c->deadline);
+	if (c->ops->unsubscribed)
+		c->ops->unsubscribed(c);
+	errno = EAGAIN;
+}
+
 void fg_mqtt_note_quiet(struct mosquitto *mosq, void *obj, int level, const char *text)
 {
 	(void)mosq, (void)obj, (void)level, (void)text;
@@ -135,4 +148,5 @@ void fg_mqtt_callbacks_set(struct fg_mqtt *c)
 	mosquitto_message_v5_callback_set(c->mosq, note_message);
 	mosquitto_publish_v5_callback_set(c->mosq, note_publish);
 	mosquitto_subscribe_v5_callback_set(c->mosq, note_subscribe);
+	mosquitto_unsubscribe_v5_callback_set(c->mosq, note_unsubscribe);
 }

@@ -76,6 +76,22 @@ int fg_mqtt_subscribe(struct fg_mqtt *c, char *const *filters, size_t count, int
 	return 0;
 }
 
+int fg_mqtt_unsubscribe(struct fg_mqtt *c, char *const *filters, size_t count)
+{
+	int rc;
+
+	if (c->state != FG_MQTT_UP)
+		return -ENOTCONN;
+	if (count > INT_MAX)
+		return -EINVAL;
+	rc = mosquitto_unsubscribe_multiple(c->mosq, NULL, (int)count, filters, NULL);
+	if (rc)
+		return fg_mqtt_errno(rc, errno);
+	c->queued++;
+	fg_timer_start(&c->deadline, SUBACK_NS);
+	return 0;
+}
+
 const char *fg_mqtt_reason(int reason)
 {
 	return mosquitto_reason_string(reason);

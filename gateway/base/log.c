@@ -129,7 +129,10 @@ void fg_log(const struct fg_logger *logger, enum fg_level level, const char *mes
 		return;
 	line.len = 0;
 	line_stamp(&line, log, level);
-	line_add(&line, "level=%s component=%s", LEVELS[level], logger->component);
+	line_add(&line, "level=%s", LEVELS[level]);
+	if (log->process)
+		line_add(&line, " process=%u", log->process);
+	line_add(&line, " component=%s", logger->component);
 	if (logger->name)
 		line_add(&line, " name=%s", logger->name);
 	line_add(&line, " msg=\"%s\"", message);

@@ -20,6 +20,7 @@ struct fg_log {
 	const struct fg_log_level *levels;	/* by component, borrowed */
 	size_t nlevels;
 	unsigned long left_out;		/* lines since the last one that was written */
+	unsigned process;		/* one of several: said in each line; 0: not */
 };
 
 /* A log to `fd` (not closed here). Asks $JOURNAL_STREAM whether that is the journal. */

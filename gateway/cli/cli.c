@@ -133,6 +133,8 @@ static void print_usage(const struct fg_cli_usage *usage)
 	printf("usage: fieldgate %s [OPTION...]%s%s\n\n%s\n\n", usage->name,
 	       *usage->operands ? " " : "", usage->operands, usage->summary);
 	for (const struct fg_cli_flag *f = usage->flags; f->name; f++) {
+		if (!f->help)
+			continue;
 		snprintf(letter, sizeof(letter), f->letter ? "-%c," : "   ", f->letter);
 		snprintf(name, sizeof(name), "--%s%s%s", f->name, f->value ? " " : "",
 			 f->value ? f->value : "");

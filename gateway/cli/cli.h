@@ -39,7 +39,7 @@ struct fg_cli_flag {
 	const char *name;	/* without the dashes; NULL ends the list */
 	const char *value;	/* what --help calls the value, NULL: takes none; "[N]": a number
 				 * that may be missing */
-	const char *help;
+	const char *help;	/* NULL: not for people */
 	bool *ret_set;		/* may be NULL */
 	const char **ret_value;	/* may be NULL */
 };

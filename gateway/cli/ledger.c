@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "cli/settings.h"
 #include "cli/table.h"
-#include "run/gateway.h"
+#include "run/total.h"
 #include "spool/spool.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ static int of_files(const char *config, const char *dir, struct fg_buf *out)
 
 	if (status != FG_EXIT_OK)
 		return status;
-	r = fg_ledger_of_files(dir, settings.gateway, config != NULL, out);
+	r = fg_total_of_files(dir, settings.gateway, config != NULL, out);
 	if (r >= 0 && !fg_spool_is_there(dir)) {
 		cli_settings_fini(&settings);
 		return fg_cli_failed("ledger", NOT_A_SPOOL, dir);

@@ -225,11 +225,6 @@ static void check_format(struct instances *all, const struct fg_place *place,
 /* What the reference names and this version does not do yet is said, never silently ignored. */
 static void doubt_unbuilt(struct instances *all, const struct fg_config *config)
 {
-	struct fg_place run = { .key = "run" };
-	struct fg_place processes = { .up = &run, .key = "processes" };
-
-	if (config->run.processes > 1)
-		fg_doubt_at(all->faults, &processes, "this version runs as one process");
 	for (size_t i = 0; i < config->nbridges; i++) {
 		const struct fg_bridge_conf *bridge = &config->bridges[i];
 		struct fg_place above = { .up = &all->bridges_place, .key = bridge->name };
@@ -295,6 +290,7 @@ void fg_load_check(struct fg_load *load)
 	check_refuse(load, &all);
 	check_profiles(load);
 	check_fleet(load);
+	fg_load_check_processes(load);
 	if (all.ndrivers == 0)
 		fg_doubt_at(all.faults, &all.drivers_place, "no driver: nothing will be received");
 	if (config->nbridges == 0)

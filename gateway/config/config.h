@@ -33,6 +33,19 @@ struct fg_run_conf {
 	const char *led;		/* below /sys/class/leds, or a folder's path, or NULL */
 };
 
+/* Which process of how many this configuration was made for by fg_config_share(); {0, 0}: it was
+ * not, there is but one. An index beyond the count is one that is left over. */
+struct fg_process_conf {
+	uint32_t index, count;
+	const char *parent;		/* the control socket of them all */
+};
+
+/* What a process beyond the first adds to spool.dir, and what each adds to run.socket. */
+#define FG_PROCESS_FOLDER "process-"
+#define FG_PROCESS_SOCKET "%s.%u"
+#define FG_PROCESS_SOCKET_MAX 102	/* of run.socket itself: a Unix address has 107 bytes */
+#define FG_PROCESSES_MAX 64
+
 enum fg_clock_trust { FG_TRUST_KERNEL, FG_TRUST_ALWAYS };
 
 struct fg_clock_conf {
@@ -69,6 +82,7 @@ struct fg_driver_conf {
 	const char *profile;		/* NULL: by match */
 	bool enabled;
 	int64_t interval_ns;		/* of its devices, 0: by profile or learned */
+	bool shared;			/* other processes run it too, and hear its devices */
 };
 
 enum fg_format {	/* as enum fg_pack_format */
@@ -114,6 +128,7 @@ struct fg_config {
 	struct fg_fleet_conf fleet;
 	struct fg_console_conf console;
 	const struct fg_console *console_by;	/* who opens it; NULL: nobody is to */
+	struct fg_process_conf process;
 	struct fg_driver_conf *drivers;	/* in file order, also those that are not enabled */
 	size_t ndrivers;
 	struct fg_bridge_conf *bridges;
@@ -140,6 +155,15 @@ int fg_config_load(const char *path, const struct fg_shipped_profile *shipped,
 		   struct fg_faults *faults, struct fg_config **ret_config);
 /* Takes NULL; wipes its secrets; returns NULL. */
 struct fg_config *fg_config_free(struct fg_config *config);
+
+/*
+ * Makes it that of one process of `count` (run.processes): spool, socket and share of the limit,
+ * names of its own where all of them run an instance, and of the drivers that only one can run,
+ * those that are dealt to it. An index beyond the count is one that is left over from a run with
+ * more: it takes nothing in but what its sessions still hold. Before its secrets are read.
+ * 0, -ENOMEM.
+ */
+int fg_config_share(struct fg_config *config, uint32_t index, uint32_t count);
 
 /* Everything at its default, without a file: what `normalise` without -c works with. Its one driver
  * (unless `driver` is NULL) is of that type, has that name, and its options are not checked. */
@@ -181,9 +205,8 @@ struct fg_config_diff {
 	bool profiles, spool, limits, clock, liveness, run, console;	/* these parts differ */
 };
 
-/* What a reload has to do. What needs a restart (gateway.id, spool.dir) is
- * added to `faults`, what only counts after one (run.socket, run.user, run.processes) as a
- * doubt.
+/* What a reload has to do. What needs a restart (gateway.id, spool.dir, run.processes) is added to
+ * `faults`, what only counts after one (run.socket, run.user) as a doubt.
  * 0, -EINVAL with faults (no diff is made), -ENOMEM. */
 int fg_config_diff(const struct fg_config *before, const struct fg_config *after,
 		   struct fg_faults *faults, struct fg_config_diff *ret_diff);

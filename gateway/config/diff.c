@@ -26,7 +26,8 @@ static const struct fg_bridge_conf *find_bridge(const struct fg_config *config, 
 
 static bool driver_equal(const struct fg_driver_conf *a, const struct fg_driver_conf *b)
 {
-	return a->driver == b->driver && fg_options_equal(fg_options_driver, a, b) &&
+	return a->driver == b->driver && a->shared == b->shared &&
+	       fg_options_equal(fg_options_driver, a, b) &&
 	       fg_options_equal(a->driver->options, a->conf, b->conf);
 }
 
@@ -174,6 +175,8 @@ static bool refuse(const struct fg_config *a, const struct fg_config *b, struct 
 {
 	struct fg_place gateway = { .key = "gateway" }, id = { .up = &gateway, .key = "id" };
 	struct fg_place spool = { .key = "spool" }, dir = { .up = &spool, .key = "dir" };
+	struct fg_place run = { .key = "run" }, processes = { .up = &run, .key = "processes" };
+	bool new_count = a->run.processes != b->run.processes;
 	bool new_id = strcmp(a->gateway.id, b->gateway.id) != 0;
 	bool new_dir = strcmp(a->spool.dir, b->spool.dir) != 0;
 
@@ -181,7 +184,10 @@ static bool refuse(const struct fg_config *a, const struct fg_config *b, struct 
 		fg_fault_at(faults, &id, "a change from \"%s\" needs a restart", a->gateway.id);
 	if (new_dir)
 		fg_fault_at(faults, &dir, "a change from \"%s\" needs a restart", a->spool.dir);
-	return new_id || new_dir;
+	if (new_count)
+		fg_fault_at(faults, &processes, "a change from %d needs a restart",
+			    (int)a->run.processes);
+	return new_id || new_dir || new_count;
 }
 
 static bool text_differs(const char *a, const char *b)
@@ -195,7 +201,6 @@ static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 	struct fg_place run = { .key = "run" };
 	struct fg_place socket = { .up = &run, .key = "socket" };
 	struct fg_place user = { .up = &run, .key = "user" };
-	struct fg_place processes = { .up = &run, .key = "processes" };
 	struct fg_place watchdog = { .up = &run, .key = "watchdog" };
 	struct fg_place led = { .up = &run, .key = "led" };
 	struct fg_place spool = { .key = "spool" }, commit = { .up = &spool, .key = "commit" };
@@ -211,8 +216,6 @@ static void doubt_later(const struct fg_config *a, const struct fg_config *b,
 		fg_doubt_at(faults, &led, "counts after the next restart");
 	if (strcmp(a->run.socket, b->run.socket) != 0)
 		fg_doubt_at(faults, &socket, "counts after the next restart");
-	if (a->run.processes != b->run.processes)
-		fg_doubt_at(faults, &processes, "counts after the next restart");
 }
 
 int fg_config_diff(const struct fg_config *before, const struct fg_config *after,

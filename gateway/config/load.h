@@ -24,5 +24,8 @@ void fg_profile_check(struct fg_faults *faults, const struct fg_place *place,
 /* What several parts of a configuration that is good otherwise must not be together. */
 void fg_load_check(struct fg_load *load);
 
+/* share.c: what several processes cannot share. */
+void fg_load_check_processes(struct fg_load *load);
+
 /* A string option of an instance by its name, or NULL: for checks that span components. */
 const char *fg_option_text(const struct fg_option *options, const void *conf, const char *name);

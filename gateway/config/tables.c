@@ -123,7 +123,8 @@ static const struct fg_option RUN[] = {
 	  .help = "Level of the log, or an object with one by component (\"*\" for all others)." },
 	{ .name = "processes", .type = FG_OPT_INT,
 	  .offset = offsetof(struct fg_run_conf, processes),
-	  .def = "1", .min = 1, .max = 64, .help = "Processes that share the work." },
+	  .def = "1", .min = 1, .max = FG_PROCESSES_MAX,
+	  .help = "Processes that share the work, one a core at most; a change takes a restart." },
 	{ .name = "watchdog", .type = FG_OPT_STRING,
 	  .offset = offsetof(struct fg_run_conf, watchdog), .min = 1, .max = 255,
 	  .help = "Hardware watchdog that the loop feeds (`/dev/watchdog`): a board whose gateway "

@@ -54,31 +54,30 @@ static int send_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
-static int result_read(struct asking *a, struct fg_str line)
+int fg_control_result_read(struct fg_str line, struct fg_control_result *result)
 {
 	struct fg_str ok = FG_STR("ok"), status = FG_STR("status"), error;
 	const struct fg_node *node;
 	struct fg_doc doc;
 	int r = -EPROTO;
 
+	*result = (struct fg_control_result){ .status = FG_CONTROL_FAILED };
 	fg_doc_init(&doc, 4, line.len);
 	if (fg_json_parse(line, &doc) == 0) {
 		node = fg_doc_find(&doc, &ok, 1);
-		a->result.ok = node && node->value.kind == FG_BOOL && node->value.b;
+		result->ok = node && node->value.kind == FG_BOOL && node->value.b;
 		node = fg_doc_find(&doc, &status, 1);
-		a->result.status = FG_CONTROL_FAILED;
 		if (node && node->value.kind == FG_INT && node->value.i >= FG_CONTROL_NO &&
 		    node->value.i <= FG_CONTROL_FAILED)
-			a->result.status = (int)node->value.i;
+			result->status = (int)node->value.i;
 		error = fg_control_text(&doc, "error");
-		if (error.len >= sizeof(a->result.error))
-			error.len = sizeof(a->result.error) - 1;
+		if (error.len >= sizeof(result->error))
+			error.len = sizeof(result->error) - 1;
 		if (error.len)
-			memcpy(a->result.error, error.ptr, error.len);
+			memcpy(result->error, error.ptr, error.len);
 		r = 0;
 	}
 	fg_doc_fini(&doc);
-	a->ended = true;
 	return r;
 }
 
@@ -96,8 +95,9 @@ static int lines_take(struct asking *a)
 			break;
 		line = fg_str(p, (size_t)(end - p));
 		at += line.len + 1;
-		if (fg_str_starts(line, FG_STR("{\"ok\":")))
-			r = result_read(a, line);
+		a->ended = fg_str_starts(line, FG_STR("{\"ok\":"));
+		if (a->ended)
+			r = fg_control_result_read(line, &a->result);
 		else
 			r = a->line(a->arg, line);
 	}

@@ -9,6 +9,9 @@ struct fg_control_result {
 	char error[512];
 };
 
+/* Takes the last line of an answer apart. 0, -EPROTO. */
+int fg_control_result_read(struct fg_str line, struct fg_control_result *ret_result);
+
 /*
  * Sends a request (one line without its end) and gives each line of the answer to `line`, which
  * ends the conversation by returning anything but 0; the last line is taken apart into *ret_result.

@@ -130,6 +130,8 @@ void fg_intake_pause(struct fg_intake *);
 
 /* True when every source is up or has begun to retry. */
 bool fg_intake_settled(const struct fg_intake *);
+/* True when every source has said fg_source_drained(). */
+bool fg_intake_drained(const struct fg_intake *);
 void fg_intake_stats(const struct fg_intake *, struct fg_intake_stats *ret_stats);
 
 enum fg_link_state { FG_LINK_OPENING, FG_LINK_UP, FG_LINK_RETRYING, FG_LINK_CLOSING };

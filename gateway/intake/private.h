@@ -39,6 +39,8 @@ struct fg_inlet {
 	uint64_t suppressed, suppressed_unkept;
 	enum fg_link_state state;
 	bool paused, faulted, removing;
+	bool shared;			/* other processes hear its devices too */
+	bool drained;			/* see fg_source_drained() */
 	bool close_called;		/* since the last open */
 	bool reopen;			/* closing is complete */
 	struct fg_timer retry;

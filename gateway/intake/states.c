@@ -20,6 +20,11 @@ void intake_heard(struct fg_inlet *inlet, const struct route *route, struct fg_d
 
 	if (!intake->conf.liveness)
 		return;
+	/* Who hears a part of what a device sends cannot tell whether it has fallen silent. */
+	if (inlet->shared) {
+		device->heard_ns = intake_clock(intake)->boot_ns;
+		return;
+	}
 	if (route->profile && fg_profile_conf(route->profile)->interval_ns)
 		declared_ns = fg_profile_conf(route->profile)->interval_ns;
 	fg_liveness_heard(intake->conf.liveness, device, declared_ns,

@@ -181,6 +181,7 @@ static struct fg_inlet *inlet_new(struct fg_intake *intake, const struct fg_driv
 	inlet->intake = intake;
 	inlet->profile_name = conf->profile;
 	inlet->interval_ns = conf->interval_ns;
+	inlet->shared = conf->shared;
 	inlet->source = (struct fg_source){
 		.name = inlet->name,
 		.driver = conf->driver,

@@ -40,8 +40,12 @@ void run_answer(struct fg_gateway *gateway, struct fg_control_client *client,
 
 void run_call_ledger(void *arg, struct fg_control_client *client, const struct fg_doc *request)
 {
+	struct fg_gateway *gateway = arg;
+
 	(void)request;
-	run_answer(arg, client, fg_gateway_ledger);
+	/* of several processes each gives its own account, to their parent */
+	run_answer(gateway, client,
+		   gateway->now->config->process.count ? fg_gateway_ledger : run_siblings_total);
 }
 
 void run_call_status(void *arg, struct fg_control_client *client, const struct fg_doc *request)
@@ -166,6 +170,7 @@ static const struct fg_control_call calls[] = {
 	{ "requeue", run_call_requeue },
 	{ "discard", run_call_discard },
 	{ "send", run_call_send },
+	{ "way", run_call_way },	/* asked by the parent of several processes */
 	{ 0 },
 };
 

@@ -8,6 +8,7 @@
 
 #define STATUS_EVERY FG_S(30)
 #define SWEEP_EVERY FG_S(3600)
+#define DRAIN_EVERY FG_MS(250)
 #define READY_LATEST FG_S(1)	/* what is still opening by then counts as being tried */
 
 #define of(member, ptr) \
@@ -40,11 +41,18 @@ static int on_sync_cursors(void *arg)
 
 /* -- the turn -- */
 
+static const struct fg_process_conf *process_of(const struct fg_gateway *gateway)
+{
+	return &gateway->now->config->process;
+}
+
 static void say_ready(struct fg_gateway *gateway)
 {
 	gateway->ready_said = true;
 	fg_timer_stop(&gateway->ready_timer);
-	fg_log(&gateway->logger, FG_INFO, "ready", "gateway=%s", gateway->id);
+	/* of several processes their parent says the word */
+	fg_log(&gateway->logger, FG_INFO, process_of(gateway)->count ? "started" : "ready",
+	       "gateway=%s", gateway->id);
 	run_notify("READY=1");
 	if (gateway->ready)
 		gateway->ready(gateway->ready_arg);
@@ -108,11 +116,11 @@ static void on_patience_over(struct fg_timer *timer)
 
 /* -- now and then -- */
 
-static void publish_status(struct fg_gateway *gateway)
+void run_publish_status(struct fg_gateway *gateway)
 {
 	struct fg_buf text;
 
-	if (gateway->stopping)
+	if (gateway->stopping || process_of(gateway)->index > 1)
 		return;
 	fg_buf_init(&text, 64u << 10);
 	fg_gateway_topic(gateway, true, &text);
@@ -123,7 +131,8 @@ static void publish_status(struct fg_gateway *gateway)
 
 static void on_status(struct fg_timer *timer)
 {
-	publish_status(of(status_timer, timer));
+	if (!run_siblings_ask(of(status_timer, timer)))
+		run_publish_status(of(status_timer, timer));
 	if (!of(status_timer, timer)->control && !of(status_timer, timer)->stopping)
 		(void)run_control_open(of(status_timer, timer));
 	(void)fg_timer_start(timer, STATUS_EVERY);
@@ -139,6 +148,29 @@ static void on_sweep(struct fg_timer *timer)
 {
 	fg_forward_sweep(of(sweep_timer, timer)->forward);
 	(void)fg_timer_start(timer, SWEEP_EVERY);
+}
+
+static void look_account(void *arg, const struct fg_account *account)
+{
+	*(uint64_t *)arg += account->waiting + account->dead;
+}
+
+/* A process that is left over has nothing more to do: what came is forwarded, nobody holds more for
+ * it, and no dead letter waits for somebody to decide. */
+static void on_drain_look(struct fg_timer *timer)
+{
+	struct fg_gateway *gateway = of(drain_timer, timer);
+	uint64_t left = 0;
+
+	if (gateway->stopping)
+		return;
+	fg_clock_update(&gateway->clock);
+	fg_forward_accounts(gateway->forward, look_account, &left);
+	if (left == 0 && gateway->changing == 0 && fg_intake_drained(gateway->intake) &&
+	    gateway->drained)
+		gateway->drained(gateway->drained_arg);
+	else
+		(void)fg_timer_start(timer, DRAIN_EVERY);
 }
 
 static void on_watchdog(struct fg_timer *timer)
@@ -265,6 +297,9 @@ static void start_timers(struct fg_gateway *gateway)
 	fg_timer_init(loop, &gateway->stop_timer, on_patience_over);
 	fg_timer_init(loop, &gateway->watchdog, on_watchdog);
 	fg_timer_init(loop, &gateway->look_timer, on_look);
+	fg_timer_init(loop, &gateway->drain_timer, on_drain_look);
+	if (process_of(gateway)->index > process_of(gateway)->count)
+		(void)fg_timer_start(&gateway->drain_timer, DRAIN_EVERY);
 	run_trial_open(gateway);
 	run_remote_start(gateway);
 	fg_hook_start(&gateway->keep);
@@ -283,7 +318,12 @@ static void start_timers(struct fg_gateway *gateway)
 static void make_will(struct fg_gateway *gateway)
 {
 	char text[256];
-	int n = snprintf(
+	int n;
+
+	/* one of several speaks for all */
+	if (process_of(gateway)->index > 1)
+		return;
+	n = snprintf(
 		text, sizeof(text), "{\"state\":\"offline\",\"config\":\"%s\",\"since\":%lld}",
 		gateway->now->config->sha256,
 		(long long)(fg_clock_wall_of(&gateway->clock, gateway->started_ns) / 1000000000));
@@ -305,6 +345,7 @@ static int start_parts(struct fg_gateway *gateway, struct fg_gateway_failure *fa
 	r = make_parts(gateway, failure);
 	if (r < 0)
 		return r;
+	run_siblings_remember(gateway);
 	make_will(gateway);
 	start_timers(gateway);
 	(void)run_control_open(gateway);
@@ -327,6 +368,7 @@ int fg_gateway_start(struct fg_loop *loop, struct fg_log *log, struct fg_config 
 		gateway->log = log;
 		gateway->config_path = config_path;
 		gateway->generation = 1;
+		run_siblings_init(gateway);
 		gateway->id = strdup(config->gateway.id);
 		gateway->spool_dir = strdup(config->spool.dir);
 		if (gateway->id && gateway->spool_dir)
@@ -369,6 +411,7 @@ struct fg_gateway *fg_gateway_free(struct fg_gateway *gateway)
 		fg_spool_close(gateway->spool, NULL, NULL);
 	run_trial_fini(gateway);
 	run_remote_fini(gateway);
+	run_siblings_fini(gateway);
 	run_config_unuse(gateway->now);
 	free(gateway->id);
 	free(gateway->spool_dir);
@@ -386,6 +429,12 @@ void fg_gateway_on_broken(struct fg_gateway *gateway, void (*broken)(void *arg),
 {
 	gateway->broken = broken;
 	gateway->broken_arg = arg;
+}
+
+void fg_gateway_on_drained(struct fg_gateway *gateway, void (*drained)(void *arg), void *arg)
+{
+	gateway->drained = drained;
+	gateway->drained_arg = arg;
 }
 
 bool fg_gateway_takes(const struct fg_gateway *gateway)

@@ -54,10 +54,14 @@ void fg_gateway_on_restart(struct fg_gateway *,
  * the caller stops the gateway and ends with an error, so that it is started anew. */
 void fg_gateway_on_broken(struct fg_gateway *, void (*broken)(void *arg), void *arg);
 
+/* A process that is left over from a run with more (config->process) has forwarded all that it had,
+ * and its peers hold nothing more for it: the caller stops the gateway. */
+void fg_gateway_on_drained(struct fg_gateway *, void (*drained)(void *arg), void *arg);
+
 /* -- what can be seen of it: JSON texts appended to `out` -- */
 void fg_gateway_ledger(struct fg_gateway *, struct fg_buf *out);
 void fg_gateway_state(struct fg_gateway *, struct fg_buf *out);		/* `fieldgate status` */
-/* the status topic */
+/* The status topic; of several processes the first one's has the account of all. */
 void fg_gateway_topic(struct fg_gateway *, bool online, struct fg_buf *out);
 
 /* Whether the spool has room and its disk works. */

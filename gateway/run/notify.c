@@ -1,6 +1,6 @@
 /* What systemd is told (sd_notify(3)): ready, reloading, stopping, and that the loop still
  * turns. */
-#include "run/private.h"
+#include "run/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

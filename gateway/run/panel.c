@@ -58,10 +58,15 @@ static void watchdog_settle(struct fg_panel *panel)
 	panel->feed_ns = FG_S(seconds > 3 ? seconds : 3) / 3;
 }
 
+void fg_panel_none(struct fg_panel *panel)
+{
+	*panel = (struct fg_panel){ .watchdog = -1, .led = -1 };
+}
+
 void fg_panel_open(struct fg_panel *panel, const struct fg_run_conf *run,
 		   const struct fg_logger *logger)
 {
-	*panel = (struct fg_panel){ .watchdog = -1, .led = -1 };
+	fg_panel_none(panel);
 	if (run->led)
 		panel->led = led_open(run->led, logger);
 	if (run->watchdog)
@@ -71,25 +76,6 @@ void fg_panel_open(struct fg_panel *panel, const struct fg_run_conf *run,
 }
 
 /* -- how it is -- */
-
-static void inlet_look(void *arg, const struct fg_inlet_info *info)
-{
-	*(bool *)arg &= info->state == FG_LINK_UP;
-}
-
-static void outbox_look(void *arg, const struct fg_outbox_info *info)
-{
-	*(bool *)arg &= info->up;
-}
-
-static bool all_is_well(const struct fg_panel *panel)
-{
-	bool well = fg_gateway_takes(panel->gateway);
-
-	fg_intake_each(fg_gateway_intake(panel->gateway), inlet_look, &well);
-	fg_forward_each(fg_gateway_forward(panel->gateway), outbox_look, &well);
-	return well;
-}
 
 static void led_set(struct fg_panel *panel, bool lit)
 {
@@ -117,15 +103,17 @@ static void panel_due(struct fg_timer *timer)
 
 	watchdog_feed(panel);
 	if (panel->led >= 0)
-		led_set(panel, all_is_well(panel) || !panel->lit);
+		led_set(panel, panel->well(panel->arg) || !panel->lit);
 	(void)fg_timer_start(timer, panel->led >= 0 ? LOOK_NS : panel->feed_ns);
 }
 
-void fg_panel_begin(struct fg_panel *panel, struct fg_loop *loop, struct fg_gateway *gateway)
+void fg_panel_begin(struct fg_panel *panel, struct fg_loop *loop, bool (*well)(void *arg),
+		    void *arg)
 {
 	if (panel->watchdog < 0 && panel->led < 0)
 		return;
-	panel->gateway = gateway;
+	panel->well = well;
+	panel->arg = arg;
 	panel->begun = true;
 	fg_timer_init(loop, &panel->timer, panel_due);
 	(void)fg_timer_start(&panel->timer, 0);

@@ -7,7 +7,9 @@
 #include "control/control.h"
 #include "profile/book.h"
 #include "run/gateway.h"
+#include "run/notify.h"
 #include "run/remote.h"
+#include "run/siblings.h"
 #include "run/trial.h"
 
 /* A configuration, with the profiles compiled from it. It goes when nobody uses it any
@@ -45,6 +47,7 @@ struct fg_gateway {
 	struct run_trial trial;
 	struct run_remote remote;
 	struct fg_applied applied;
+	struct run_siblings siblings;
 	bool control_missed;
 	struct fg_hook keep, forward_hook;
 	struct fg_io clock_watch;
@@ -53,6 +56,7 @@ struct fg_gateway {
 	uint32_t steps_seen, syncs_seen;	/* of the clock, as last followed */
 	struct fg_log_limit step_limit;
 	struct fg_timer clock_timer, status_timer, sweep_timer, ready_timer, stop_timer, watchdog;
+	struct fg_timer drain_timer;	/* of a process that is left over */
 	struct fg_timer look_timer;	/* for devices that have fallen silent */
 	int64_t look_ns;		/* when it is due, by the boot clock */
 	uint64_t watchdog_ns;
@@ -70,6 +74,8 @@ struct fg_gateway {
 	void *restart_arg;
 	void (*broken)(void *arg);
 	void *broken_arg;
+	void (*drained)(void *arg);
+	void *drained_arg;
 };
 
 /* run_config.c: takes the configuration when it succeeds. */
@@ -85,7 +91,8 @@ enum fg_level run_level(const struct fg_gateway *, const char *component);
 
 /* reload.c */
 /* What `path` says, compiled, with its secrets. -EINVAL with faults, -errno. */
-int run_load(const char *path, struct fg_faults *, struct run_config **ret_config);
+int run_load(const struct fg_gateway *, const char *path, struct fg_faults *,
+	     struct run_config **ret_config);
 /* The same of a text. */
 int run_load_text(struct fg_str, struct fg_faults *, struct run_config **ret_config);
 /* Goes over to `next`, and takes it when it succeeds: changes only what differs. -EINVAL with
@@ -93,12 +100,11 @@ int run_load_text(struct fg_str, struct fg_faults *, struct run_config **ret_con
 int run_exchange(struct fg_gateway *, struct run_config *next, struct fg_faults *,
 		 struct fg_buf *report);
 
+/* gateway.c: to every bridge that has a status topic, if this process speaks for the gateway. */
+void run_publish_status(struct fg_gateway *);
+
 /* stop.c: whether the next step of stopping can be taken; called whenever something has ended. */
 void run_stop_step(struct fg_gateway *);
-
-/* notify.c: systemd's notification socket; nothing without one. */
-void run_notify(const char *state);
-uint64_t run_watchdog_ns(void);
 
 /* clock.c */
 void run_clock_open(struct fg_gateway *);
@@ -143,6 +149,7 @@ void run_console_changed(struct fg_gateway *);	/* its options */
 void run_console_stop(struct fg_gateway *);
 
 /* send.c */
+void run_call_way(void *arg, struct fg_control_client *, const struct fg_doc *request);
 void run_commands_state(struct fg_gateway *, struct fg_buf *out);
 
 /* calls.c: what the control socket can be asked. */

@@ -37,10 +37,13 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 }
 
 /* Takes what was read. */
-static int compile(struct fg_config *config, struct fg_faults *faults, struct run_config **ret_next)
+static int compile(struct fg_config *config, const struct fg_process_conf *process,
+		   struct fg_faults *faults, struct run_config **ret_next)
 {
-	int r = fg_config_secrets(config, true, faults);
+	int r = process->count ? fg_config_share(config, process->index, process->count) : 0;
 
+	if (r == 0)
+		r = fg_config_secrets(config, true, faults);
 	if (r == 0)
 		r = run_config_new(config, faults, ret_next);
 	if (r < 0)
@@ -48,12 +51,13 @@ static int compile(struct fg_config *config, struct fg_faults *faults, struct ru
 	return r;
 }
 
-int run_load(const char *path, struct fg_faults *faults, struct run_config **ret_next)
+int run_load(const struct fg_gateway *gateway, const char *path, struct fg_faults *faults,
+	     struct run_config **ret_next)
 {
 	struct fg_config *config;
 	int r = fg_config_load(path, fg_shipped_profiles, faults, &config);
 
-	return r < 0 ? r : compile(config, faults, ret_next);
+	return r < 0 ? r : compile(config, &gateway->now->config->process, faults, ret_next);
 }
 
 int run_load_text(struct fg_str text, struct fg_faults *faults, struct run_config **ret_next)
@@ -61,7 +65,7 @@ int run_load_text(struct fg_str text, struct fg_faults *faults, struct run_confi
 	struct fg_config *config;
 	int r = fg_config_parse(text, fg_shipped_profiles, faults, &config);
 
-	return r < 0 ? r : compile(config, faults, ret_next);
+	return r < 0 ? r : compile(config, &(struct fg_process_conf){ 0 }, faults, ret_next);
 }
 
 static void report_changes(struct fg_gateway *gateway, const struct fg_config_diff *diff,
@@ -112,6 +116,9 @@ static void watch(struct fg_gateway *gateway, struct run_config *before)
 {
 	struct fg_trial trial;
 
+	/* of several processes their parent is the judge */
+	if (gateway->now->config->process.count)
+		return;
 	fg_trial_init(&trial);
 	if (fg_put_on_trial(gateway->config_path, &trial) == 0 &&
 	    strcmp(trial.sha256, gateway->now->config->sha256) == 0)
@@ -139,7 +146,7 @@ int fg_gateway_reload(struct fg_gateway *gateway, struct fg_faults *faults, stru
 		fg_fault(faults, "", "the reload before this one is still being carried out");
 		return -EBUSY;
 	}
-	r = run_load(gateway->config_path, faults, &next);
+	r = run_load(gateway, gateway->config_path, faults, &next);
 	if (r < 0)
 		return refused(gateway, faults, r);
 	before->uses++;	/* until it is known whether it may have to come back */

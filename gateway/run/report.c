@@ -89,7 +89,7 @@ void fg_gateway_ledger(struct fg_gateway *gateway, struct fg_buf *out)
 	fg_buf_text(out, "}}");
 }
 
-void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *out)
+static void topic(struct fg_gateway *gateway, bool online, bool all, struct fg_buf *out)
 {
 	const struct fg_spool_epoch *epoch = fg_spool_epoch(gateway->spool);
 
@@ -101,9 +101,19 @@ void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *ou
 		      gateway->now->config->sha256,
 		      fg_clock_wall_of(&gateway->clock, gateway->started_ns) / 1000000000,
 		      epoch->id, fg_spool_accepted(gateway->spool) - epoch->base);
-	fg_gateway_ledger(gateway, out);
+	if (all)
+		run_siblings_ledger(gateway, out);
+	else
+		fg_gateway_ledger(gateway, out);
+	if (all)
+		run_siblings_list(gateway, out);
 	run_applied_json(gateway, out);
 	fg_buf_char(out, '}');
+}
+
+void fg_gateway_topic(struct fg_gateway *gateway, bool online, struct fg_buf *out)
+{
+	topic(gateway, online, true, out);
 }
 
 /* The last fault, and how long it has been up, or has not been. */
@@ -223,7 +233,7 @@ void fg_gateway_state(struct fg_gateway *gateway, struct fg_buf *out)
 {
 	struct listing listing = { out, false, fg_loop_now(gateway->loop) };
 
-	fg_gateway_topic(gateway, true, out);
+	topic(gateway, true, gateway->now->config->process.count == 0, out);
 	if (out->failed)
 		return;
 	out->len--;	/* the closing brace: more members follow */

@@ -2,6 +2,7 @@
 #include "run/private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct sending {
@@ -55,6 +56,28 @@ void run_call_send(void *arg, struct fg_control_client *client, const struct fg_
 		free(sending);
 	else
 		fg_control_hold(client, sending, on_gone);
+}
+
+/* {"silent_ms":N,"error":E}: since when the device was not heard here (-1: it was not), and
+ * whether there is a way to the point (0, else -errno). */
+void run_call_way(void *arg, struct fg_control_client *client, const struct fg_doc *request)
+{
+	struct fg_gateway *gateway = arg;
+	struct fg_str path = fg_control_text(request, "path");
+	struct fg_intake_way way;
+	const struct fg_device *device;
+	int64_t silent_ms = -1;
+	char line[96];
+	int r = fg_intake_way(gateway->intake, path, &way), n;
+
+	fg_clock_update(&gateway->clock);
+	device = fg_devices_find(gateway->devices,
+				 fg_str(path.ptr, fg_devices_split(gateway->devices, path)));
+	if (device && device->way.source)
+		silent_ms = (gateway->clock.boot_ns - device->heard_ns) / 1000000;
+	n = snprintf(line, sizeof(line), "{\"silent_ms\":%" PRId64 ",\"error\":%d}", silent_ms, r);
+	fg_control_line(client, fg_str(line, (size_t)n));
+	fg_control_done(client);
 }
 
 void run_commands_state(struct fg_gateway *gateway, struct fg_buf *out)

@@ -15,6 +15,8 @@ static void say_offline(struct fg_gateway *gateway)
 {
 	struct fg_buf text;
 
+	if (gateway->now->config->process.index > 1)
+		return;
 	fg_buf_init(&text, 64u << 10);
 	fg_gateway_topic(gateway, false, &text);
 	if (!text.failed)
@@ -33,6 +35,7 @@ static void close_timers(struct fg_gateway *gateway)
 	fg_handle_close(&gateway->stop_timer.handle, NULL);
 	fg_handle_close(&gateway->watchdog.handle, NULL);
 	fg_handle_close(&gateway->look_timer.handle, NULL);
+	fg_handle_close(&gateway->drain_timer.handle, NULL);
 	run_trial_close(gateway);
 	run_remote_close(gateway);
 	run_clock_close(gateway);
@@ -57,12 +60,15 @@ void run_stop_step(struct fg_gateway *gateway)
 	case STEP_SOURCES:
 		gateway->step = STEP_FLIGHTS;
 		fg_forward_stop(gateway->forward);
+		(void)run_siblings_ask(gateway);
 		(void)fg_timer_start(&gateway->stop_timer, PATIENCE);
 		fg_loop_hurry(gateway->loop);	/* perhaps nothing is in flight */
 		break;
 	case STEP_FLIGHTS:
-		if (!fg_forward_drained(gateway->forward) && fg_timer_active(&gateway->stop_timer))
+		if ((!fg_forward_drained(gateway->forward) || gateway->siblings.ask) &&
+		    fg_timer_active(&gateway->stop_timer))
 			break;
+		run_siblings_drop(gateway);
 		gateway->step = STEP_SINKS;
 		say_offline(gateway);
 		run_remove_sinks(gateway);

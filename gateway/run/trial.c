@@ -147,7 +147,7 @@ static int load_before(struct fg_gateway *gateway, struct fg_faults *faults,
 	char path[PATH_MAX];
 	int r = fg_put_last_good(gateway->config_path, path, sizeof(path));
 
-	return r < 0 ? r : run_load(path, faults, ret_before);
+	return r < 0 ? r : run_load(gateway, path, faults, ret_before);
 }
 
 static void come_back(struct fg_gateway *gateway)

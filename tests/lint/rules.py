@@ -2,8 +2,8 @@
 import re
 
 LAYERS = [{"base"}, {"loop", "record"}, {"decode", "spool", "adapt"},
-          {"profile", "device", "intake", "outbox", "config"}, {"control", "command", "fleet"}, {"run"}, {"cli"},
-          {"main.c"}]
+          {"profile", "device", "intake", "outbox", "config"}, {"control", "command", "fleet"}, {"run"},
+          {"processes"}, {"cli"}, {"main.c"}]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 # who may, beyond its own folder and the layers below, see a folder of its own layer: what the
 # configuration says is known to those who act on it, never the other way round

@@ -8,6 +8,7 @@ extern const struct fg_driver fg_driver_mqtt;
 
 #define PUBACK 0x40
 #define SUBSCRIBE 0x80
+#define UNSUBSCRIBE 0xa0
 #define DISCONNECT 0xe0
 #define CONNECT 0x10
 
@@ -22,7 +23,7 @@ struct bed {
 	int result;			/* of submit */
 	bool valueless;
 	uint64_t pos;
-	unsigned submitted, up, faults, closed;
+	unsigned submitted, up, faults, closed, drained;
 	int error;
 	char what[256], address[128], payload[128];
 };
@@ -65,9 +66,19 @@ void fg_source_closed(struct fg_source *source)
 	((struct bed *)source)->closed++;
 }
 
+void fg_source_drained(struct fg_source *source)
+{
+	((struct bed *)source)->drained++;
+}
+
 static bool is_closed(void *arg)
 {
 	return ((struct bed *)arg)->closed > 0;
+}
+
+static bool is_drained(void *arg)
+{
+	return ((struct bed *)arg)->drained > 0;
 }
 
 static bool is_faulted(void *arg)
@@ -150,6 +161,18 @@ static void bed_suback(struct bed *bed, struct packet *subscribe, uint8_t code)
 	turns(bed->sim->loop, 2);
 }
 
+/* The filter that is given up, behind its length. */
+static void bed_unsuback(struct bed *bed, const char *filter)
+{
+	struct packet packet;
+
+	peer_expect(&bed->peer, UNSUBSCRIBE, &packet);
+	assert_int_equal(packet.body[4], strlen(filter));
+	assert_memory_equal(packet.body + 5, filter, strlen(filter));
+	PEER_SEND(&bed->peer, 0xb0, 4, packet.body[0], packet.body[1], 0, 0);
+	turns(bed->sim->loop, 2);
+}
+
 static void bed_up(struct bed *bed)
 {
 	struct packet packet;
@@ -164,6 +187,11 @@ static int bytes_there(struct bed *bed)
 	uint8_t bytes[256];
 
 	return peer_look(&bed->peer, bytes, sizeof(bytes));
+}
+
+static bool has_said(void *arg)
+{
+	return bytes_there(arg) != 0;
 }
 
 static void bed_kept(struct bed *bed, uint64_t upto)
@@ -249,6 +277,7 @@ static void test_resumed_session_of_another_list(void **state)
 	bed_suback(bed, &packet, 1);
 	/* retained messages only where the subscription is new */
 	assert_int_equal(packet.body[11], 0x01 | 0x04 | 0x10);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
 	/* and what the older list brings is acknowledged and left out */
 	peer_publish(&bed->peer, "old/a", "1", 1, false, 9);
 	turns(bed->sim->loop, 2);
@@ -257,6 +286,60 @@ static void test_resumed_session_of_another_list(void **state)
 	peer_publish(&bed->peer, "tele/a", "1", 1, false, 10);
 	turns(bed->sim->loop, 2);
 	assert_int_equal(bed->submitted, 1);
+}
+
+/* Processes share their subscriptions, one alone does not: what is in the session from the other
+ * time would bring everything twice. It goes when the new one is there, and is no fault before. */
+static void test_subscriptions_of_another_number_of_processes(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_connect(bed, true, &packet);
+	assert_int_equal(bytes_there(bed) > 0, true);
+	bed_suback(bed, &packet, 1);
+	assert_int_equal(bed->up, 0);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	assert_int_equal(bed->up, 1);
+	peer_hang_up(&bed->peer);
+	turns_until(bed->sim->loop, is_faulted, bed);
+	bed_close(bed);
+
+	bed->conf.share = "gw-field";
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+	bed_unsuback(bed, "tele/+");
+	assert_int_equal(bed->up, 1);
+	assert_int_equal(bytes_there(bed), 0);
+}
+
+/* The session of a process that is no more: emptied, then ended by one that is clean. */
+static void test_session_is_drained(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed->conf.share = "gw-field";
+	bed->conf.drain = true;
+	bed_connect(bed, true, &packet);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	assert_int_equal(bed->up, 1);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 9);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+	bed_kept(bed, bed->pos);
+	peer_expect(&bed->peer, 0x40, &packet);
+	/* it is quiet: nothing but time passes */
+	turns_until(bed->sim->loop, has_said, bed);
+	peer_read(&bed->peer, &packet);
+	assert_int_equal(packet.type, 0xe0);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_expect(&bed->peer, CONNECT, &packet);
+	assert_int_equal(packet.body[7] & 0x02, 0x02);
+	assert_int_equal(bed->drained, 0);
+	PEER_SEND(&bed->peer, 0x20, 3, 0, 0, 0);
+	turns_until(bed->sim->loop, is_drained, bed);
+	assert_int_equal(bed->faults, 0);
 }
 
 static void test_refused_subscription_is_a_fault(void **state)
@@ -625,6 +708,8 @@ int main(void)
 		TEST(test_shared_subscription_has_no_no_local),
 		TEST(test_resumed_session_is_not_subscribed_again),
 		TEST(test_resumed_session_of_another_list),
+		TEST(test_subscriptions_of_another_number_of_processes),
+		TEST(test_session_is_drained),
 		TEST(test_refused_subscription_is_a_fault),
 		TEST(test_connack_reason_is_told),
 		TEST(test_puback_waits_for_kept),

@@ -11,6 +11,7 @@
 #include <fg/log.h>
 #include <fg/loop.h>
 #include <fg/option.h>
+#include <fg/process.h>
 #include <fg/str.h>
 
 struct fg_bridge;
@@ -102,6 +103,11 @@ struct fg_bridge {
 	/* Optional: hands over what the upstream holds (or, where it holds nothing, what comes),
 	 * until its end. 0; -errno with `why`. */
 	int (*collect)(struct fg_collect *);
+	/* Optional: each of several processes has its own of every bridge; makes the options those
+	 * of one of them, where two could not have the same. 0, -ENOMEM. */
+	int (*share)(void *conf, const struct fg_process *);
+	/* Optional: whether this instance is one that only one process can have. */
+	bool (*alone)(const void *conf);
 	struct fg_bridge_ops ops;
 };
 

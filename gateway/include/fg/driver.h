@@ -20,6 +20,7 @@
 #include <fg/log.h>
 #include <fg/loop.h>
 #include <fg/option.h>
+#include <fg/process.h>
 
 struct fg_driver;
 struct fg_command;
@@ -106,6 +107,9 @@ struct fg_driver {
 	/* Optional: what one instance takes at worst beside what every instance does, added to
 	 * `cost` (fg/cost.h). */
 	void (*cost)(const void *conf, const struct fg_cost_terms *, struct fg_cost *cost);
+	/* Optional: an instance can run in several processes at once. Makes its options those of
+	 * one of them. 0; -ENOTSUP: this one cannot, and is dealt to one of them; -ENOMEM. */
+	int (*share)(void *conf, const struct fg_process *);
 	struct fg_driver_ops ops;
 };
 
@@ -131,6 +135,8 @@ void fg_source_up(struct fg_source *);
  * -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. */
 void fg_source_fault(struct fg_source *, int error, const char *what);
 void fg_source_closed(struct fg_source *);
+/* Of a process that is left over (fg/process.h): its peer holds nothing for it any more. */
+void fg_source_drained(struct fg_source *);
 
 /* The framer that this source's profile brings, or NULL. Lives as long as the source is open. */
 const struct fg_framer_conf *fg_source_framer(const struct fg_source *);

@@ -1,0 +1,8 @@
+/* What systemd is told (sd_notify(3)): nothing without its socket. */
+#pragma once
+
+#include <stdint.h>
+
+void run_notify(const char *state);
+/* How often it wants to be told that the loop turns: half of what it waits; 0: never. */
+uint64_t run_watchdog_ns(void);
