@@ -10,6 +10,7 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "decode/decode.h"
+#include "run/total.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +30,9 @@
 static const char letters_end[] = ".jsonl", again_end[] = ".again";
 
 struct dead {
-	char folder[PATH_MAX];
+	char dir[PATH_MAX];	/* the spool */
+	uint32_t processes[FG_PROCESSES_MAX + 1];	/* that have a spool, the first one too */
+	unsigned count;
 	const char *only;	/* a bridge, or NULL */
 	struct cli_table table;
 	struct fg_buf *json;	/* or NULL */
@@ -111,14 +114,26 @@ static void letter(struct dead *dead, const char *bridge, bool again, struct fg_
 
 /* -- the folder -- */
 
-static int file_read(struct dead *dead, const char *bridge, const char *ending)
+static bool file_path(const struct dead *dead, unsigned at, const char *bridge, const char *ending,
+		      char out[PATH_MAX])
+{
+	char spool[PATH_MAX];
+	int n;
+
+	if (fg_process_folder(dead->dir, dead->processes[at], spool, sizeof(spool)) < 0)
+		return false;
+	n = snprintf(out, PATH_MAX, "%s/dead/%s%s", spool, bridge, ending);
+	return n > 0 && n < PATH_MAX;
+}
+
+static int file_read(struct dead *dead, unsigned at, const char *bridge, const char *ending)
 {
 	struct cli_lines lines;
 	char path[PATH_MAX];
 	struct fg_str line;
-	int n = snprintf(path, sizeof(path), "%s/%s%s", dead->folder, bridge, ending), fd, r;
+	int fd, r;
 
-	if (n < 0 || n >= (int)sizeof(path))
+	if (!file_path(dead, at, bridge, ending, path))
 		return fg_cli_failed("dead", "%s: %s", bridge, strerror(ENAMETOOLONG));
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -146,28 +161,42 @@ static int is_letters(const struct dirent *entry)
 	       (stem_of(entry->d_name, letters_end) || stem_of(entry->d_name, again_end));
 }
 
-static bool has_letters(const struct dead *dead, const char *bridge)
+static bool has_file(const struct dead *dead, unsigned at, const char *bridge, const char *ending)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s%s", dead->folder, bridge, letters_end);
 
-	return n > 0 && n < (int)sizeof(path) && access(path, F_OK) == 0;
+	return file_path(dead, at, bridge, ending, path) && access(path, F_OK) == 0;
 }
 
-/* Calls each once for every bridge that has letters, or had some that are being sent again. */
-static int bridges_each(struct dead *dead, int (*each)(struct dead *, const char *bridge))
+/* Whether an earlier file of the same bridge has been come across. */
+static bool was_seen(const struct dead *dead, unsigned at, const char *bridge, bool letters)
+{
+	if (!letters && has_file(dead, at, bridge, letters_end))
+		return true;
+	for (unsigned i = 0; i < at; i++)
+		if (has_file(dead, i, bridge, letters_end) || has_file(dead, i, bridge, again_end))
+			return true;
+	return false;
+}
+
+static int folder_each(struct dead *dead, unsigned at,
+		       int (*each)(struct dead *, const char *bridge))
 {
 	struct dirent **entries = NULL;
-	int n = scandir(dead->folder, &entries, is_letters, alphasort), status = FG_EXIT_OK;
+	char folder[PATH_MAX];
+	int n, status = FG_EXIT_OK;
 
+	if (!file_path(dead, at, "", "", folder))
+		return fg_cli_failed("dead", "%s: %s", dead->dir, strerror(ENAMETOOLONG));
+	n = scandir(folder, &entries, is_letters, alphasort);
 	if (n < 0 && errno != ENOENT)
-		return fg_cli_failed("dead", "%s: %s", dead->folder, strerror(errno));
+		return fg_cli_failed("dead", "%s: %s", folder, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		char *name = entries[i]->d_name;
 		size_t letters = stem_of(name, letters_end);
 
 		name[letters ? letters : stem_of(name, again_end)] = '\0';
-		if (status == FG_EXIT_OK && (letters || !has_letters(dead, name)) &&
+		if (status == FG_EXIT_OK && !was_seen(dead, at, name, letters > 0) &&
 		    (!dead->only || strcmp(name, dead->only) == 0))
 			status = each(dead, name);
 		free(entries[i]);
@@ -176,11 +205,26 @@ static int bridges_each(struct dead *dead, int (*each)(struct dead *, const char
 	return status;
 }
 
+/* Calls each once for every bridge that has letters, or had some that are being sent again. */
+static int bridges_each(struct dead *dead, int (*each)(struct dead *, const char *bridge))
+{
+	int status = FG_EXIT_OK;
+
+	for (unsigned i = 0; i < dead->count && status == FG_EXIT_OK; i++)
+		status = folder_each(dead, i, each);
+	return status;
+}
+
 static int list_bridge(struct dead *dead, const char *bridge)
 {
-	int status = file_read(dead, bridge, again_end);
+	int status = FG_EXIT_OK;
 
-	return status == FG_EXIT_OK ? file_read(dead, bridge, letters_end) : status;
+	for (unsigned i = 0; i < dead->count && status == FG_EXIT_OK; i++) {
+		status = file_read(dead, i, bridge, again_end);
+		if (status == FG_EXIT_OK)
+			status = file_read(dead, i, bridge, letters_end);
+	}
+	return status;
 }
 
 static int list(struct dead *dead, bool json)
@@ -263,16 +307,20 @@ static int act(struct acting *acting, bool json)
 	return status;
 }
 
-static int find_folder(const char *config, const char *dir, char folder[PATH_MAX])
+static int find_folders(const char *config, const char *dir, struct dead *dead)
 {
 	struct cli_settings settings = { 0 };
 	int status = dir ? FG_EXIT_OK : cli_settings_read("dead", config, &settings), n;
 
 	if (status != FG_EXIT_OK)
 		return status;
-	n = snprintf(folder, PATH_MAX, "%s/dead", dir ? dir : settings.spool_dir);
+	n = snprintf(dead->dir, sizeof(dead->dir), "%s", dir ? dir : settings.spool_dir);
 	cli_settings_fini(&settings);
-	return n < PATH_MAX ? FG_EXIT_OK : fg_cli_failed("dead", "%s", strerror(ENAMETOOLONG));
+	if (n >= PATH_MAX)
+		return fg_cli_failed("dead", "%s", strerror(ENAMETOOLONG));
+	dead->processes[0] = 1;
+	dead->count = 1 + fg_process_folders(dead->dir, dead->processes + 1, FG_PROCESSES_MAX);
+	return FG_EXIT_OK;
 }
 
 int fg_cli_dead(int argc, char **argv)
@@ -308,7 +356,7 @@ int fg_cli_dead(int argc, char **argv)
 	acting.dead.only = operands ? argv[1] : NULL;
 	if (discard)
 		acting.call = "discard";
-	status = find_folder(target.config, dir, acting.dead.folder);
+	status = find_folders(target.config, dir, &acting.dead);
 	if (status != FG_EXIT_OK)
 		return status;
 	return requeue || discard ? act(&acting, json) : list(&acting.dead, json);

@@ -7,10 +7,12 @@
 #include "cli/settings.h"
 #include "cli/spool_cat.h"
 #include "cli/table.h"
+#include "run/total.h"
 #include "spool/cursor.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -156,28 +158,22 @@ static int add_cursor(void *arg, const char *bridge)
 
 /* -- the list -- */
 
-static int list_json(const char *dir, struct fg_spool *spool)
+static int list_json(const char *dir, struct fg_spool *spool, struct fg_buf *out)
 {
 	const struct fg_spool_epoch *epoch = fg_spool_epoch(spool);
 	uint64_t accepted = fg_spool_accepted(spool);
-	struct listing listing = { .dir = dir, .spool = spool };
-	struct fg_buf out;
-	int status;
+	struct listing listing = { .dir = dir, .spool = spool, .json = out };
 
-	fg_buf_init(&out, (size_t)64 << 20);
-	listing.json = &out;
-	fg_buf_printf(&out,
+	fg_buf_printf(out,
 		      "{\"epoch\":\"%016" PRIx64 "\",\"last\":%" PRIu64 ",\"accepted\":%" PRIu64
 		      ",\"segments\":[",
 		      epoch ? epoch->id : 0, epoch ? accepted - epoch->base : 0, accepted);
 	fg_spool_each_segment(spool, add_segment, &listing);
-	fg_buf_text(&out, "],\"cursors\":{");
+	fg_buf_text(out, "],\"cursors\":{");
 	listing.more = false;
 	(void)fg_cursor_each(dir, add_cursor, &listing);
-	fg_buf_text(&out, "}}\n");
-	status = fg_cli_print("spool", &out);
-	fg_buf_fini(&out);
-	return status;
+	fg_buf_text(out, "}}");
+	return FG_EXIT_OK;
 }
 
 static int list_tables(const char *dir, struct fg_spool *spool)
@@ -235,29 +231,23 @@ static void verified(void *arg, uint64_t bytes)
 	cli_progress_at(&verifying->progress, bytes);
 }
 
-static int verify(struct fg_spool *spool, bool json)
+static int verify(struct fg_spool *spool, struct fg_buf *out)
 {
-	struct verifying verifying = { 0 };
+	struct verifying verifying = { .json = out };
 	const struct fg_spool_verify tell = { &verifying, add_bad, verified };
 	int64_t entries;
-	struct fg_buf out;
-	int status = FG_EXIT_OK;
 
-	fg_buf_init(&out, (size_t)64 << 20);
-	if (json)
-		verifying.json = &out;
-	fg_buf_text(&out, "{\"damaged\":[");
+	if (out)
+		fg_buf_text(out, "{\"damaged\":[");
 	cli_progress_begin(&verifying.progress, "verify", CLI_BYTES, fg_spool_bytes(spool));
 	entries = fg_spool_verify(spool, &tell);
 	cli_progress_hide(&verifying.progress);
-	fg_buf_printf(&out, "],\"entries\":%" PRId64 "}\n", entries);
-	if (json)
-		status = fg_cli_print("spool", &out);
+	if (out)
+		fg_buf_printf(out, "],\"entries\":%" PRId64 "}", entries);
 	else
 		fprintf(stderr, "%" PRId64 " entries are sound, %" PRIu64 " stretches are not\n",
 			entries, verifying.bad);
-	fg_buf_fini(&out);
-	return status == FG_EXIT_OK && verifying.bad ? FG_EXIT_NO : status;
+	return verifying.bad ? FG_EXIT_NO : FG_EXIT_OK;
 }
 
 /* Whose records they are the spool says itself, unless a configuration is named. */
@@ -277,6 +267,64 @@ static int cat(struct fg_spool *spool, const char *config)
 	return status;
 }
 
+/* -- one spool, and those of the other processes below it -- */
+
+struct doing {
+	const char *config;
+	bool cat, verify;
+	struct fg_buf *json;	/* or NULL */
+};
+
+static int do_one(const struct doing *doing, const char *dir)
+{
+	struct fg_spool *spool;
+	int status, r = fg_spool_open_readonly(dir, &spool);
+
+	if (r < 0)
+		return fg_cli_failed("spool", "%s: %s", dir, strerror(-r));
+	if (!fg_spool_is_there(dir))
+		status = fg_cli_failed("spool", NOT_A_SPOOL, dir);
+	else if (doing->cat)
+		status = cat(spool, doing->config);
+	else if (doing->verify)
+		status = verify(spool, doing->json);
+	else
+		status = doing->json ? list_json(dir, spool, doing->json) : list_tables(dir, spool);
+	fg_spool_close(spool, NULL, NULL);
+	return status;
+}
+
+static void head_of(const struct doing *doing, uint32_t index, bool first)
+{
+	if (doing->json)
+		fg_buf_printf(doing->json, "%s\"%u\":", first ? ",\"processes\":{" : ",", index);
+	else if (!doing->cat)
+		printf("%sprocess %u\n", doing->verify ? "" : "\n", index);
+}
+
+static int do_all(const struct doing *doing, const char *dir)
+{
+	uint32_t indices[FG_PROCESSES_MAX];
+	unsigned count = fg_process_folders(dir, indices, FG_PROCESSES_MAX);
+	int status = do_one(doing, dir), r;
+	char path[PATH_MAX];
+
+	if (status == FG_EXIT_FAILED)
+		return status;
+	if (count && doing->json)
+		doing->json->len--;	/* the closing brace: one more member follows */
+	for (unsigned i = 0; i < count && status != FG_EXIT_FAILED; i++) {
+		if (fg_process_folder(dir, indices[i], path, sizeof(path)) < 0)
+			return fg_cli_failed("spool", "%s: %s", dir, strerror(ENAMETOOLONG));
+		head_of(doing, indices[i], i == 0);
+		r = do_one(doing, path);
+		status = r > status ? r : status;
+	}
+	if (doing->json)
+		fg_buf_text(doing->json, count ? "}}\n" : "\n");
+	return status;
+}
+
 int fg_cli_spool(int argc, char **argv)
 {
 	const char *config = NULL;
@@ -293,30 +341,28 @@ int fg_cli_spool(int argc, char **argv)
 	const struct fg_cli_usage usage = {
 		.name = "spool",
 		.operands = "DIR",
-		.summary = "Lists a spool's segments and cursors; reads only. The packs of --cat\n"
-			   "are such as audit reads: they say whether the spool has a hole.",
+		.summary = "Lists a spool's segments and cursors, and those of other processes\n"
+			   "below it; reads only. The packs of --cat are such as audit reads:\n"
+			   "they say whether the spool has a hole.",
 		.flags = flags,
 		.min_operands = 1,
 		.max_operands = 1,
 	};
-	struct fg_spool *spool;
+	struct doing doing;
+	struct fg_buf out;
 	int status, r;
 
 	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
 		return status;
 	if (do_cat && do_verify)
 		return fg_cli_misuse("spool", "--cat and --verify are two things to do");
-	r = fg_spool_open_readonly(argv[1], &spool);
-	if (r < 0)
-		return fg_cli_failed("spool", "%s: %s", argv[1], strerror(-r));
-	if (!fg_spool_is_there(argv[1]))
-		status = fg_cli_failed("spool", NOT_A_SPOOL, argv[1]);
-	else if (do_cat)
-		status = cat(spool, config);
-	else if (do_verify)
-		status = verify(spool, json);
-	else
-		status = json ? list_json(argv[1], spool) : list_tables(argv[1], spool);
-	fg_spool_close(spool, NULL, NULL);
+	fg_buf_init(&out, (size_t)64 << 20);
+	doing = (struct doing){ config, do_cat, do_verify, json && !do_cat ? &out : NULL };
+	status = do_all(&doing, argv[1]);
+	if (doing.json && status != FG_EXIT_FAILED) {
+		r = fg_cli_print("spool", &out);
+		status = r == FG_EXIT_OK ? status : r;
+	}
+	fg_buf_fini(&out);
 	return status;
 }

@@ -54,6 +54,27 @@ static int by_name(const void *a, const void *b)
 		      cli_text(*(cJSON *const *)b, "device"));
 }
 
+/* A device that several processes have heard is listed by each: who heard it last is right. */
+static void keep_latest(struct listing *listing)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < listing->count; i++) {
+		cJSON *device = listing->devices[i],
+		      *before = kept ? listing->devices[kept - 1] : NULL;
+
+		if (!before || strcmp(text_of(before, "device"), text_of(device, "device")) != 0) {
+			listing->devices[kept++] = device;
+		} else if (number_of(device, "silent_s") < number_of(before, "silent_s")) {
+			listing->devices[kept - 1] = device;
+			cJSON_Delete(before);
+		} else {
+			cJSON_Delete(device);
+		}
+	}
+	listing->count = kept;
+}
+
 static void print_table(const struct listing *listing)
 {
 	static const char *const heads[] = { "DEVICE",	  "STATE",     ">HEARD",
@@ -114,6 +135,7 @@ int cli_status_devices(const struct cli_target *target, bool json)
 	} while (status == FG_EXIT_OK && listing.next[0]);
 	if (listing.count)
 		qsort(listing.devices, listing.count, sizeof(cJSON *), by_name);
+	keep_latest(&listing);
 	if (status == FG_EXIT_OK && json)
 		status = print_json(&listing);
 	else if (status == FG_EXIT_OK)

@@ -23,6 +23,12 @@ struct fg_commands_conf {
 	struct fg_log *log;
 	enum fg_level level;
 	struct fg_clock *clock;
+	/* One of several processes: who knows the way is found by asking all of them. Takes a
+	 * request as a driver takes a command: 0, and fg_command_done() follows; -EAGAIN: not now,
+	 * another one will have to end first; other: it is unreachable. NULL: there is but one. */
+	int (*elsewhere)(void *arg, struct fg_command *command, struct fg_str path,
+			 struct fg_str payload);
+	void *elsewhere_arg;
 };
 
 struct fg_commands_stats {

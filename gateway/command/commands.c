@@ -42,11 +42,21 @@ static void end(struct job *job, enum fg_outcome outcome, const char *why)
 	soon(job->commands);
 }
 
+/* There is room for another one. */
+static void try_others(struct fg_commands *commands)
+{
+	for (struct job *job = commands->first; job; job = job->next)
+		if (job->away)
+			job->tried = false;
+}
+
 void fg_command_done(struct fg_command *command, enum fg_outcome outcome, const char *why)
 {
 	struct job *job = (struct job *)command;
 	bool over = job->state == JOB_OVER;
 
+	if (job->away)
+		try_others(job->commands);
 	job->state = JOB_DONE;
 	if (!over)
 		command_tell(job, outcome, why);
@@ -98,13 +108,35 @@ static void hand_over(struct job *job, struct fg_source *source, uint64_t timeou
 		end(job, r == -EINVAL ? FG_OUTCOME_REFUSED : FG_OUTCOME_UNREACHABLE, strerror(-r));
 }
 
+static void send_away(struct job *job)
+{
+	const struct fg_commands_conf *conf = &job->commands->conf;
+	int r;
+
+	job->tried = true;
+	job->state = JOB_SENT;
+	r = conf->elsewhere(conf->elsewhere_arg, &job->command, job->path, job->payload);
+	if (r == 0)
+		return;
+	job->state = JOB_WAITING;
+	if (r == -EMSGSIZE)
+		end(job, FG_OUTCOME_REFUSED, "too long for a gateway of several processes");
+	else if (r != -EAGAIN)
+		end(job, FG_OUTCOME_UNREACHABLE, strerror(-r));
+}
+
 /* Found anew each time: the device may have been heard elsewhere since. */
 static void try_one(struct job *job)
 {
 	struct fg_intake_way way;
 	const char *why = "out of memory";
-	int r = fg_intake_way(job->commands->intake, job->path, &way);
+	int r;
 
+	if (job->away) {
+		send_away(job);
+		return;
+	}
+	r = fg_intake_way(job->commands->intake, job->path, &way);
 	job->tried = true;
 	/* It was writable: its driver may be opening anew after a reload. */
 	if (r < 0 || !way.up)
@@ -116,11 +148,11 @@ static void try_one(struct job *job)
 		hand_over(job, way.source, (uint64_t)way.write.conf->timeout_ns);
 }
 
-/* Commands of one device go one after the other. */
+/* Commands of one device go one after the other. One that is away may have come back as another. */
 static bool is_its_turn(const struct job *job)
 {
 	for (const struct job *j = job->commands->first; j != job; j = j->next)
-		if ((j->state == JOB_WAITING || j->state == JOB_SENT) &&
+		if ((j->state == JOB_WAITING || j->state == JOB_SENT) && j->away == job->away &&
 		    fg_str_eq(j->device, job->device))
 			return false;
 	return true;
@@ -319,22 +351,23 @@ static const char *admit(struct job *job, const struct fg_request *request)
 	return NULL;
 }
 
-static const struct job *under_way(const struct fg_commands *commands, uint64_t hash)
+/* `here`: what is away may have been found to be for this process after all. */
+static const struct job *under_way(const struct fg_commands *commands, uint64_t hash, bool here)
 {
 	const struct job *job = commands->first;
 
-	while (job && (job->id_hash != hash || job->state == JOB_DONE))
+	while (job && (job->id_hash != hash || job->state == JOB_DONE || (here && job->away)))
 		job = job->next;
 	return job;
 }
 
 /* A request that was made before is not carried out again, and says nothing, unless it asks. */
-static bool is_repeated(struct job *job, bool again)
+static bool is_repeated(struct job *job, bool again, bool here)
 {
 	struct fg_commands *commands = job->commands;
 	const struct told *told = command_told(commands, job->id_hash);
 
-	if (job->id_hash == 0 || (!told && !under_way(commands, job->id_hash)))
+	if (job->id_hash == 0 || (!told && !under_way(commands, job->id_hash, here)))
 		return false;
 	commands->stats.repeated++;
 	if (again && told)
@@ -354,6 +387,21 @@ static void enqueue(struct job *job)
 	soon(job->commands);
 }
 
+/* Where it is for, and whether it can be done, is said by the process that knows the way. */
+static bool goes_away(struct job *job, const struct fg_request *request)
+{
+	const char *copy;
+
+	if (!job->commands->conf.elsewhere || request->here || not_now(job->commands, request))
+		return false;
+	copy = fg_arena_dup(&job->arena, request->payload);
+	if (!copy)
+		return false;
+	job->payload = fg_str(copy, request->payload.len);
+	job->away = true;
+	return true;
+}
+
 static void begin(struct job *job, const struct fg_request *request)
 {
 	struct fg_commands *commands = job->commands;
@@ -361,8 +409,12 @@ static void begin(struct job *job, const struct fg_request *request)
 	int r = command_parse(commands, request, job, &why);
 
 	split_path(job, first_level(job->path));
-	if (is_repeated(job, request->again)) {
+	if (is_repeated(job, request->again, request->here)) {
 		job_free(job);
+		return;
+	}
+	if (r == 0 && goes_away(job, request)) {
+		enqueue(job);
 		return;
 	}
 	if (r == 0 && (why = admit(job, request)) == NULL) {

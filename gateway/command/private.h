@@ -29,6 +29,8 @@ struct job {
 	uint64_t expires_ns;		/* of the loop's clock; UINT64_MAX: never said */
 	uint64_t reach_ns;		/* by when it has to be confirmed; 0: not begun */
 	bool sleeps;
+	bool away;			/* carried out by conf.elsewhere */
+	struct fg_str payload;		/* as it came, of one that is away */
 	bool calling;			/* in the driver's own call */
 	bool tried;			/* the driver said -EAGAIN; until something changes */
 	void (*outcome)(void *arg, struct fg_str reply, const struct fg_request_result *);

@@ -52,7 +52,7 @@ static void on_connection(struct fg_io *io, unsigned events)
 	}
 	if (fd < 0)
 		return;
-	if (control->nclients >= FG_CONTROL_CLIENTS)
+	if (control->nclients >= control->most)
 		refuse(fd);
 	else
 		connection_new(control, fd);
@@ -63,6 +63,11 @@ static void on_again(struct fg_timer *timer)
 	struct fg_control *control = of(again, timer);
 
 	(void)fg_io_sync(&control->listener, control->fd, FG_READ, true);
+}
+
+void fg_control_set_clients(struct fg_control *control, unsigned clients)
+{
+	control->most = clients;
 }
 
 int fg_control_open(struct fg_loop *loop, const struct fg_logger *logger, const char *path,
@@ -79,6 +84,7 @@ int fg_control_open(struct fg_loop *loop, const struct fg_logger *logger, const 
 	control->logger = *logger;
 	control->calls = calls;
 	control->arg = arg;
+	control->most = FG_CONTROL_CLIENTS;
 	memcpy(control->path, path, len + 1);
 	control->fd = r = control_listen(path);
 	if (r < 0) {

@@ -52,6 +52,8 @@ struct fg_control_call {
 int fg_control_open(struct fg_loop *loop, const struct fg_logger *logger, const char *path,
 		    const struct fg_control_call *calls, void *arg,
 		    struct fg_control **ret_control);
+/* Another bound than FG_CONTROL_CLIENTS. */
+void fg_control_set_clients(struct fg_control *control, unsigned clients);
 /* Ends all clients (streams with {"ok":true}, as far as they read) and removes the file. No call is
  * made from here on; the memory goes in the loop's close phase. */
 void fg_control_close(struct fg_control *control);

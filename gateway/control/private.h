@@ -53,6 +53,7 @@ struct fg_control {
 	const struct fg_control_call *calls;
 	void *arg;
 	struct connection *clients;
+	unsigned most;			/* clients at a time */
 	unsigned nclients;		/* also those that wait for the close phase */
 	dev_t dev;			/* of the socket file: whether it is still ours */
 	ino_t ino;

@@ -3,6 +3,7 @@
 
 #include "processes/private.h"
 #include "decode/decode.h"
+#include "run/away.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,6 +119,8 @@ int processes_control_open(struct fg_processes *all)
 	char quoted[256];
 	int r = fg_control_open(all->loop, &logger, path, calls, all, &all->control);
 
+	if (r == 0)
+		fg_control_set_clients(all->control, RUN_AWAY_CLIENTS);
 	/* tried again now and then, but said once */
 	if (r < 0 && !all->control_missed)
 		fg_log(&logger, FG_WARN, "no control socket, ignoring", "path=%s error=\"%s\"",

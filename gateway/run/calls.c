@@ -184,6 +184,8 @@ int run_control_open(struct fg_gateway *gateway)
 	char quoted[256];
 	int r = fg_control_open(gateway->loop, &logger, path, calls, gateway, &gateway->control);
 
+	if (r == 0 && gateway->now->config->process.count)
+		fg_control_set_clients(gateway->control, RUN_AWAY_CLIENTS);
 	/* tried again now and then, but said once */
 	if (r < 0 && !gateway->control_missed)
 		fg_log(&logger, FG_WARN, "no control socket, ignoring", "path=%s error=\"%s\"",

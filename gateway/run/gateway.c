@@ -231,6 +231,8 @@ static int make_commands(struct fg_gateway *gateway)
 		.log = gateway->log,
 		.level = run_level(gateway, "command"),
 		.clock = &gateway->clock,
+		.elsewhere = process_of(gateway)->count ? run_away_send : NULL,
+		.elsewhere_arg = gateway,
 	};
 
 	return fg_commands_new(&conf, &gateway->commands);

@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "control/control.h"
 #include "profile/book.h"
+#include "run/away.h"
 #include "run/gateway.h"
 #include "run/notify.h"
 #include "run/remote.h"
@@ -48,6 +49,8 @@ struct fg_gateway {
 	struct run_remote remote;
 	struct fg_applied applied;
 	struct run_siblings siblings;
+	struct run_away *away;		/* commands that another process carries out */
+	unsigned naway;
 	bool control_missed;
 	struct fg_hook keep, forward_hook;
 	struct fg_io clock_watch;

@@ -41,6 +41,7 @@ void run_call_send(void *arg, struct fg_control_client *client, const struct fg_
 		.path = fg_control_text(request, "path"),
 		.payload = fg_control_text(request, "payload"),
 		.again = true,
+		.here = true,
 		.outcome = on_outcome,
 		.arg = sending,
 	};

@@ -93,6 +93,7 @@ void fg_gateway_stop(struct fg_gateway *gateway, void (*stopped)(void *arg), voi
 	run_notify("STOPPING=1");
 	/* First: their outcomes still go out with what is sent last. */
 	fg_commands_stop(gateway->commands);
+	run_away_drop(gateway);
 	if (gateway->control)
 		fg_control_close(gateway->control);
 	gateway->control = NULL;

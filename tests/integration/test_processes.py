@@ -7,10 +7,11 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
-import time
 
 import fg
+import test_commands_down as down
 
 fg.need("mosquitto")
 
@@ -345,6 +346,87 @@ def test_reload():
     fg.wait_for("the reload", lambda: sorted(world.gateway.status()["links"]) == ["cloud", "local"])
     world.gateway.wait_drained("cloud", "local")
     world.gateway.stop()
+
+
+def of_two(test):
+    """A test of a gateway that runs alone, with two."""
+    alone = fg.Gateway.__init__
+
+    def begin(self, config, *args, **more):
+        alone(self, config, *args, **more)
+        self.config["run"]["processes"] = 2
+        self.write()
+    fg.Gateway.__init__ = begin
+    try:
+        test()
+    finally:
+        fg.Gateway.__init__ = alone
+
+
+def test_commands_by_mqtt():
+    of_two(down.test_mqtt_stored_and_waiting)
+
+
+def test_commands_to_coap():
+    of_two(down.test_coap_device)
+
+
+def test_commands_to_a_line():
+    of_two(down.test_serial_device)
+
+
+def test_devices_and_tail():
+    world = World(2)
+    world.gateway.start()
+    with open("tail.out", "wb") as out:
+        tail = subprocess.Popen([fg.FIELDGATE, "tail", "-c", world.gateway.conf], stdout=out)
+    things = [Things(world.port, f"t{n}", 20) for n in range(6)]
+    publisher = Publisher(world.field, count=30)
+    for thread in (publisher, *things):
+        thread.join()
+    fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 240)
+    lamp, posted = fg.Mqtt(world.field.port, "more"), fg.Coap(world.port)
+
+    def seen():
+        """Of MQTT each process has every other one."""
+        lamp.publish("tele/d0", ["1", "2"])
+        posted.post("t0", "3")
+        text = fg.read("tail.out")
+        return all(f'"v":{v}' in text for v in (1, 2, 3))
+    fg.wait_for("the tail", seen)
+    tail.terminate()
+    tail.wait()
+    listed = json.loads(fg.fieldgate("status", "--devices", "--json", "-c", world.gateway.conf).out)
+    fg.equal(sorted(listed), sorted([f"t{n}" for n in range(6)] + [f"tele/d{n}" for n in range(4)]),
+             "every device once")
+    world.finish()
+    world.gateway.stop()
+
+
+def test_dead_letters():
+    """A bridge that refuses: each process has its own letters, the commands deal with all."""
+    world = World(2, coap=False)
+    script = fg.Script(answer=lambda n: 0x87)
+    world.gateway.config["bridges"]["cloud"]["url"] = f"mqtt://127.0.0.1:{script.port}"
+    world.gateway.config["bridges"]["cloud"]["batch"] = {"records": 1}
+    world.gateway.write()
+    world.gateway.start()
+    Publisher(world.field, count=10).join()
+    fg.wait_for("all to be refused", lambda: world.gateway.account("cloud")["dead"] == 40)
+    letters = json.loads(fg.fieldgate("dead", "--json", "-c", world.gateway.conf).out)
+    fg.equal(sum(x["records"] for x in letters["bridges"]["cloud"]), 40, "dead letters listed")
+    done = json.loads(fg.fieldgate("dead", "--discard", "--json", "-c", world.gateway.conf).out)
+    fg.equal(done["bridges"]["cloud"]["records"], 40, "discarded")
+    fg.equal(world.gateway.account("cloud")["dropped"], {"refused": 40}, "the account")
+    fg.check_ledger(world.gateway.ledger())
+    world.gateway.stop()
+    spools = json.loads(fg.fieldgate("spool", "--json", "gateway.spool").out)
+    fg.equal(sorted(spools["processes"]), ["2"], "spools below the first one")
+    shares = spools["accepted"] + spools["processes"]["2"]["accepted"]
+    fg.equal(shares, 40, "accepted, as the spools have it")
+    cat = fg.fieldgate("spool", "--cat", "gateway.spool").out.splitlines()
+    fg.equal(len(fg.records(cat)), 40, "records in the spools")
+    fg.fieldgate("spool", "--verify", "gateway.spool")
 
 
 def test_what_does_not_start():

@@ -69,6 +69,7 @@ struct fg_request {
 	/* {"id","value","expires"} in JSON, or a bare value */
 	struct fg_str payload;
 	bool retained;		/* came from a broker's store: refused */
+	bool here;		/* of several processes it is for this one: the others were asked */
 	/* Tell what is known also of an id that was seen before. Else it is told nothing. */
 	bool again;
 	/* Called once with the outcome, possibly before fg_command_request() returns; `reply` is
