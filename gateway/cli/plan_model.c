@@ -7,6 +7,7 @@
 
 #include "cli/plan.h"
 #include "device/devices.h"
+#include "run/away.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,20 +65,34 @@ static struct fg_cost payload_cost(const struct fg_config *config)
 	};
 }
 
-static uint64_t segment_bytes(const struct fg_spool_conf *spool)
+static uint64_t processes(const struct fg_config *config)
 {
-	return least(spool->segment, spool->limit / 8);
+	return (uint64_t)config->run.processes;
+}
+
+/* What each of several processes has. Descriptors are counted a process. */
+static struct fg_cost times(struct fg_cost cost, uint64_t n)
+{
+	cost.memory *= n;
+	cost.disk *= n;
+	return cost;
+}
+
+static uint64_t segment_bytes(const struct fg_spool_conf *spool, uint64_t n)
+{
+	return least(spool->segment, spool->limit / n / 8);
 }
 
 /* The limit, a segment that is being made, what was set aside, and the state. */
 static struct fg_cost spool_cost(const struct fg_config *config)
 {
 	const struct fg_spool_conf *spool = &config->spool;
-	uint64_t segment = segment_bytes(spool);
+	uint64_t segment = segment_bytes(spool, processes(config));
+	uint64_t limit = spool->limit / processes(config);
 
 	return (struct fg_cost){
-		.memory = 2 * MIB + 4 * config->limits.payload + spool->limit / segment * 256,
-		.disk = spool->limit + segment + spool->limit / 8 + 128 * KIB,
+		.memory = 2 * MIB + 4 * config->limits.payload + limit / segment * 256,
+		.disk = limit + segment + limit / 8 + 128 * KIB,
 		.descriptors = 12,
 	};
 }
@@ -85,11 +100,11 @@ static struct fg_cost spool_cost(const struct fg_config *config)
 static struct fg_cost control_cost(const struct fg_config *config)
 {
 	uint64_t devices = (uint64_t)config->limits.devices;
+	uint64_t clients = processes(config) > 1 ? RUN_AWAY_CLIENTS : CONTROL_CLIENTS;
 
 	return (struct fg_cost){
-		.memory =
-			CONTROL_CLIENTS * 8 * KIB + least(64 * KIB + 256 * devices, CONTROL_REPLY),
-		.descriptors = 1 + CONTROL_CLIENTS,
+		.memory = clients * 8 * KIB + least(64 * KIB + 256 * devices, CONTROL_REPLY),
+		.descriptors = 1 + clients + (processes(config) > 1 ? RUN_AWAY_MAX : 0),
 	};
 }
 
@@ -141,16 +156,21 @@ static void add(struct cli_plan *plan, const char *kind, const char *name, struc
 
 int cli_plan_make(const struct fg_config *config, struct cli_plan *ret_plan)
 {
-	struct cli_plan plan = { .room = config->spool.limit - segment_bytes(&config->spool) };
+	uint64_t n = processes(config);
+	struct cli_plan plan = {
+		.room = config->spool.limit - n * segment_bytes(&config->spool, n),
+	};
 
-	plan.parts = calloc(6 + config->ndrivers + config->nbridges, sizeof(*plan.parts));
+	plan.parts = calloc(7 + config->ndrivers + config->nbridges, sizeof(*plan.parts));
 	if (!plan.parts)
 		return -ENOMEM;
-	add(&plan, "program", "", program_cost());
-	add(&plan, "devices", "", devices_cost(config));
-	add(&plan, "payload", "", payload_cost(config));
-	add(&plan, "spool", "", spool_cost(config));
-	add(&plan, "control", "", control_cost(config));
+	add(&plan, "program", "", times(program_cost(), n));
+	add(&plan, "devices", "", times(devices_cost(config), n));
+	add(&plan, "payload", "", times(payload_cost(config), n));
+	add(&plan, "spool", "", times(spool_cost(config), n));
+	add(&plan, "control", "", times(control_cost(config), n));
+	if (n > 1)
+		add(&plan, "parent", "", (struct fg_cost){ .memory = PROGRAM });
 	if (config->console_by) {
 		struct fg_cost cost = { 0 };
 
@@ -160,10 +180,11 @@ int cli_plan_make(const struct fg_config *config, struct cli_plan *ret_plan)
 	for (size_t i = 0; i < config->ndrivers; i++)
 		if (config->drivers[i].enabled)
 			add(&plan, "driver", config->drivers[i].name,
-			    driver_cost(config, &config->drivers[i]));
+			    times(driver_cost(config, &config->drivers[i]),
+				  config->drivers[i].driver->share ? n : 1));
 	for (size_t i = 0; i < config->nbridges; i++)
 		add(&plan, "bridge", config->bridges[i].name,
-		    bridge_cost(config, &config->bridges[i]));
+		    times(bridge_cost(config, &config->bridges[i]), n));
 	*ret_plan = plan;
 	return 0;
 }

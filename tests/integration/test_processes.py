@@ -455,5 +455,21 @@ def test_what_cannot_be_shared():
         fg.check(re.search(f"^{pointer}: ", err, re.M), f"{pointer} in {err}")
 
 
+def test_plan():
+    """One more process is as much memory again, and no more disk for the spool."""
+    def plan(processes):
+        config = {"gateway": {"id": "gw"}, "run": {"processes": processes},
+                  "spool": {"dir": "spool", "limit": "64MiB"},
+                  "drivers": {"things": {"type": "coap", "listen": "coap://127.0.0.1:5683"}},
+                  "bridges": {"cloud": {"type": "mqtt", "url": "mqtt://127.0.0.1:1"}}}
+        with open("plan.json", "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        done = fg.fieldgate("plan", "-c", "plan.json", "--rate", 1, "--json")
+        return json.loads(done.out)["gateways"][0]
+    one, two = plan(1), plan(2)
+    fg.check(1.8 < two["memory"] / one["memory"] < 2.5, f"memory: {one} and {two}")
+    fg.check(one["disk"] <= two["disk"] < 1.2 * one["disk"], f"disk: {one} and {two}")
+
+
 if __name__ == "__main__":
     fg.main(globals())
