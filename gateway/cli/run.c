@@ -225,7 +225,13 @@ static int start_all_and_run(struct running *running, struct fg_log *log, struct
 	fg_processes_on_stopped(running->processes, on_all_stopped, running);
 	fg_panel_begin(&running->panel, running->loop, processes_well, running->processes);
 	r = fg_loop_run(running->loop);
-	return r < 0 ? fg_cli_failed("run", "the loop: %s", strerror(-r)) : running->status;
+	if (r < 0)
+		return fg_cli_failed("run", "the loop: %s", strerror(-r));
+	/* ended by itself before it could be judged */
+	if (running->status != FG_EXIT_OK && conf.trial && *conf.trial->sha256 &&
+	    cli_start_back(start, "its processes do not start"))
+		running->again = true;
+	return running->status;
 }
 
 /* -- from one start to its end -- */

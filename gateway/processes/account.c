@@ -10,15 +10,6 @@
 
 static const char *const states[] = { "restarting", "starting", "up" };
 
-/* The one line of an answer; empty if there is none. */
-static struct fg_str first_line(const struct part *part)
-{
-	const struct fg_buf *lines = &part->lines;
-	const char *end = lines->len ? memchr(lines->data, '\n', lines->len) : NULL;
-
-	return end ? fg_str(lines->data, (size_t)(end - lines->data)) : fg_str(NULL, 0);
-}
-
 /* What each item of "processes" has besides: it tells how the process is. */
 static void item_more(const struct process *process, char *out, size_t cap)
 {
@@ -50,7 +41,7 @@ static int add_part(const struct part *part, struct fg_total *total)
 		return add_files(part->process, total, more);
 	if (part->error < 0 || !part->result.ok)
 		return part->error ? part->error : -EIO;
-	fg_total_add(total, part->process->index, first_line(part), more);
+	fg_total_add(total, part->process->index, gather_line(part), more);
 	return 0;
 }
 
@@ -77,7 +68,13 @@ static void answer(struct gather *gather, struct fg_total *total)
 	struct fg_buf text;
 
 	fg_buf_init(&text, FG_CONTROL_REPLY);
-	if (fg_total_json(total, &text) < 0) {
+	if (fg_total_json(total, &text) == 0 && total->within && *gather->all->applied.outcome) {
+		text.len--;	/* the closing brace: one more member follows */
+		fg_buf_text(&text, ",\"applied\":");
+		fg_applied_json(&gather->all->applied, &text);
+		fg_buf_char(&text, '}');
+	}
+	if (total->failed || text.failed || text.len == 0) {
 		fg_control_fail(gather->client, FG_CONTROL_FAILED, "out of memory");
 	} else {
 		fg_control_line(gather->client, fg_buf_view(&text));

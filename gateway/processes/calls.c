@@ -88,21 +88,13 @@ static void call_discard(void *arg, struct fg_control_client *client, const stru
 	dead_letters(arg, client, "discard", fg_control_text(request, "bridge"));
 }
 
-static void call_apply(void *arg, struct fg_control_client *client, const struct fg_doc *request)
-{
-	(void)arg, (void)request;
-	fg_control_fail(client, FG_CONTROL_NO,
-			"a gateway of several processes tries no configuration while it runs: "
-			"use --restart");
-}
-
 static const struct fg_control_call calls[] = {
 	{ "ledger", processes_call_ledger },
 	{ "status", processes_call_status },
 	{ "others", processes_call_others },
 	{ "devices", processes_call_devices },
 	{ "reload", processes_call_reload },
-	{ "apply", call_apply },
+	{ "apply", processes_call_apply },
 	{ "tail", processes_call_tail },
 	{ "requeue", call_requeue },
 	{ "discard", call_discard },

@@ -62,6 +62,14 @@ static void part_begin(struct part *part, struct process *process, struct fg_str
 	part->gather->waiting += part->ask != NULL;
 }
 
+struct fg_str gather_line(const struct part *part)
+{
+	const struct fg_buf *lines = &part->lines;
+	const char *end = lines->len ? memchr(lines->data, '\n', lines->len) : NULL;
+
+	return end ? fg_str(lines->data, (size_t)(end - lines->data)) : fg_str(NULL, 0);
+}
+
 static void on_gone(void *user)
 {
 	((struct gather *)user)->client = NULL;

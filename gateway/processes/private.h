@@ -5,6 +5,7 @@
 
 #include "base/backoff.h"
 #include "base/buf.h"
+#include "config/applied.h"
 #include "control/caller.h"
 #include "control/control.h"
 #include "processes/processes.h"
@@ -15,6 +16,19 @@ enum process_state {
 	PROCESS_DOWN,		/* waits for its start, or has ended for good */
 	PROCESS_STARTING,
 	PROCESS_UP,		/* has said that it is ready */
+};
+
+/* A configuration that is not proven yet. */
+struct trial {
+	enum { TRIAL_NONE, TRIAL_WATCHED, TRIAL_ENDING } state;
+	struct fg_trial asked;
+	struct fg_timer tick;
+	uint64_t deadline_ns, good_ns;	/* good_ns: since when all is up, 0: it is not */
+	bool kept;
+	char why[512];
+	struct fg_control_client *client;	/* who waits for the outcome, or NULL */
+	struct fg_work work;
+	int result;			/* of the work */
 };
 
 /* One of them. */
@@ -54,6 +68,8 @@ struct fg_processes {
 	uint64_t told_ns;
 	struct fg_control *control;
 	struct gather *gathers;		/* calls under way */
+	struct trial trial;
+	struct fg_applied applied;
 	bool ready, stopping, over, control_missed;
 	int status;
 	void (*stopped)(void *arg, int status);
@@ -74,6 +90,10 @@ void processes_look(struct fg_timer *);
 /* processes.c: one has ended (status as of wait), has become ready. */
 void processes_ended(struct process *, int status);
 void processes_became_ready(struct fg_processes *);
+/* Whether the next step of stopping can be taken. */
+void processes_stop_step(struct fg_processes *);
+/* All stop, and that is the exit status. */
+void processes_give_up(struct fg_processes *, int status);
 
 /* gather.c: one call to several of them. */
 struct part {
@@ -101,10 +121,23 @@ int gather_begin(struct fg_processes *, enum gather_whom, struct fg_str request,
 		 struct fg_str later, struct fg_control_client *, void (*done)(struct gather *));
 void gathers_drop(struct fg_processes *);
 
+/* The one line of an answer; empty if there is none. */
+struct fg_str gather_line(const struct part *);
+
 /* calls.c */
 int processes_control_open(struct fg_processes *);
-/* reload.c */
+/* reload.c: all go over to what the file says. What is said of it goes to `client` (or NULL), as a
+ * line; `done` is called when all have (or NULL). -EBUSY; -EINVAL: it was refused, the one before
+ * stays; -errno. */
+int processes_go_over(struct fg_processes *, struct fg_control_client *client,
+		      void (*done)(struct gather *));
+void processes_reload_failed(struct fg_control_client *, int error);
 void processes_call_reload(void *arg, struct fg_control_client *, const struct fg_doc *request);
+/* trial.c */
+void trial_watch(struct fg_processes *, struct fg_trial *asked);	/* moved */
+void trial_refused(struct fg_processes *, const char *why);
+void trial_tick(struct fg_timer *);
+void processes_call_apply(void *arg, struct fg_control_client *, const struct fg_doc *request);
 /* account.c */
 void processes_call_ledger(void *arg, struct fg_control_client *, const struct fg_doc *request);
 void processes_call_status(void *arg, struct fg_control_client *, const struct fg_doc *request);

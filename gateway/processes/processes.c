@@ -43,12 +43,13 @@ static void close_handles(struct fg_processes *all)
 		fg_handle_close(&all->items[i].again.handle, NULL);
 	fg_handle_close(&all->child.handle, NULL);
 	fg_handle_close(&all->look.handle, NULL);
+	fg_handle_close(&all->trial.tick.handle, NULL);
 	processes_notify_close(all);
 }
 
 /* The first one speaks for all of them, so it is the last one to go: what it says then has the
  * final accounts of the others. */
-static void stop_step(struct fg_processes *all)
+void processes_stop_step(struct fg_processes *all)
 {
 	bool last = !any_runs(all, false);
 
@@ -64,6 +65,9 @@ static void stop_step(struct fg_processes *all)
 		process_tell(process, SIGTERM);
 	}
 	if (any_runs(all, true))
+		return;
+	/* a worker still tells the disk; it comes here again when it has ended */
+	if (all->trial.state == TRIAL_ENDING)
 		return;
 	all->over = true;
 	gathers_drop(all);
@@ -81,10 +85,10 @@ void fg_processes_stop(struct fg_processes *all)
 	if (!all->stopping)
 		run_notify("STOPPING=1");
 	all->stopping = true;
-	stop_step(all);
+	processes_stop_step(all);
 }
 
-static void give_up(struct fg_processes *all, int status)
+void processes_give_up(struct fg_processes *all, int status)
 {
 	if (all->status == 0)
 		all->status = status;
@@ -129,12 +133,12 @@ void processes_ended(struct process *process, int status)
 	if (all->stopping) {
 		if (exited && WEXITSTATUS(status) != 0 && all->status == 0)
 			all->status = STATUS_BROKEN;
-		stop_step(all);
+		processes_stop_step(all);
 	} else if (process->left_over && exited && WEXITSTATUS(status) == 0) {
 		finish(process);
 	} else if (!all->ready && !process->left_over && exited && WEXITSTATUS(status) != 0) {
 		/* what does not start is said at once, as by a gateway alone */
-		give_up(all, WEXITSTATUS(status));
+		processes_give_up(all, WEXITSTATUS(status));
 	} else {
 		start_later(process, status);
 	}
@@ -171,6 +175,9 @@ void processes_became_ready(struct fg_processes *all)
 	fg_log(&all->logger, FG_INFO, "ready", "gateway=%s processes=%d", all->config->gateway.id,
 	       (int)all->config->run.processes);
 	run_notify("READY=1");
+	if (all->conf.trial)
+		trial_watch(all, all->conf.trial);
+	all->conf.trial = NULL;
 }
 
 /* -- putting it together -- */
@@ -259,6 +266,8 @@ int fg_processes_start(const struct fg_processes_conf *conf, struct fg_config *c
 					  .component = "processes",
 					  .level = fg_config_level(config, "processes") };
 	fg_timer_init(all->loop, &all->look, processes_look);
+	fg_timer_init(all->loop, &all->trial.tick, trial_tick);
+	fg_trial_init(&all->trial.asked);
 	r = open_parts(all);
 	if (r < 0) {
 		fg_processes_free(all);
@@ -293,6 +302,7 @@ struct fg_processes *fg_processes_free(struct fg_processes *all)
 	for (unsigned i = 0; i < all->count; i++)
 		free(all->items[i].dir);
 	free(all->items);
+	fg_trial_fini(&all->trial.asked);
 	if (all->exe >= 0)
 		close(all->exe);
 	if (all->notify >= 0)

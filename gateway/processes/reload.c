@@ -74,13 +74,28 @@ static const struct part *refused(const struct gather *gather)
 	return NULL;
 }
 
+static void all_told(struct gather *gather)
+{
+	struct fg_processes *all = gather->all;
+	const struct part *part = refused(gather);
+	char why[sizeof(part->result.error) + 32];
+
+	fg_log(&all->logger, part ? FG_ERROR : FG_INFO,
+	       part ? "reload refused by a process" : "reloaded", "generation=%llu process=%u",
+	       (unsigned long long)all->generation, part ? part->process->index : 0);
+	if (!part)
+		return;
+	snprintf(why, sizeof(why), "process %u: %s", part->process->index,
+		 part->error ? strerror(-part->error) : part->result.error);
+	if (all->trial.state == TRIAL_WATCHED)
+		trial_refused(all, why);
+}
+
 static void reload_done(struct gather *gather)
 {
 	const struct part *part = refused(gather);
 
-	fg_log(&gather->all->logger, part ? FG_ERROR : FG_INFO,
-	       part ? "reload refused by a process" : "reloaded", "generation=%llu process=%u",
-	       (unsigned long long)gather->all->generation, part ? part->process->index : 0);
+	all_told(gather);
 	if (!gather->client)
 		return;
 	if (!part)
@@ -91,16 +106,20 @@ static void reload_done(struct gather *gather)
 				part->error ? strerror(-part->error) : part->result.error);
 }
 
-static void reload(struct fg_processes *all, struct fg_control_client *client)
+int processes_go_over(struct fg_processes *all, struct fg_control_client *client,
+		      void (*done)(struct gather *))
 {
 	struct fg_config *next = NULL;
 	struct fg_faults faults;
 	struct fg_buf report;
-	int r;
+	int r = all->trial.state == TRIAL_WATCHED ? -EBUSY : 0;
 
 	fg_faults_init(&faults);
 	fg_buf_init(&report, 4096);
-	r = look(all, &faults, &report, &next);
+	if (r < 0)
+		fg_fault(&faults, "", "a configuration is on trial");
+	else
+		r = look(all, &faults, &report, &next);
 	log_faults(all, &faults);
 	if (client)
 		say(client, &report, &faults);
@@ -109,29 +128,37 @@ static void reload(struct fg_processes *all, struct fg_control_client *client)
 		all->config = next;
 		all->generation++;
 		r = gather_begin(all, GATHER_ALL, FG_STR("{\"call\":\"reload\"}"), fg_str(NULL, 0),
-				 client, reload_done);
+				 done ? client : NULL, done ? done : all_told);
 	} else {
 		fg_log(&all->logger, FG_ERROR, "reload refused, the old configuration stays",
 		       "faults=%zu", faults.faults);
 	}
-	if (r == -EINVAL && client)
-		fg_control_fail(client, FG_CONTROL_NO,
-				"the configuration is not valid; the one before stays");
-	else if (r < 0 && client)
-		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-r));
 	fg_buf_fini(&report);
 	fg_faults_fini(&faults);
+	return r;
+}
+
+void processes_reload_failed(struct fg_control_client *client, int error)
+{
+	if (error == -EINVAL)
+		fg_control_fail(client, FG_CONTROL_NO,
+				"the configuration is not valid; the one before stays");
+	else
+		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-error));
 }
 
 void fg_processes_reload(struct fg_processes *all)
 {
 	if (!all->stopping)
-		reload(all, NULL);
+		(void)processes_go_over(all, NULL, NULL);
 }
 
 void processes_call_reload(void *arg, struct fg_control_client *client,
 			   const struct fg_doc *request)
 {
+	int r = processes_go_over(arg, client, reload_done);
+
 	(void)request;
-	reload(arg, client);
+	if (r < 0)
+		processes_reload_failed(client, r);
 }

@@ -455,6 +455,70 @@ def test_what_cannot_be_shared():
         fg.check(re.search(f"^{pointer}: ", err, re.M), f"{pointer} in {err}")
 
 
+def test_apply():
+    """What comes up in all processes is kept; what does not, goes back, in all of them."""
+    world = World(2)
+    gateway = world.gateway
+    gateway.start()
+    pids = [p["pid"] for p in world.processes().values()]
+    good = fg.read(gateway.conf)
+    wanted = json.loads(good)
+    wanted["bridges"]["more"] = {"type": "file", "path": os.path.abspath("more.jsonl")}
+    with open("new.json", "w", encoding="utf-8") as file:
+        json.dump(wanted, file)
+    done = fg.fieldgate("apply", "-c", gateway.conf, "new.json")
+    fg.check("applied: generation 2" in done.err, done.err)
+    fg.equal(sorted(gateway.status()["links"]), ["cloud", "local", "more"], "bridges")
+    fg.equal(gateway.status()["applied"]["outcome"], "done", "what became of it")
+    better = fg.read(gateway.conf)
+    fg.equal(better, fg.read("new.json"), "the file")
+    wanted["bridges"]["away"] = {"type": "mqtt", "url": f"mqtt://127.0.0.1:{fg.free_port()}"}
+    with open("new.json", "w", encoding="utf-8") as file:
+        json.dump(wanted, file)
+    done = fg.fieldgate("apply", "--deadline", "1s", "-c", gateway.conf, "new.json", want=(1,))
+    fg.check("away is not up" in done.err, done.err)
+    fg.equal(fg.read(gateway.conf), better, "the file is what it was")
+    fg.wait_for("the one before", lambda: sorted(gateway.status()["links"]) == [
+        "cloud", "local", "more"])
+    fg.equal(gateway.status()["applied"]["outcome"], "returned", "what became of it")
+    fg.check(not os.path.exists(gateway.conf + ".trial"), "nothing is on trial")
+    fg.equal([p["pid"] for p in world.processes().values()], pids, "the processes stay")
+    Publisher(world.field, count=10).join()
+    fg.wait_for("all to be accepted", lambda: gateway.ledger()["accepted"] == 40)
+    gateway.wait_drained("cloud", "local")
+    gateway.stop()
+
+
+def test_start_on_trial():
+    """One that is put in place for the next start is judged then."""
+    world = World(2)
+    gateway = world.gateway
+    gateway.start()
+    wanted = json.loads(fg.read(gateway.conf))
+    wanted["run"]["processes"] = 3
+    with open("new.json", "w", encoding="utf-8") as file:
+        json.dump(wanted, file)
+    done = fg.fieldgate("apply", "-c", gateway.conf, "new.json", want=(1,))
+    fg.check("/run/processes: a change from 2 needs a restart" in done.err, done.err)
+    fg.fieldgate("apply", "--restart", "-c", gateway.conf, "new.json")
+    gateway.stop()
+    gateway.start()
+    fg.wait_for("it to be kept", lambda: not os.path.exists(gateway.conf + ".trial"))
+    fg.equal(len(gateway.status()["processes"]), 3, "processes")
+    fg.equal(gateway.status()["applied"]["outcome"], "done", "what became of it")
+    # and one that cannot start: the last good one returns with the same start
+    wanted["bridges"]["cloud"].update(username="u", password={"secret": "missing-of-processes"})
+    with open("new.json", "w", encoding="utf-8") as file:
+        json.dump(wanted, file)
+    good = fg.read(gateway.conf)
+    fg.fieldgate("apply", "--restart", "-c", gateway.conf, "new.json")
+    gateway.stop()
+    gateway.start()
+    fg.equal(fg.read(gateway.conf), good, "the file is what it was")
+    fg.equal(len(gateway.status()["processes"]), 3, "processes")
+    gateway.stop()
+
+
 def test_plan():
     """One more process is as much memory again, and no more disk for the spool."""
     def plan(processes):
