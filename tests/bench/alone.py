@@ -211,6 +211,42 @@ def cpu_of_fill(mib):
     return found
 
 
+# -- more than one process --
+
+VALUES = 200    # a payload's: so much that the broker has little to do beside
+
+
+def of_processes(processes, messages):
+    """Messages a second that wait in the broker, so that nobody else needs a core meanwhile; and a
+    second of CPU of the process that has most to do, which is what counts where each has a core."""
+    broker = fg.Broker(f"broker{processes}")
+    gateway = fg.Gateway({
+        "run": {"socket": os.path.abspath("bench.sock"), "processes": processes},
+        "spool": {"limit": "1GiB", "segment": "4MiB"},
+        "drivers": {"field": {"type": "mqtt", "url": broker.url, "subscribe": ["tele/+"]}},
+        "bridges": {"local": {"type": "file", "path": os.path.abspath("bench.jsonl")}}},
+        name=f"processes{processes}")
+    gateway.start()
+    gateway.stop()
+    client = fg.Mqtt(broker.port, "load")
+    text = json.dumps({f"p{n}": n + 0.5 for n in range(VALUES)})
+    for n in range(0, messages, 1000):
+        client.publish(f"tele/d{n // 1000 % 50}", [text] * 1000, window=500)
+    begun = time.monotonic()
+    gateway.start()
+    fg.wait_for("all of it", lambda: gateway.ledger()["accepted"] == messages * VALUES, 300)
+    seconds = time.monotonic() - begun
+    gateway.wait_drained(seconds=300)
+    pids = [p["pid"] for p in gateway.status().get("processes", [{"pid": gateway.pid()}])]
+    busiest = max(cpu_ns(pid) for pid in pids) / 1e9
+    stop(gateway)
+    broker.stop()
+    for path in os.listdir("."):
+        if path.startswith("bench"):
+            os.unlink(path)
+    return {"rate": messages / seconds, "capacity": messages / busiest}
+
+
 # -- bytes upstream --
 
 def one_publish_each(records):

@@ -332,6 +332,17 @@ def suite_growth(options):
     return rows
 
 
+def suite_processes(options):
+    """Two processes beside one."""
+    count = 5000 if options.quick else 30000
+    found = rounds_of(options.rounds, [1, 2], lambda n: alone.of_processes(n, count))
+    rows = []
+    for key, what in (("rate", "rate"), ("capacity", "messages a CPU second of the busiest process")):
+        for n, ratios in beside(found, 1, key).items():
+            rows.append(row(what, f"{n} processes", "1 process", ratios))
+    return [r for r in rows if r["gateway"] != "1 processes"]
+
+
 def draw_growth(path, rows):
     names = dict.fromkeys(r["what"] for r in rows)
     plot.lines(path, "How cost grows: CPU a record", "beside the first step of each row; "
@@ -341,7 +352,7 @@ def draw_growth(path, rows):
 
 # -- what becomes of it --
 
-SUITES = ["paths", "loop", "mqtt", "coap", "dtls", "outage", "footprint", "growth"]
+SUITES = ["paths", "loop", "mqtt", "coap", "dtls", "outage", "footprint", "growth", "processes"]
 
 
 def machine():

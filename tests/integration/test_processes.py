@@ -51,6 +51,12 @@ class Publisher(threading.Thread):
             self.sent += 1
 
 
+def join(*threads):
+    for thread in threads:
+        thread.join(fg.DEADLINE_S)
+        fg.check(not thread.is_alive(), f"{type(thread).__name__} has not ended")
+
+
 class World:
     """A field broker, an upstream that counts, and a gateway between them."""
 
@@ -119,9 +125,8 @@ def take_from_all(processes):
     for n, line in enumerate(world.lines):
         for seq in range(60):
             line.say(f'{{"seq":{seq}}}\n')
-    publisher.join()
-    for thing in things:
-        thing.join()
+    join(publisher)
+    join(*things)
     wanted = 4 * 150 + 8 * 40 + 3 * 60
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] >= wanted)
     ledger, series = world.finish()
@@ -160,7 +165,7 @@ def test_one_has_no_parent():
     fg.equal(children, "", "children of a gateway with one process")
     fg.check("processes" not in world.gateway.ledger(), "one process is not listed")
     fg.check(not os.path.exists("gateway.sock.1"), "nor has it a second socket")
-    Publisher(world.field, count=20).join()
+    join(Publisher(world.field, count=20))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 80)
     world.finish()
     world.gateway.stop()
@@ -181,10 +186,10 @@ def test_kill_one_of_them():
             world.processes()[victim]["pid"] not in (0, pid)
             and world.processes()[victim]["state"] == "up"))
     publisher.end = True
-    publisher.join()
+    join(publisher)
     for thing in things:
         thing.end = True
-        thing.join()
+    join(*things)
     wanted = 4 * publisher.sent + sum(t.taken for t in things)
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] >= wanted)
     fg.equal(sum(p["starts"] for p in world.processes().values()), 8, "starts")
@@ -215,10 +220,10 @@ def test_kill_the_parent():
         world.gateway.start()
         fg.equal([p for p in pids if alive(p)], [], "processes of a parent that was killed")
     publisher.end = True
-    publisher.join()
+    join(publisher)
     for thing in things:
         thing.end = True
-        thing.join()
+    join(*things)
     wanted = 4 * publisher.sent + sum(t.taken for t in things)
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] >= wanted)
     _, series = world.finish(duplicates=True)
@@ -233,7 +238,7 @@ def test_stop_is_clean():
     world = World(3)
     world.gateway.start()
     status = world.cloud.collector("fieldgate/gw/status", "watcher")
-    Publisher(world.field, count=50).join()
+    join(Publisher(world.field, count=50))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 200)
     epochs = [p["epoch"] for p in world.gateway.ledger()["processes"]]
     pids = [p["pid"] for p in world.processes().values()]
@@ -253,15 +258,15 @@ def test_stop_is_clean():
 def test_fewer_leave_nothing_behind():
     world = World(3)
     world.gateway.start()
-    Publisher(world.field, count=50).join()
+    join(Publisher(world.field, count=50))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 200)
     world.finish()
     # what a spool still has, and what the broker still holds for the sessions of all three
     world.cloud.stop()
-    Publisher(world.field, count=50).join()
+    join(Publisher(world.field, count=50))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 400)
     world.gateway.stop()
-    Publisher(world.field, count=50).join()
+    join(Publisher(world.field, count=50))
     world.use(1)
     world.cloud.start()
     world.collector = world.cloud.collector()
@@ -274,7 +279,7 @@ def test_fewer_leave_nothing_behind():
     fg.equal(sorted(p["process"] for p in ledger["processes"] if p["state"] == "finished"), [2, 3],
              "those that are finished")
     # no session of theirs: nothing is queued, and nothing is dealt to them
-    Publisher(world.field, count=20).join()
+    join(Publisher(world.field, count=20))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 680)
     for index in (2, 3):
         client = fg.Mqtt(world.field.port, f"gw-field-{index}", clean=False)
@@ -289,7 +294,7 @@ def test_fewer_leave_nothing_behind():
     world.gateway.start()
     children = fg.read(f"/proc/{world.gateway.pid()}/task/{world.gateway.pid()}/children")
     fg.equal(children, "", "children of a gateway with one process")
-    Publisher(world.field, count=10).join()
+    join(Publisher(world.field, count=10))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 720)
     world.gateway.wait_drained()
     world.gateway.stop()
@@ -302,13 +307,13 @@ def test_more_share_the_session():
     """From one to two: what is in the first one's session comes once."""
     world = World(1, coap=False)
     world.gateway.start()
-    Publisher(world.field, count=20).join()
+    join(Publisher(world.field, count=20))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 80)
     world.gateway.stop()
-    Publisher(world.field, count=20).join()    # waits in the session
+    join(Publisher(world.field, count=20))    # waits in the session
     world.use(2)
     world.gateway.start()
-    Publisher(world.field, count=200).join()
+    join(Publisher(world.field, count=200))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] >= 960)
     ledger, _ = world.finish()
     fg.equal(ledger["accepted"], 960, "accepted: nothing twice")
@@ -319,7 +324,7 @@ def test_more_share_the_session():
 def test_reload():
     world = World(2, serial=2)
     world.gateway.start()
-    Publisher(world.field, count=10).join()
+    join(Publisher(world.field, count=10))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 40)
     pids = [p["pid"] for p in world.processes().values()]
     world.gateway.config["bridges"]["more"] = {"type": "file", "start": "oldest",
@@ -327,7 +332,7 @@ def test_reload():
     del world.gateway.config["drivers"]["line1"]
     done = world.gateway.reload()
     fg.check("1 added, 1 removed" in done.err, done.err)
-    Publisher(world.field, count=10).join()
+    join(Publisher(world.field, count=10))
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 80)
     status = world.gateway.status()
     fg.equal(sorted(status["links"]), ["cloud", "local", "more"], "bridges")
@@ -382,8 +387,7 @@ def test_devices_and_tail():
         tail = subprocess.Popen([fg.FIELDGATE, "tail", "-c", world.gateway.conf], stdout=out)
     things = [Things(world.port, f"t{n}", 20) for n in range(6)]
     publisher = Publisher(world.field, count=30)
-    for thread in (publisher, *things):
-        thread.join()
+    join(publisher, *things)
     fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 240)
     lamp, posted = fg.Mqtt(world.field.port, "more"), fg.Coap(world.port)
 
@@ -411,7 +415,7 @@ def test_dead_letters():
     world.gateway.config["bridges"]["cloud"]["batch"] = {"records": 1}
     world.gateway.write()
     world.gateway.start()
-    Publisher(world.field, count=10).join()
+    join(Publisher(world.field, count=10))
     fg.wait_for("all to be refused", lambda: world.gateway.account("cloud")["dead"] == 40)
     letters = json.loads(fg.fieldgate("dead", "--json", "-c", world.gateway.conf).out)
     fg.equal(sum(x["records"] for x in letters["bridges"]["cloud"]), 40, "dead letters listed")
@@ -483,7 +487,7 @@ def test_apply():
     fg.equal(gateway.status()["applied"]["outcome"], "returned", "what became of it")
     fg.check(not os.path.exists(gateway.conf + ".trial"), "nothing is on trial")
     fg.equal([p["pid"] for p in world.processes().values()], pids, "the processes stay")
-    Publisher(world.field, count=10).join()
+    join(Publisher(world.field, count=10))
     fg.wait_for("all to be accepted", lambda: gateway.ledger()["accepted"] == 40)
     gateway.wait_drained("cloud", "local")
     gateway.stop()
