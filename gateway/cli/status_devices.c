@@ -63,9 +63,10 @@ static void keep_latest(struct listing *listing)
 		cJSON *device = listing->devices[i],
 		      *before = kept ? listing->devices[kept - 1] : NULL;
 
-		if (!before || strcmp(text_of(before, "device"), text_of(device, "device")) != 0) {
+		if (!before ||
+		    strcmp(cli_text(before, "device"), cli_text(device, "device")) != 0) {
 			listing->devices[kept++] = device;
-		} else if (number_of(device, "silent_s") < number_of(before, "silent_s")) {
+		} else if (cli_number(device, "silent_s") < cli_number(before, "silent_s")) {
 			listing->devices[kept - 1] = device;
 			cJSON_Delete(before);
 		} else {
