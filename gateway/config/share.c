@@ -111,6 +111,9 @@ int fg_config_share(struct fg_config *config, uint32_t index, uint32_t count)
 	/* what is left over takes nothing, and must not be made to give anything up */
 	if (index <= count)
 		spool->limit /= count;
+	/* the console is the first one's, and shows that one */
+	if (index > 1)
+		config->console_by = NULL;
 	config->process = (struct fg_process_conf){ index, count, parent };
 	r = share_drivers(config, &process);
 	return r < 0 ? r : share_bridges(config, &process);
