@@ -88,6 +88,13 @@ static void nats_cost(const void *conf, const struct fg_cost_terms *terms, struc
 	cost->descriptors += 4;
 }
 
+/* The subject's last pack says where this gateway is to go on: one process writes it. */
+static bool nats_alone(const void *conf)
+{
+	(void)conf;
+	return true;
+}
+
 const struct fg_bridge fg_bridge_nats = {
 	.name = "nats",
 	.summary = "Sends packs to a JetStream stream, which holds each record once.",
@@ -100,6 +107,7 @@ const struct fg_bridge fg_bridge_nats = {
 	.target = nats_target,
 	.cost = nats_cost,
 	.collect = nats_collect,
+	.alone = nats_alone,
 	.ops = {
 		.open = nats_sink_open,
 		.close = nats_sink_close,

@@ -65,6 +65,13 @@ static void cost_at_worst(const void *conf, const struct fg_cost_terms *terms, s
 	cost->descriptors += 3;
 }
 
+/* An edge node is one client with one sequence of numbers. */
+static bool alone(const void *conf)
+{
+	(void)conf;
+	return true;
+}
+
 const struct fg_bridge fg_bridge_sparkplug = {
 	.name = "sparkplug",
 	.summary = "The gateway as an edge node of Sparkplug B: type `mqtt` with the format "
@@ -79,6 +86,7 @@ const struct fg_bridge fg_bridge_sparkplug = {
 	.check = check,
 	.acks = acks,
 	.target = target,
+	.alone = alone,
 	.ops = {
 		.open = spark_open,
 		.close = spark_close,

@@ -452,11 +452,15 @@ def test_what_cannot_be_shared():
               "spool": {"dir": "spool", "limit": "128KiB"},
               "fleet": {"remote": True, "keys": ["key.pem"]},
               "bridges": {"out": {"type": "file"},
+                          "stream": {"type": "nats", "url": "nats://127.0.0.1:1"},
+                          "plant": {"type": "mqtt", "url": "mqtt://127.0.0.1:1",
+                                    "format": "sparkplug-b"},
                           "cloud": {"type": "mqtt", "url": "mqtt://127.0.0.1:1"}}}
     with open("shared.json", "w", encoding="utf-8") as file:
         json.dump(config, file)
     err = fg.fieldgate("check", "-c", "shared.json", want=(1,)).err
-    for pointer in ("/run/socket", "/spool/limit", "/fleet/remote", "/bridges/out"):
+    for pointer in ("/run/socket", "/spool/limit", "/fleet/remote", "/bridges/out", "/bridges/stream",
+                    "/bridges/plant"):
         fg.check(re.search(f"^{pointer}: ", err, re.M), f"{pointer} in {err}")
 
 
