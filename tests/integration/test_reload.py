@@ -230,4 +230,33 @@ def test_limits_and_profiles():
     gateway.stop()
 
 
+def test_new_secret():
+    """A new secret behind an old name is a change: its instance connects anew, the others stay."""
+    os.mkdir("secrets", 0o700)
+
+    def secret(text):
+        with open("secrets/cloud", "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+
+    secret("first")
+    field, up = fg.Script(), fg.Script()
+    gateway = fg.Gateway({"drivers": {"field": mqtt(field, subscribe=["d/+"])},
+                          "bridges": {"up": mqtt(up, username="u", password={"secret": "cloud"},
+                                                 batch={"linger": "10ms"})}},
+                         env={"CREDENTIALS_DIRECTORY": os.path.abspath("secrets")}).start()
+    field.give("d/a", '{"t":1}')
+    fg.wait_for("the first", lambda: len(up.packs()) == 1)
+    fg.check("2 as before" in gateway.reload().err, "nothing changed")
+    secret("second")
+    said = gateway.reload().err
+    fg.check("1 as before, 1 changed" in said, said)
+    fg.wait_for("a new connection", lambda: len(up.connects) == 2)
+    field.give("d/a", '{"t":2}')
+    gateway.wait_drained()
+    fg.equal(len(field.connects), 1, "connections of the field")
+    fg.equal(fg.records(texts(up)), [("d/a", "t", 1), ("d/a", "t", 2)], "records")
+    gateway.stop()
+
+
 fg.main(globals())
