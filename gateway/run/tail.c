@@ -94,8 +94,9 @@ static void tail_gone(void *user)
 static char *copy(const struct fg_doc *request, const char *member)
 {
 	struct fg_str text = fg_control_text(request, member);
+	char *to = calloc(1, text.len + 1);
 
-	return strndup(text.len ? text.ptr : "", text.len);
+	return to && text.len ? memcpy(to, text.ptr, text.len) : to;
 }
 
 static struct run_tail *tail_new(struct fg_gateway *gateway, const struct fg_doc *request)
