@@ -290,12 +290,24 @@ static void walk_secrets(struct fg_config *config, struct secret_walk *walk)
 	}
 }
 
+/* Whatever is there and too short is a fault, also where its absence is none. */
+static void check_token(const struct fg_config *config, struct fg_faults *faults)
+{
+	struct fg_place console = { .key = "console" }, token = { .up = &console, .key = "token" };
+	const struct fg_secret *secret = &config->console.token;
+
+	if (config->console_by && secret->value && secret->len < FG_CONSOLE_TOKEN_MIN)
+		fg_fault_at(faults, &token, "secret \"%s\": expected at least %d bytes, got %zu",
+			    secret->name, FG_CONSOLE_TOKEN_MIN, secret->len);
+}
+
 int fg_config_secrets(struct fg_config *config, bool needed, struct fg_faults *faults)
 {
 	struct secret_walk walk = { faults, needed };
 	size_t before = faults->faults;
 
 	walk_secrets(config, &walk);
+	check_token(config, faults);
 	return faults->faults == before ? 0 : -EINVAL;
 }
 

@@ -170,7 +170,8 @@ int fg_config_share(struct fg_config *config, uint32_t index, uint32_t count);
 int fg_config_default(const char *driver, struct fg_faults *faults, struct fg_config **ret_config);
 
 /* Reads every secret of what is enabled. One that cannot be read is a fault if `needed` (run), else
- * a doubt (check); one that everybody may read is a doubt. 0, or -EINVAL with faults. */
+ * a doubt (check); one that everybody may read is a doubt, a console's token that is shorter than
+ * FG_CONSOLE_TOKEN_MIN a fault. 0, or -EINVAL with faults. */
 int fg_config_secrets(struct fg_config *config, bool needed, struct fg_faults *faults);
 
 /* The text of one profile (an object as below "profiles"), for those that are shipped: its format

@@ -2,6 +2,9 @@
 #include "console/parse.h"
 #include "console/private.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 extern const struct fg_console fg_console_http;
 
 /* A viewer: its frames, the library's share, and with TLS the session's. */
@@ -10,6 +13,13 @@ extern const struct fg_console fg_console_http;
 #define TLS_PEER ((uint64_t)72 << 10)
 #define LIBRARY ((uint64_t)1 << 20)
 #define LIBRARY_TLS ((uint64_t)3 << 20)
+
+/* Only a doubt: the file may come later, and who checks may be somebody else than who runs. */
+static void check_file(const char *pointer, const char *path, struct fg_faults *faults)
+{
+	if (path && !fg_faults_elsewhere(faults) && access(path, R_OK) < 0)
+		fg_doubt(faults, pointer, "%s: %s", path, strerror(errno));
+}
 
 static void http_check(const struct fg_console_conf *conf, struct fg_faults *faults)
 {
@@ -31,6 +41,10 @@ static void http_check(const struct fg_console_conf *conf, struct fg_faults *fau
 		fg_fault(faults, "/tls/key", "missing: https:// needs it");
 	if (!address.tls && (conf->tls.cert || conf->tls.key))
 		fg_fault(faults, "/tls", "counts only with https://");
+	if (address.tls) {
+		check_file("/tls/cert", conf->tls.cert, faults);
+		check_file("/tls/key", conf->tls.key, faults);
+	}
 	if (address.loopback && !conf->token.name)
 		fg_doubt(faults, "/token", "without it everybody on this machine may look%s",
 			 conf->apply ? " and change the configuration" : " and command devices");

@@ -288,11 +288,6 @@ static int listen_on(struct console *console, const struct console_address *addr
 	char *cert = NULL, *key = NULL;
 	int fd = -1, r = 0;
 
-	if (conf->token.name && conf->token.len < 16) {
-		fg_log(&console->desk->logger, FG_ERROR, "the token is shorter than 16 bytes",
-		       "secret=%s", conf->token.name);
-		return -EINVAL;
-	}
 	if (address->tls)
 		r = pem_read(console, conf->tls.cert, &cert);
 	if (r == 0 && address->tls)

@@ -69,12 +69,12 @@ def read(path):
 
 # -- the program --
 
-def fieldgate(*args, text=None, want=(0,)):
+def fieldgate(*args, text=None, want=(0,), env=None):
     """One call; its exit status must be one of `want` (None: any)."""
     data = text.encode() if isinstance(text, str) else text
     stdin = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     done = subprocess.run([FIELDGATE, *map(str, args)], capture_output=True, timeout=DEADLINE_S,
-                          check=False, **stdin)
+                          check=False, env=env, **stdin)
     done.out = done.stdout.decode("utf-8", "replace")
     done.err = done.stderr.decode("utf-8", "replace")
     if SANITIZER.search(done.err):

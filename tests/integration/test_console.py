@@ -313,6 +313,29 @@ def test_what_must_not_be():
         fg.fieldgate("check", "-c", "c.json")
 
 
+def test_what_cannot_open():
+    """`check` says what keeps a console from opening, as far as it can be known beforehand."""
+    port = fg.free_port()
+    gateway = world.gateway({"listen": f"https://127.0.0.1:{port}",
+                             "tls": {"cert": "/nowhere/server.crt", "key": "/nowhere/server.key"}},
+                            token=True)
+    said = gateway_check(gateway)
+    for name, file in (("cert", "server.crt"), ("key", "server.key")):
+        fg.check(f"warning: /console/tls/{name}: /nowhere/{file}: No such file" in said, said)
+    with open("secrets/console", "w", encoding="ascii") as file:
+        file.write("x" * 15 + "\n")
+    wanted = '/console/token: secret "console": expected at least 16 bytes, got 15'
+    fg.check(wanted in gateway_check(gateway, 1).splitlines(), "a short token")
+    done = fg.fieldgate("run", "-c", gateway.conf, want=None, env=gateway.env)
+    fg.check(done.returncode != 0 and wanted in done.err, f"{done.returncode} {done.err}")
+    os.unlink("secrets/console")
+    fg.check("warning: /console/token: secret" in gateway_check(gateway), "one that cannot be read")
+
+
+def gateway_check(gateway, want=0):
+    return fg.fieldgate("check", "-c", gateway.conf, want=(want,), env=gateway.env).err
+
+
 def samples(text):
     """name -> labels -> value of every sample; each series once, and of a metric that is declared."""
     found, types = {}, {}

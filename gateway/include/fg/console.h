@@ -14,6 +14,8 @@
 #include <fg/option.h>
 #include <fg/str.h>
 
+#define FG_CONSOLE_TOKEN_MIN 16	/* bytes */
+
 struct fg_console_tls {
 	const char *cert, *key;		/* paths of PEM files, or NULL */
 };
