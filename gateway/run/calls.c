@@ -8,18 +8,33 @@
 
 /* -- what can be seen -- */
 
-uint32_t run_number(const struct fg_doc *request, const char *member, uint32_t otherwise,
-		    uint32_t most)
+/* 0: it is none. */
+static uint32_t number_read(struct fg_str text, uint32_t most)
 {
-	struct fg_str text = fg_control_text(request, member);
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] < '0' || text.ptr[i] > '9' || n > most)
-			return otherwise;
+			return 0;
 		n = n * 10 + (uint64_t)(text.ptr[i] - '0');
 	}
-	return text.len && n <= most ? (uint32_t)n : otherwise;
+	return n <= most ? (uint32_t)n : 0;
+}
+
+bool run_number(struct fg_control_client *client, const struct fg_doc *request, const char *member,
+		uint32_t otherwise, uint32_t most, uint32_t *ret_number)
+{
+	struct fg_str step = fg_str_c(member);
+
+	*ret_number = otherwise;
+	if (!fg_doc_find(request, &step, 1))
+		return true;
+	*ret_number = number_read(fg_control_text(request, member), most);
+	if (*ret_number)
+		return true;
+	fg_control_fail(client, FG_CONTROL_USAGE,
+			"\"%s\": expected a whole number from 1 to %" PRIu32, member, most);
+	return false;
 }
 
 void run_answer(struct fg_gateway *gateway, struct fg_control_client *client,

@@ -154,10 +154,18 @@ void run_call_dead(void *arg, struct fg_control_client *client, const struct fg_
 	struct fg_str bridge = fg_control_text(request, "bridge");
 	char name[256];
 	struct job *job;
+	uint32_t limit;
 	size_t size;
 
+	if (bridge.len == 0) {
+		fg_control_fail(client, FG_CONTROL_USAGE,
+				"\"bridge\": expected the name of a bridge");
+		return;
+	}
+	if (!run_number(client, request, "limit", LETTERS, LETTERS_MOST, &limit))
+		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(bridge.len < 255 ? bridge.len : 255),
-		 bridge.len ? bridge.ptr : "");
+		 bridge.ptr);
 	/* only what the configuration names: so it is no path to anywhere else */
 	if (bridge.len > 255 || !fg_forward_find(gateway->forward, name)) {
 		fg_control_fail(client, FG_CONTROL_NO, "no such bridge");
@@ -166,7 +174,7 @@ void run_call_dead(void *arg, struct fg_control_client *client, const struct fg_
 	job = job_new(client, run_dead, "the dead letters cannot be read");
 	if (!job)
 		return;
-	job->limit = run_number(request, "limit", LETTERS, LETTERS_MOST);
+	job->limit = limit;
 	fg_buf_text(&job->in, name);
 	size = strlen(gateway->spool_dir) + sizeof("/dead/.jsonl") + bridge.len;
 	job->path = malloc(size);

@@ -62,8 +62,19 @@ struct search {
 	struct fg_gateway *gateway;
 	struct fg_buf *out;
 	struct fg_str word, state;
-	unsigned count, limit, looked;
+	uint32_t limit;
+	unsigned count, looked;
 };
+
+/* Or nothing: then all are meant. */
+static bool is_state(struct fg_str text)
+{
+	bool good = text.len == 0;
+
+	for (int state = FG_ALIVE_ONLINE; state <= FG_ALIVE_OFFLINE; state++)
+		good |= fg_str_eq_c(text, fg_alive_name((enum fg_alive)state));
+	return good;
+}
 
 static bool holds(struct fg_str text, struct fg_str word)
 {
@@ -127,11 +138,18 @@ void run_call_search(void *arg, struct fg_control_client *client, const struct f
 		.out = &out,
 		.word = fg_control_text(request, "search"),
 		.state = fg_control_text(request, "state"),
-		.limit = run_number(request, "limit", 100, PAGE_MOST),
 	};
 
+	if (!run_number(client, request, "limit", 100, PAGE_MOST, &search.limit))
+		return;
+	if (!is_state(search.state)) {
+		fg_control_fail(client, FG_CONTROL_USAGE,
+				"\"state\": expected online, late or offline");
+		return;
+	}
 	if (from.len && !run_place_read(from, &place)) {
-		fg_control_fail(client, FG_CONTROL_USAGE, "\"from\" is no \"next\" of an answer");
+		fg_control_fail(client, FG_CONTROL_USAGE,
+				"\"from\": expected the \"next\" of an answer");
 		return;
 	}
 	fg_clock_update(&gateway->clock);

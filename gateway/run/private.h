@@ -136,9 +136,10 @@ void run_call_send(void *arg, struct fg_control_client *, const struct fg_doc *r
 /* What `say` writes, as the one line of an answer. */
 void run_answer(struct fg_gateway *, struct fg_control_client *,
 		void (*say)(struct fg_gateway *, struct fg_buf *));
-/* "100" or 100, of a request; `otherwise` if it is not there or no number up to `most`. */
-uint32_t run_number(const struct fg_doc *request, const char *member, uint32_t otherwise,
-		    uint32_t most);
+/* A whole number of a request, as a text, from 1 to `most`; `otherwise` if it is not there. False:
+ * it is none, and the client was told so. */
+bool run_number(struct fg_control_client *, const struct fg_doc *request, const char *member,
+		uint32_t otherwise, uint32_t most, uint32_t *ret_number);
 /* devices.c: a device without its closing brace: {"device":...,"interval":... */
 void run_device_head(const struct fg_gateway *, const struct fg_device *, struct fg_buf *out);
 /* "BUCKET/OF"; what is neither is false, and the beginning. */

@@ -85,7 +85,14 @@ def look(watch, signed):
                  "device?id=hall", "dead?bridge=local", "config"):
         watch("GET", path if path[0] == "/" else f"{API}/{path}", 200, headers=signed)
     watch("GET", f"{API}/devices?search=a&search=b", 400, headers=signed)
-    watch("GET", f"{API}/devices?from=x", 400, headers=signed)
+    for query, name in (("devices?from=x", "from"), ("devices?limit=abc", "limit"),
+                        ("devices?limit=-1", "limit"), ("devices?limit=0", "limit"),
+                        ("devices?limit=", "limit"), ("devices?limit=1001", "limit"),
+                        ("devices?limit=99999999999999999999", "limit"),
+                        ("devices?state=nope", "state"), ("dead", "bridge"),
+                        ("dead?bridge=local&limit=1e3", "limit")):
+        said = watch("GET", f"{API}/{query}", 400, headers=signed).json["error"]
+        fg.check(said.startswith(f'"{name}": expected '), f"{query}: {said}")
     watch("GET", f"{API}/device?id=nobody", 404, headers=signed)
     watch("GET", f"{API}/device?id=%zz", 400, headers=signed)
     watch("GET", f"{API}/dead?bridge=../../etc/passwd", 404, headers=signed)
