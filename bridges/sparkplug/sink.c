@@ -19,6 +19,7 @@
 #define TEXT_MAX ((size_t)64 << 20)
 #define STATE_MAX 4096
 #define HOST_WAIT FG_S(5)
+#define REBIRTH_NS FG_S(5)	/* between two that were asked for */
 #define BDSEQ_END 256
 
 static struct spark *of_conn(struct fg_mqtt *conn)
@@ -267,6 +268,31 @@ static void session_begin(struct spark *s)
 	fg_sink_up(s->sink);
 }
 
+static bool births_due(const struct spark *s)
+{
+	return s->node_due || s->birth < s->keep->known.ndevices;
+}
+
+/* A command of a few bytes makes a birth of every device: so one at a time, and not again before
+ * REBIRTH_NS. All that ask in the meantime get one, when that is over. */
+static void rebirth_if_due(struct spark *s)
+{
+	uint64_t now = fg_loop_now(s->sink->loop);
+
+	if (!s->rebirth || births_due(s))
+		return;
+	if (now < s->rebirth_ns) {
+		if (!fg_timer_active(&s->wait))
+			(void)fg_timer_start_at(&s->wait, s->rebirth_ns);
+		return;
+	}
+	s->rebirth = false;
+	s->rebirth_ns = now + REBIRTH_NS;
+	fg_log(&s->sink->logger, FG_INFO, "born again by command", "devices=%u",
+	       s->keep->known.ndevices);
+	spark_births_begin(s);
+}
+
 static void on_turn(struct fg_mqtt *conn)
 {
 	struct spark *s = of_conn(conn);
@@ -279,14 +305,9 @@ static void on_turn(struct fg_mqtt *conn)
 		fg_sink_fault(s->sink, -EHOSTDOWN, "the primary host went offline");
 		return;
 	}
-	if (s->rebirth) {
-		s->rebirth = false;
-		fg_log(&s->sink->logger, FG_INFO, "born again by command", "devices=%u",
-		       s->keep->known.ndevices);
-		spark_births_begin(s);
-	}
+	rebirth_if_due(s);
 	report(s);
-	if (s->saying || s->node_due || s->birth < s->keep->known.ndevices)
+	if (s->saying || births_due(s))
 		fg_loop_hurry(s->sink->loop);
 }
 
@@ -294,8 +315,12 @@ static void on_wait(struct fg_timer *timer)
 {
 	struct spark *s = (struct spark *)(void *)((char *)timer - offsetof(struct spark, wait));
 
-	if (!s->up)
+	if (!s->up) {
 		fg_sink_fault(s->sink, -EHOSTDOWN, "the primary host is not online");
+		return;
+	}
+	rebirth_if_due(s);
+	fg_loop_hurry(s->sink->loop);
 }
 
 /* -- from open to closed -- */

@@ -62,7 +62,8 @@ struct spark {
 	struct fg_buf will, text, topic;
 	struct fg_packs packs;
 	struct fg_doc state;		/* of the host */
-	struct fg_timer wait;		/* for the host */
+	struct fg_timer wait;		/* for the host; in a session, until rebirth_ns */
+	uint64_t rebirth_ns;		/* before that none that is asked for */
 	struct spark_slot *slots;	/* sink->window of them */
 	struct spark_message messages[SPARK_MESSAGES];
 	uint32_t nmessages;

@@ -6,7 +6,7 @@ import json
 import os
 
 import fg
-from sparkplug_host import Host, ncmd
+from sparkplug_host import Host, fields, ncmd
 
 fg.need("mosquitto")
 
@@ -108,6 +108,28 @@ def test_rebirth():
     source.publish("d/dev7", ['{"n":8}'])
     heard(ear, host, "data again", lambda h: h.values()[-1] == ("dev7", "n", 8))
     fg.equal(len(host.values()), 601, "each record once in data")
+    fg.check_ledger(gateway.wait_drained())
+
+
+def test_rebirths_are_seldom():
+    """Many commands make no flood of births; none is forgotten either."""
+    _, cloud, ear, gateway, source = world()
+    asker = fg.Mqtt(cloud.port, "asker")
+    host = Host()
+    source.publish("d/a", ['{"n":1}'])
+    heard(ear, host, "data", lambda h: h.values() == [("a", "n", 1)])
+    for births in (2, 3):
+        for _ in range(20):
+            asker.publish("spBv1.0/fieldgate/NCMD/gw", [ncmd()])
+        heard(ear, host, f"birth {births}", lambda h, births=births: h.births >= births)
+    with ear.lock:
+        times = [next(value for number, _, value in fields(m["payload"]) if number == 1)
+                 for m in ear.messages if "/NBIRTH/" in m["topic"]]
+    apart = [b - a for a, b in zip(times[1:], times[2:])]
+    # as the gateway's clock has it
+    fg.check(apart and min(apart) >= 4900, f"births by command, milliseconds apart: {apart}")
+    source.publish("d/a", ['{"n":2}'])
+    heard(ear, host, "data again", lambda h: h.values()[-1] == ("a", "n", 2))
     fg.check_ledger(gateway.wait_drained())
 
 
