@@ -67,6 +67,8 @@ enum MHD_Result answer_error(struct console_request *request, unsigned status, c
 		(void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
 	if (response && status == 405)
 		(void)MHD_add_response_header(response, "Allow", strstr(why, " ") + 1);
+	if (response && status == 429)
+		(void)MHD_add_response_header(response, "Retry-After", "1");
 	if (response && status == 503)
 		(void)MHD_add_response_header(response, "Retry-After", "5");
 	return answer_send(request, status, NULL, response);

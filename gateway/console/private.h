@@ -19,6 +19,7 @@
 
 #define CONSOLE_ASK_NS FG_S(10)			/* for a whole request */
 #define CONSOLE_TAKE_NS FG_S(60)		/* for a whole answer that is no stream */
+#define CONSOLE_SELDOM_NS FG_S(1)		/* between two reloads */
 #define CONSOLE_SILENT_S 15			/* nothing moved either way */
 
 struct console;
@@ -44,6 +45,7 @@ enum {
 	ROUTE_TEXT = 4,			/* the body is a configuration, handed on as "text" */
 	ROUTE_APPLY = 8,		/* unless console.apply says so, 403 */
 	ROUTE_METRICS = 16,		/* the answer, a status, becomes metrics */
+	ROUTE_SELDOM = 32,		/* once in CONSOLE_SELDOM_NS, else 429 */
 };
 
 struct console_route {
@@ -112,6 +114,7 @@ struct console {
 	struct console_session sessions[CONSOLE_SESSIONS];
 	struct console_counts counts;
 	struct fg_log_limit denied_limit, library_limit;
+	uint64_t seldom_ns;		/* when the next reload is taken */
 	unsigned ticks;			/* seconds for which somebody has looked */
 };
 

@@ -200,6 +200,20 @@ static enum MHD_Result ask(struct console_request *request)
 
 /* -- what the client says -- */
 
+/* What takes the gateway's time is not to be had as often as somebody likes. */
+static bool comes_too_soon(const struct console_request *request)
+{
+	struct console *console = request->console;
+	uint64_t now = fg_loop_now(console->desk->loop);
+
+	if (!(request->route->flags & ROUTE_SELDOM))
+		return false;
+	if (now < console->seldom_ns)
+		return true;
+	console->seldom_ns = now + CONSOLE_SELDOM_NS;
+	return false;
+}
+
 /* All of it is here. */
 static enum MHD_Result act(struct console_request *request)
 {
@@ -208,6 +222,8 @@ static enum MHD_Result act(struct console_request *request)
 		return answer_error(request, 413, "more than %zu bytes", request->body.max);
 	if (request->body.failed)
 		return answer_error(request, 503, "out of memory");
+	if (comes_too_soon(request))
+		return answer_error(request, 429, "too soon: once a second");
 	if (request->route->answer)
 		return request->route->answer(request);
 	return ask(request);

@@ -121,7 +121,8 @@ static const struct console_route ROUTES[] = {
 	{ .method = "POST", .path = API "/config/apply", .call = "put",
 	  .no = 200,
 	  .flags = ROUTE_CHANGES | ROUTE_TEXT | ROUTE_APPLY },
-	{ .method = "POST", .path = API "/reload", .call = "reload", .flags = ROUTE_CHANGES },
+	{ .method = "POST", .path = API "/reload", .call = "reload",
+	  .flags = ROUTE_CHANGES | ROUTE_SELDOM },
 	{ 0 },
 };
 

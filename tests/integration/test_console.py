@@ -111,9 +111,29 @@ def change(watch, signed, gateway):
     watch("POST", f"{API}/config/check", 200, VALID, signed)
     watch("POST", f"{API}/config/apply", 200, "{", signed)
     watch("POST", f"{API}/reload", 200, "", signed)
+    reloads(watch, signed, gateway)
+
+
+def reloads(watch, signed, gateway):
+    """One a second: all beyond that are refused, and nothing is done for them."""
+    before, taken, refused = gateway.status()["generation"], 0, 0
+
+    def reload():
+        answer = ask(watch.port, "POST", f"{API}/reload", "", signed)
+        watch.note("POST", f"{API}/reload", answer.status,
+                   answer.status if answer.status in (422, 429) else 200, answer)
+        if answer.status == 429:
+            fg.equal(answer.headers["Retry-After"], "1", "when to ask again")
+        return answer.status
+
+    while taken < 2 or refused < 5:
+        status = reload()
+        taken, refused = taken + (status == 200), refused + (status == 429)
+        fg.check(taken <= 50, f"{taken} reloads at once, {refused} refused")
+    fg.equal(gateway.status()["generation"], before + taken, "reloads that were done")
     with open(gateway.conf, "a", encoding="utf-8") as file:
         file.write("}")
-    watch("POST", f"{API}/reload", 422, "", signed)
+    fg.wait_for("a reload that is taken, and refused", lambda: reload() == 422)
     gateway.write()
 
 
