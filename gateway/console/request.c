@@ -166,7 +166,12 @@ void request_give_up(struct console_request *request)
 		return;
 	if (request->call)
 		fg_desk_leave(request->call);
-	error_set(request, FG_STR("the console closes"));
+	if (request->route->flags & ROUTE_APPLY)
+		error_set(request,
+			  FG_STR("the console closes, and the configuration may be kept: look at "
+				 "/api/v1/config"));
+	else
+		error_set(request, FG_STR("the console closes"));
 	answered(request, 503);
 }
 

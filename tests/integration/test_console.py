@@ -137,6 +137,22 @@ def reloads(watch, signed, gateway):
     gateway.write()
 
 
+def apply_to_the_console(watch, signed, gateway):
+    """It ends the console that it came by: no outcome, but a word of where it can be seen."""
+    config = dict(gateway.config, console=dict(gateway.config["console"], viewers=2))
+    answer = watch("POST", f"{API}/config/apply", 503, config, signed)
+    fg.check("look at /api/v1/config" in answer.json["error"], answer.text)
+
+    def told():
+        try:
+            return ask(watch.port, "GET", f"{API}/config", headers=signed).json
+        except ConnectionError:
+            return None
+
+    fg.wait_for("it is in force", lambda: (now := told()) and now["in_force"] and
+                now["effective"]["console"]["viewers"] == 2)
+
+
 def sessions(watch, signed):
     watch("POST", f"{API}/session", 401, {"token": "not the token that it is"})
     watch("POST", f"{API}/session", 400, {"tokens": 1})
@@ -194,6 +210,7 @@ def test_interface():
     change(watch, signed, gateway)
     sessions(watch, signed)
     streams(watch, signed)
+    apply_to_the_console(watch, signed, gateway)
     gateway.wait_drained("local")
     gateway.stop()
     os.mkdir("refusing")
