@@ -228,6 +228,7 @@ int nats_sink_send(struct fg_sink *sink, struct fg_batch *batch)
 							  .id = slot->id,
 							  .stream = conf_of(s)->stream,
 							  .type = batch->content_type,
+							  .after = s->proven ? NULL : slot->after,
 							  .token = batch->slot,
 							  .stamp = slot->stamp });
 	if (r < 0) {

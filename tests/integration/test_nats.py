@@ -232,6 +232,31 @@ def test_relay_cut():
     gateway.stop()
 
 
+def test_first_pack_says_behind_what():
+    """What the stream has got since it was asked, and before the first pack of a connection: it is
+    refused, the stream is asked anew, and it comes once."""
+    server, field = nats.Server(), fg.Script()
+    client = server.client()
+    client.make_stream()
+    relay = Relay(server.port)
+    gateway = gateway_for(field, {"url": relay.url}).start()
+    gateway_up(gateway)
+    answer = client.request("fieldgate.gw.records", "[]")[3]
+    fg.equal(json.loads(answer), {"stream": "FIELDGATE", "seq": 1}, "stored by hand")
+    feed(field, 0, 60)
+    gateway.wait_drained("up")
+    fg.check("the stream holds more than it has told" in gateway.said(), "it was not refused")
+    packs = relay.sent.split(b"HPUB fieldgate.gw.records ")[1:]
+    after = [b"Nats-Expected-Last-Subject-Sequence: " in pack for pack in packs]
+    # of each connection the first one, and no other
+    fg.equal(after, [True, True] + [False] * (len(packs) - 2), "packs that say so")
+    fg.check(b"Last-Subject-Sequence: 0\r\n" in packs[0], "behind none")
+    fg.check(b"Last-Subject-Sequence: 1\r\n" in packs[1], "behind the one by hand")
+    stored = client.stored()
+    fg.equal(fg.series([data for _, _, data in stored[1:]])["d/a"], list(range(60)), "readings")
+    gateway.stop()
+
+
 def test_packs_lost_on_the_way():
     """What comes behind a pack that got lost is stored, and says nothing of that one: with another
     process, and other packs, each comes once."""
