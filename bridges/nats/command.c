@@ -6,18 +6,20 @@
  *
  * is asked for; the outcome goes to the reply subject, or to fieldgate.{gateway}.outcome. Plain
  * NATS keeps nothing: what is sent while the gateway is away is lost, and whoever asks sees that
- * nobody answers. Outcomes that end while there is no connection wait for the next one.
+ * nobody answers. Outcomes that end while there is no connection wait for the next one; those for
+ * which there is no room in the queue wait for that, and no more is heard as long as one does.
  */
 #include <fg/registry.h>
 
 #include "nats.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTCOMES_MAX 256
-#define OUTCOMES_BYTES ((size_t)256 << 10)
+#define OUTCOMES_MAX 512
+#define OUTCOMES_BYTES ((size_t)512 << 10)
 #define COMMAND_MAX ((size_t)64 << 10) /* beyond this the queue refuses it */
 
 /* A reply is published with our rights: not to where servers or gateways act upon it. */
@@ -56,6 +58,18 @@ static void outcome_drop(struct nats_desk *desk)
 	free(o);
 }
 
+static void outcome_give_up(struct nats_desk *desk)
+{
+	uint32_t left_out;
+
+	outcome_drop(desk);
+	desk->given_up++;
+	if (fg_log_allowed(&desk->given_up_limit, fg_loop_now(desk->sink->loop), 4, &left_out))
+		fg_log(&desk->sink->logger, FG_WARN, "outcome given up, too many wait",
+		       "held=%u given_up=%" PRIu64 " left_out=%u", desk->noutcomes, desk->given_up,
+		       left_out);
+}
+
 static void outcome_hold(struct nats_desk *desk, struct fg_str subject, struct fg_str json)
 {
 	struct nats_outcome *o = calloc(1, sizeof(*o) + subject.len + 1 + json.len);
@@ -70,11 +84,22 @@ static void outcome_hold(struct nats_desk *desk, struct fg_str subject, struct f
 	desk->outcomes_end = &o->next;
 	desk->noutcomes++;
 	desk->outcome_bytes += sizeof(*o) + subject.len + json.len;
-	while (desk->noutcomes > OUTCOMES_MAX || desk->outcome_bytes > OUTCOMES_BYTES) {
-		fg_log(&desk->sink->logger, FG_WARN, "outcome given up, too many wait", "held=%u",
-		       desk->noutcomes);
-		outcome_drop(desk);
+	while (desk->noutcomes > OUTCOMES_MAX || desk->outcome_bytes > OUTCOMES_BYTES)
+		outcome_give_up(desk);
+}
+
+/* Those that wait, in their order; as long as one waits for room, nothing more is asked for. */
+static void outcomes_send(struct nats_sink *s)
+{
+	struct nats_desk *desk = s->desk;
+	int r = 0;
+
+	while (desk->outcomes && r == 0) {
+		r = outcome_publish(s, desk->outcomes->subject, desk->outcomes->json);
+		if (r == 0)
+			outcome_drop(desk);
 	}
+	fg_nats_hear(&s->nats, r != -EAGAIN);
 }
 
 static void on_outcome(void *arg, struct fg_str reply, const struct fg_request_result *result)
@@ -88,20 +113,24 @@ static void on_outcome(void *arg, struct fg_str reply, const struct fg_request_r
 	else if (nats_subject("fieldgate.{gateway}.outcome", sink->gateway, sink->name, false,
 			      subject) < 0)
 		return;
-	if (!desk->open || outcome_publish(desk->open, subject, result->json) < 0)
-		outcome_hold(desk, fg_str_c(subject), result->json);
+	if (desk->open && !desk->outcomes &&
+	    outcome_publish(desk->open, subject, result->json) == 0)
+		return;
+	outcome_hold(desk, fg_str_c(subject), result->json);
+	if (desk->open)
+		outcomes_send(desk->open);
 }
 
 void nats_commands_up(struct nats_sink *s)
 {
-	struct nats_desk *desk = s->desk;
+	s->desk->open = s;
+	outcomes_send(s);
+}
 
-	desk->open = s;
-	while (desk->outcomes) {
-		if (outcome_publish(s, desk->outcomes->subject, desk->outcomes->json) < 0)
-			break;
-		outcome_drop(desk);
-	}
+void nats_commands_room(struct nats_sink *s)
+{
+	if (s->desk->open == s)
+		outcomes_send(s);
 }
 
 void nats_commands_free(struct nats_desk *desk)

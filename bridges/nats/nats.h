@@ -142,7 +142,8 @@ struct nats_desk {
 	struct nats_outcome *outcomes, **outcomes_end;
 	uint32_t noutcomes;
 	size_t outcome_bytes;
-	struct fg_log_limit limit;
+	uint64_t given_up;		/* outcomes */
+	struct fg_log_limit limit, given_up_limit;
 };
 
 /* The slot for a batch that is sent now. */
@@ -202,6 +203,8 @@ void nats_plain(char *text);
 /* -- command.c -- */
 int nats_commands_open(struct nats_sink *s, struct fg_nats_conf *conf);
 void nats_commands_up(struct nats_sink *s);
+/* The queue has room again. */
+void nats_commands_room(struct nats_sink *s);
 void nats_commands_message(struct nats_sink *s, struct fg_str subject, struct fg_str reply,
 			   struct fg_str body);
 void nats_commands_free(struct nats_desk *desk);

@@ -12,9 +12,10 @@
 
 #define DOC_DEPTH 12
 #define ANSWER_MAX ((size_t)32 << 20)
-#define NOBODY_MS 250		/* an election takes seconds: not before this, */
-#define NOBODY_SPREAD_MS 750	/* and not all gateways at once */
-#define QUEUE_MORE 64		/* outcomes, requests */
+#define NOBODY_MS 250 /* an election takes seconds: not before this, */
+#define NOBODY_SPREAD_MS 750 /* and not all gateways at once */
+#define QUEUE_REQUESTS 2 /* beside the packs: a probe, a request to the API */
+#define QUEUE_OUTCOMES 64
 
 #define sink_of(n) ((struct nats_sink *)((char *)(n)-offsetof(struct nats_sink, nats)))
 
@@ -30,6 +31,14 @@ static void fault(struct nats_sink *s, int error, const char *what)
 
 /* -- packs -- */
 
+static void go_on(struct nats_sink *s)
+{
+	if (s->full) {
+		s->full = false;
+		fg_sink_ready(s->sink);
+	}
+}
+
 static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const char *why)
 {
 	struct fg_batch *batch = slot->batch;
@@ -39,10 +48,7 @@ static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const
 	if (error != -EAGAIN)
 		slot->tries = 0;
 	fg_sink_done(s->sink, batch, error, why);
-	if (s->full) {
-		s->full = false;
-		fg_sink_ready(s->sink);
-	}
+	go_on(s);
 }
 
 static uint32_t random32(void)
@@ -257,6 +263,14 @@ static void on_message(struct fg_nats *nats, struct fg_str subject, struct fg_st
 	nats_commands_message(sink_of(nats), subject, reply, body);
 }
 
+static void on_room(struct fg_nats *nats)
+{
+	struct nats_sink *s = sink_of(nats);
+
+	go_on(s);
+	nats_commands_room(s);
+}
+
 /* An asker may have named a place where we may not publish: that is his loss. */
 static bool is_about_us(const struct nats_sink *s, const char *why)
 {
@@ -340,7 +354,8 @@ static void connection(struct nats_sink *s, struct fg_nats_conf *out)
 		.key = c->tls.key,
 		.server_name = c->tls.server_name,
 		.timeout_ms = (uint32_t)(c->timeout_ns / 1000000),
-		.queue = s->sink->window + QUEUE_MORE,
+		.queue = s->sink->window + QUEUE_REQUESTS + QUEUE_OUTCOMES,
+		.kept = s->sink->window + QUEUE_REQUESTS,
 	};
 }
 
@@ -359,6 +374,7 @@ int nats_sink_open(struct fg_sink *sink)
 	s->nats.down = on_down;
 	s->nats.answer = on_answer;
 	s->nats.message = on_message;
+	s->nats.room = on_room;
 	s->nats.closed = on_closed;
 	r = desk_open(sink);
 	if (r == 0)

@@ -43,6 +43,11 @@ int fg_nats_probe(struct fg_nats *n)
 	return nats_queue_add(n->link, &(struct fg_nats_job){ .probe = true });
 }
 
+void fg_nats_hear(struct fg_nats *n, bool hear)
+{
+	nats_hold(n->link, !hear);
+}
+
 static void event_tell(struct fg_nats *n, const struct fg_nats_event *e)
 {
 	struct fg_str body = fg_str(e->bytes + e->subject_len + e->reply_len, e->len);
@@ -101,9 +106,11 @@ static void on_wake(struct fg_wake *wake)
 	struct fg_nats_link *link =
 		(struct fg_nats_link *)((char *)wake - offsetof(struct fg_nats_link, wake));
 	struct fg_nats_event *e, *next;
-	bool ended;
+	bool ended, room;
 
-	e = nats_events_take(link, &ended);
+	e = nats_events_take(link, &ended, &room);
+	if (room && !link->closing)
+		link->nats->room(link->nats);
 	for (; e; e = next) {
 		next = e->next;
 		if (!link->closing)

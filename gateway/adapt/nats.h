@@ -33,7 +33,8 @@ struct fg_nats_conf {
 	bool tls, insecure;
 	const char *ca, *cert, *key, *server_name;
 	uint32_t timeout_ms;		/* of an attempt's steps, of a write */
-	uint32_t queue;			/* what may wait to be sent */
+	uint32_t queue;			/* what may wait to be sent, */
+	uint32_t kept;			/* of which so many places are not for what is quiet */
 	const char *subscribe[2];	/* subjects of which `message` tells, or NULL */
 };
 
@@ -62,6 +63,8 @@ struct fg_nats {
 		       struct fg_str body);
 	void (*message)(struct fg_nats *, struct fg_str subject, struct fg_str reply,
 			struct fg_str body);
+	/* Something did not find a place in the queue, and half of the queue is free by now. */
+	void (*room)(struct fg_nats *);
 	/* The connection could not be made, or has ended, or the server has refused something
 	 * (-EACCES). To be closed. */
 	void (*down)(struct fg_nats *, int error, const char *why);
@@ -74,8 +77,12 @@ int fg_nats_open(struct fg_loop *, struct fg_nats *, const struct fg_nats_conf *
 /* No callback comes any more but `closed`, at the latest when a name that is being looked up is
  * found or not. */
 void fg_nats_close(struct fg_nats *);
-/* What is not copied stays until the answer or until `closed`. -EAGAIN: the queue is full. */
+/* What is not copied stays until the answer or until `closed`. -EAGAIN: the queue is full; `room`
+ * tells when it is not any more. */
 int fg_nats_send(struct fg_nats *, const struct fg_nats_out *);
+/* Whether `message` is told; it is from the beginning. What comes meanwhile waits in the library,
+ * which gives up the rest when that is too much. A few that have come already are still told. */
+void fg_nats_hear(struct fg_nats *, bool hear);
 /* Whether the server is still there: an answer, or `down`. */
 int fg_nats_probe(struct fg_nats *);
 

@@ -40,15 +40,20 @@ struct fg_nats_link {
 	/* under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	pthread_cond_t heard;		/* a subscription may go on to tell */
 	struct fg_nats_job *jobs;	/* a ring of conf.queue */
 	uint32_t first, count;
 	bool ending;			/* the loop wants it closed */
 	bool ended;			/* the thread has nothing more to do with it */
 	bool conn_closed;
 	bool deaf;			/* nothing is told any more */
+	bool hold;			/* no message is told now */
+	bool crowded;			/* something did not find a place in the queue */
+	bool room;			/* and would find one now: the loop is to know */
 	uint32_t complete;		/* subscriptions of which no more callback comes */
 	struct fg_nats_event *events, **events_end;
 	uint32_t nevents, events_max;
+	uint32_t nmessages;		/* of the events */
 
 	/* the thread's */
 	natsConnection *conn;
@@ -64,7 +69,9 @@ void nats_link_free(struct fg_nats_link *link);
 /* Takes `bytes` over, also when it fails. -EAGAIN: full. */
 int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job);
 void nats_queue_end(struct fg_nats_link *link);
-/* What has come since the last time; *ret_ended: the thread ends. */
-struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended);
+/* What has come since the last time; *ret_ended: the thread ends; *ret_room: the queue has room
+ * again. */
+struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended, bool *ret_room);
+void nats_hold(struct fg_nats_link *link, bool hold);
 
 void *nats_thread(void *link);

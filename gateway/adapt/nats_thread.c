@@ -10,6 +10,9 @@
 #define IO_BUFFER (16 << 10)
 #define PING_MS 15000
 #define EVENT_MAX ((size_t)96 << 20)
+#define MESSAGES_MAX 64 /* of the events; more wait in the library, up to these */
+#define PENDING_MAX 8192
+#define PENDING_BYTES (4 << 20)
 #define GONE_S 30 /* the library owes the last callbacks: they come at once */
 
 /* -- the queue and the list -- */
@@ -25,6 +28,7 @@ struct fg_nats_link *nats_link_new(const struct fg_nats_conf *conf, size_t there
 	link->events_max = 2 * conf->queue + 64;
 	pthread_mutex_init(&link->lock, NULL);
 	pthread_cond_init(&link->changed, NULL);
+	pthread_cond_init(&link->heard, NULL);
 	link->there = calloc(1, there);
 	link->jobs = calloc(conf->queue, sizeof(*link->jobs));
 	if (link->there && link->jobs)
@@ -46,6 +50,7 @@ void nats_link_free(struct fg_nats_link *link)
 	if (!link->kept) {
 		pthread_mutex_destroy(&link->lock);
 		pthread_cond_destroy(&link->changed);
+		pthread_cond_destroy(&link->heard);
 	}
 	free(link->jobs);
 	free(link->there);
@@ -55,10 +60,13 @@ void nats_link_free(struct fg_nats_link *link)
 
 int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job)
 {
+	uint32_t places = link->conf.queue - (job->out.quiet ? link->conf.kept : 0);
 	int r = -EAGAIN;
 
 	pthread_mutex_lock(&link->lock);
-	if (link->count < link->conf.queue) {
+	if (link->count >= places) {
+		link->crowded = true;
+	} else {
 		link->jobs[(link->first + link->count++) % link->conf.queue] = *job;
 		pthread_cond_signal(&link->changed);
 		r = 0;
@@ -74,10 +82,19 @@ void nats_queue_end(struct fg_nats_link *link)
 	pthread_mutex_lock(&link->lock);
 	link->ending = true;
 	pthread_cond_broadcast(&link->changed);
+	pthread_cond_broadcast(&link->heard);
 	pthread_mutex_unlock(&link->lock);
 }
 
-struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended)
+void nats_hold(struct fg_nats_link *link, bool hold)
+{
+	pthread_mutex_lock(&link->lock);
+	link->hold = hold;
+	pthread_cond_broadcast(&link->heard);
+	pthread_mutex_unlock(&link->lock);
+}
+
+struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended, bool *ret_room)
 {
 	struct fg_nats_event *e;
 
@@ -85,9 +102,11 @@ struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ende
 	e = link->events;
 	link->events = NULL;
 	link->events_end = &link->events;
-	link->nevents = 0;
+	link->nevents = link->nmessages = 0;
 	*ret_ended = link->ended;
-	link->ended = false;
+	*ret_room = link->room;
+	link->ended = link->room = false;
+	pthread_cond_broadcast(&link->heard);
 	pthread_mutex_unlock(&link->lock);
 	return e;
 }
@@ -105,6 +124,11 @@ static bool queue_take(struct fg_nats_link *link, struct fg_nats_job *job)
 		*job = link->jobs[link->first];
 		link->first = (link->first + 1) % link->conf.queue;
 		link->count--;
+	}
+	if (more && link->crowded && link->count <= (link->conf.queue - link->conf.kept) / 2) {
+		link->crowded = false;
+		link->room = true;
+		fg_wake_send(&link->wake);
 	}
 	pthread_mutex_unlock(&link->lock);
 	return more;
@@ -136,6 +160,7 @@ static void tell(struct fg_nats_link *link, const struct fg_nats_event *what, st
 	if (!link->deaf && (link->nevents < link->events_max || e->kind == NATS_DOWN)) {
 		*link->events_end = e;
 		link->events_end = &e->next;
+		link->nmessages += e->kind == NATS_MESSAGE;
 		if (link->nevents++ == 0)
 			fg_wake_send(&link->wake);
 		e = NULL;
@@ -270,12 +295,22 @@ static void on_answer(natsConnection *conn, natsSubscription *sub, natsMsg *msg,
 	natsMsg_Destroy(msg);
 }
 
+/* On the thread of one subscription, which may wait. */
+static void wait_heard(struct fg_nats_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	while ((link->hold || link->nmessages >= MESSAGES_MAX) && !link->ending && !link->deaf)
+		pthread_cond_wait(&link->heard, &link->lock);
+	pthread_mutex_unlock(&link->lock);
+}
+
 static void on_message(natsConnection *conn, natsSubscription *sub, natsMsg *msg, void *closure)
 {
 	const struct fg_nats_event e = { .kind = NATS_MESSAGE };
 
 	(void)conn;
 	(void)sub;
+	wait_heard(closure);
 	tell(closure, &e, fg_str_c(natsMsg_GetSubject(msg)), fg_str_c(natsMsg_GetReply(msg)),
 	     fg_str(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
 	natsMsg_Destroy(msg);
@@ -389,8 +424,12 @@ static natsStatus connect_all(struct fg_nats_link *link)
 		s = subscribe(link, inbox, on_answer);
 	}
 	for (unsigned i = 0; s == NATS_OK && i < 2; i++)
-		if (link->conf.subscribe[i])
+		if (link->conf.subscribe[i]) {
 			s = subscribe(link, link->conf.subscribe[i], on_message);
+			s = s ? s :
+				natsSubscription_SetPendingLimits(link->subs[link->nsubs - 1],
+								  PENDING_MAX, PENDING_BYTES);
+		}
 	return s;
 }
 

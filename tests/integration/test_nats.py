@@ -750,6 +750,31 @@ def test_commands():
     gateway.stop()
 
 
+def test_commands_in_a_burst():
+    """More at once than any queue holds: each is answered once, and records go on meanwhile."""
+    server, field = nats.Server(), fg.Script()
+    gateway = gateway_for(field, {"url": server.url, "create": True, "commands": True},
+                          profiles=WRITABLE).start()
+    client = server.client()
+    feed(field, 0, 3, topic="d/lamp")
+    gateway_up(gateway)
+    for count in (400, 3000):
+        box = client.subscribe(f"answers{count}")
+        for n in range(count):
+            # both kinds of subject: what is refused at once, and what has to be read for it
+            name = {"device": "lamp", "point": "nothing"} if n % 2 else {}
+            subject = "fieldgate.gw.command" + ("" if n % 2 else ".lamp.nothing")
+            client.publish(subject, json.dumps(dict(name, id=count + n, value=1)),
+                           reply=f"answers{count}")
+        feed(field, count, count + 100)
+        said = [json.loads(box.get(timeout=fg.DEADLINE_S)[3]) for _ in range(count)]
+        fg.equal({s["outcome"] for s in said}, {"refused"}, "outcomes")
+        fg.equal(sorted(s["id"] for s in said), list(range(count, 2 * count)), "each once")
+    gateway.wait_drained("up")
+    fg.check("given up" not in gateway.said(), "an outcome was given up")
+    gateway.stop()
+
+
 if __name__ == "__main__":
     fg.need("nats-server", "openssl")
     fg.main(globals())
