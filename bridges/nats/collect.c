@@ -200,15 +200,18 @@ static int subscribe(struct reading *r)
 
 /* -- reading -- */
 
-/* A status of the server's: flow control wants an answer. */
+/* A status of the server's: flow control wants an answer. What the stream holds may have any
+ * header, and says by its reply subject that it comes from there. */
 static bool is_status(struct reading *r, natsMsg *msg)
 {
-	const char *status = NULL, *stalled = NULL;
+	const char *status = NULL, *stalled = NULL, *reply = natsMsg_GetReply(msg);
 
+	if (reply && strncmp(reply, "$JS.ACK.", 8) == 0)
+		return false;
 	if (natsMsgHeader_Get(msg, "Status", &status) != NATS_OK)
 		return false;
-	if (natsMsg_GetReply(msg))
-		(void)natsConnection_PublishString(r->conn, natsMsg_GetReply(msg), "");
+	if (reply)
+		(void)natsConnection_PublishString(r->conn, reply, "");
 	else if (natsMsgHeader_Get(msg, "Nats-Consumer-Stalled", &stalled) == NATS_OK)
 		(void)natsConnection_PublishString(r->conn, stalled, "");
 	return true;

@@ -166,6 +166,23 @@ static int read_packs(struct auditing *a, struct asked *asked)
 	return cli_audit_collect(a, asked->nats ? "nats" : "mqtt", c);
 }
 
+/* SCHEME://[USER[:PASSWORD]@]HOST..., several with commas between them. */
+static bool is_nats(const char *urls)
+{
+	for (;; urls++) {
+		struct fg_str url = fg_str(urls, strcspn(urls, ","));
+		bool nats = fg_str_starts(url, FG_STR("nats://"));
+
+		if (!nats && !fg_str_starts(url, FG_STR("tls://")))
+			return false;
+		if (url.len == (nats ? 7 : 6) || url.ptr[url.len - 1] == '@')
+			return false;
+		urls += url.len;
+		if (!*urls)
+			return true;
+	}
+}
+
 static const char *misuse(const struct asked *asked, struct auditing *a)
 {
 	int64_t wait_ns = (int64_t)5 * 1000000000;
@@ -174,6 +191,8 @@ static const char *misuse(const struct asked *asked, struct auditing *a)
 		return "--until takes EPOCH:LAST";
 	if (asked->nats && asked->mqtt)
 		return "--nats or --mqtt, not both";
+	if (asked->nats && !is_nats(asked->nats))
+		return "--nats takes nats://HOST:PORT or tls://HOST:PORT, several with commas";
 	if ((asked->stream || asked->subject) && !asked->nats)
 		return "--stream and --subject belong to --nats";
 	if ((asked->topic || asked->collect.client_id) && !asked->mqtt)

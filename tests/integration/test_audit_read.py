@@ -57,6 +57,19 @@ def test_stream():
     fg.equal(client.stream()["state"]["consumer_count"], 0, "consumers")
 
 
+def test_headers_of_others():
+    """A message may have a header that servers use: it is a message all the same."""
+    server = nats.Server()
+    client = server.client()
+    client.make_stream()
+    for n in range(3):
+        head, body = b"NATS/1.0\r\nStatus: 100\r\n\r\n", pack(n * 5 + 1, n * 5 + 5).encode()
+        client.write(b"HPUB fieldgate.gw.records %d %d\r\n%s%s\r\n" % (
+            len(head), len(head + body), head, body))
+    fg.wait_for("all to be stored", lambda: client.stream()["state"]["messages"] == 3)
+    fg.equal(fg.total(read("--nats", server.url, "--until", f"{E}:15")), 15, "records")
+
+
 def test_stream_of_a_gateway():
     """JSON and CBOR, much of it."""
     server, field = nats.Server(), fg.Script()
@@ -112,8 +125,11 @@ def test_what_cannot_be_read():
                  ("--nats", server.url, "--subject", 'x"y')):
         read(*args, want=(3,))
     for args in (("--nats", "x", "--mqtt", "y"), ("--topic", "x"), ("--stream", "x"),
-                 ("--mqtt", "x", "--wait", "soon"), ("--nats", "x", "--cert", "y")):
+                 ("--mqtt", "x", "--wait", "soon"), ("--nats", server.url, "--cert", "y")):
         read(*args, want=(2,))
+    for url in ("garbage", "", "http://a:1", "nats://", "nats://a:1,b", "nats://a:1,", "nats://u@"):
+        said = read("--nats", url, want=(2,)).stderr
+        fg.check("--nats takes nats://HOST:PORT" in said, said)
 
 
 def test_topic():
