@@ -104,10 +104,12 @@ static bool is_near(const char *url)
 	       strncmp(url, "nats://[::1]", 12) == 0;
 }
 
+/* It may come later, or be renewed just now: that keeps no gateway from starting. Opening fails as
+ * long as it is not there, and is tried again. */
 static void check_file(const char *pointer, const char *path, struct fg_faults *faults)
 {
 	if (path && !fg_faults_elsewhere(faults) && access(path, R_OK) < 0)
-		fg_fault(faults, pointer, "%s: %s", path, strerror(errno));
+		fg_doubt(faults, pointer, "%s: %s", path, strerror(errno));
 }
 
 static void check_tls(const struct nats_conf *conf, bool secure, struct fg_faults *faults)

@@ -509,6 +509,25 @@ def test_rights():
     gateway.stop()
 
 
+def test_credentials_that_come_later():
+    """A file that is missing is a doubt, and a fault of this bridge until it is there."""
+    lines = nats.credentials("later.creds")
+    os.rename("later.creds", "away")
+    server, field = nats.Server(more=lines), fg.Script()
+    gateway = gateway_for(field, {"url": server.url, "create": True,
+                                  "credentials": os.path.abspath("later.creds")})
+    gateway.start()
+    said = fg.fieldgate("check", "-c", gateway.conf)
+    fg.check("later.creds: No such file" in said.out + said.err, said)
+    feed(field, 0, 30)
+    fg.wait_for("a fault", lambda: 'msg="fault"' in gateway.said())
+    fg.equal(gateway.account("up")["waiting"], 30, "waiting")
+    os.rename("away", "later.creds")
+    ledger = gateway.wait_drained("up")
+    fg.equal(ledger["bridges"]["up"]["acknowledged"], 30, "acknowledged")
+    gateway.stop()
+
+
 def test_tls():
     """Servers that prove nothing, or somebody else's name, are refused; one that wants to know us
     refuses us, until we have a certificate."""
