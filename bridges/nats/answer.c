@@ -93,6 +93,22 @@ bool nats_answer_stream(const struct fg_doc *doc, const char *subject,
 	return true;
 }
 
+void nats_answer_subjects(const struct fg_doc *doc, struct fg_buf *out)
+{
+	const struct fg_node *subjects = member(doc, "config", "subjects");
+
+	fg_buf_reset(out);
+	for (uint32_t i = 0; subjects && subjects->type == FG_NODE_ARRAY && i < subjects->children;
+	     i++) {
+		struct fg_str one = text_of(subjects + 1 + i);
+
+		if (one.len == 0 || memchr(one.ptr, '\0', one.len))
+			continue;
+		fg_buf_str(out, one);
+		fg_buf_char(out, '\0');
+	}
+}
+
 /* NATS/1.0 CRLF, NAME: VALUE CRLF ..., CRLF */
 static struct fg_str header_of(struct fg_str text, const char *name)
 {

@@ -22,9 +22,12 @@
 #define OUTCOMES_BYTES ((size_t)512 << 10)
 #define COMMAND_MAX ((size_t)64 << 10) /* beyond this the queue refuses it */
 
-/* A reply is published with our rights: not to where servers or gateways act upon it. */
-bool nats_reply_good(struct fg_str subject)
+/* A reply is published with our rights: not to where servers or gateways act upon it, and not among
+ * the packs. */
+bool nats_reply_good(struct fg_str subject, const char *own)
 {
+	if (fg_str_eq_c(subject, own))
+		return false;
 	if (subject.len == 0 || subject.len >= NATS_SUBJECT_MAX || subject.ptr[0] == '$' ||
 	    fg_str_starts(subject, FG_STR("fieldgate.")))
 		return false;
@@ -141,6 +144,22 @@ void nats_commands_free(struct nats_desk *desk)
 
 /* -- commands -- */
 
+/* What the stream takes would be stored there; an inbox is an asker's even if it takes all. */
+static bool is_good(const struct nats_sink *s, struct fg_str reply)
+{
+	char text[NATS_SUBJECT_MAX];
+
+	if (!nats_reply_good(reply, s->subject))
+		return false;
+	if (fg_str_starts(reply, FG_STR("_INBOX.")))
+		return true;
+	*(char *)mempcpy(text, reply.ptr, reply.len) = '\0';
+	for (size_t at = 0; at < s->takes.len; at += strlen(s->takes.data + at) + 1)
+		if (nats_subject_matches(fg_str_c(s->takes.data + at), text))
+			return false;
+	return true;
+}
+
 static void ask(struct nats_sink *s, struct fg_str path, struct fg_str reply, struct fg_str body)
 {
 	const struct fg_request request = {
@@ -149,7 +168,7 @@ static void ask(struct nats_sink *s, struct fg_str path, struct fg_str reply, st
 		.payload = fg_str(body.ptr, body.len <= COMMAND_MAX ? body.len : COMMAND_MAX + 1),
 		.outcome = on_outcome,
 		.arg = s->sink,
-		.reply = nats_reply_good(reply) ? reply : fg_str(NULL, 0),
+		.reply = is_good(s, reply) ? reply : fg_str(NULL, 0),
 	};
 
 	fg_command_request(s->sink->commands, &request);

@@ -117,6 +117,24 @@ size_t nats_path(struct fg_str parts, char *out)
 /* -- message ids -- */
 
 /* FNV-1a: of the same bytes the same. */
+/* Quotes are ' by now, and in a subject \' then: ours has none. One that the library has cut off
+ * has no end. */
+bool nats_refusal_ours(const char *why, const char *own)
+{
+	static const char refused[] = "Permissions Violation for ";
+	static const char publish[] = "Publish to '";
+	const char *at = strstr(why, refused);
+	size_t len;
+
+	if (!at || strncmp(at + sizeof(refused) - 1, publish, sizeof(publish) - 1) != 0)
+		return true;
+	at += sizeof(refused) - 1 + sizeof(publish) - 1;
+	if (strncmp(at, "$JS.", 4) == 0)
+		return true;
+	len = strcspn(at, "'");
+	return strncmp(at, own, len) == 0 && (at[len] ? own[len] == '\0' : len > 0);
+}
+
 static uint64_t digest(struct fg_str s)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);

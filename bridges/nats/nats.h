@@ -63,6 +63,9 @@ int nats_subject(const char *text, const char *gateway, const char *name, bool a
 		 char out[NATS_SUBJECT_MAX]);
 /* Whether a filter with * and > takes the subject. */
 bool nats_subject_matches(struct fg_str filter, const char *subject);
+/* Whether what the server has refused is what we live by: our subject, the API, a subscription. If
+ * not, an asker has named a place where we may not publish: that is his loss. */
+bool nats_refusal_ours(const char *why, const char *own);
 /* The path of a device's point ("{device}/{point}") from the parts of a subject. Returns its
  * length; `out` has room for parts.len. */
 size_t nats_path(struct fg_str parts, char *out);
@@ -92,6 +95,8 @@ struct nats_stream_info {
 
 bool nats_answer_stream(const struct fg_doc *doc, const char *subject,
 			struct nats_stream_info *ret_info);
+/* The subjects of the stream, each with a NUL behind it. */
+void nats_answer_subjects(const struct fg_doc *doc, struct fg_buf *out);
 /* Of a stored message its place, and its Nats-Msg-Id, which stands in `room` (as long as the whole
  * answer) and may be empty. */
 bool nats_answer_message(const struct fg_doc *doc, char *room, uint64_t *ret_seq,
@@ -174,7 +179,7 @@ struct nats_sink {
 	struct nats_look look;
 	struct fg_timer timer;		/* of a request, or of the oldest pack */
 	struct fg_doc doc;
-	struct fg_buf text;
+	struct fg_buf text, takes;	/* takes: what the stream does, NUL after each */
 	char subject[NATS_SUBJECT_MAX];
 	char command[NATS_SUBJECT_MAX], commands[NATS_SUBJECT_MAX], outcome[NATS_SUBJECT_MAX];
 };
@@ -209,7 +214,7 @@ void nats_commands_message(struct nats_sink *s, struct fg_str subject, struct fg
 			   struct fg_str body);
 void nats_commands_free(struct nats_desk *desk);
 /* Whether an outcome may be published there. */
-bool nats_reply_good(struct fg_str subject);
+bool nats_reply_good(struct fg_str subject, const char *own);
 
 /* -- collect.c -- */
 int nats_collect(struct fg_collect *collect);

@@ -271,19 +271,12 @@ static void on_room(struct fg_nats *nats)
 	nats_commands_room(s);
 }
 
-/* An asker may have named a place where we may not publish: that is his loss. */
-static bool is_about_us(const struct nats_sink *s, const char *why)
-{
-	return strstr(why, s->subject) || strstr(why, "$JS.") || strstr(why, "_INBOX") ||
-	       strstr(why, "ubscription");
-}
-
 static void on_down(struct fg_nats *nats, int error, const char *why)
 {
 	struct nats_sink *s = sink_of(nats);
 	uint32_t left_out;
 
-	if (error == -EACCES && s->phase == NATS_UP_PHASE && !is_about_us(s, why)) {
+	if (error == -EACCES && s->phase == NATS_UP_PHASE && !nats_refusal_ours(why, s->subject)) {
 		if (fg_log_allowed(&s->desk->limit, fg_loop_now(s->sink->loop), 4, &left_out))
 			fg_log(&s->sink->logger, FG_WARN, "refused by the server",
 			       "why=\"%s\" left_out=%u", why, left_out);
@@ -299,6 +292,7 @@ static void on_timer_closed(struct fg_handle *handle)
 
 	fg_doc_fini(&s->doc);
 	fg_buf_fini(&s->text);
+	fg_buf_fini(&s->takes);
 	fg_sink_closed(s->sink);
 }
 
@@ -370,6 +364,7 @@ int nats_sink_open(struct fg_sink *sink)
 	fg_timer_init(sink->loop, &s->timer, on_timer);
 	fg_doc_init(&s->doc, DOC_DEPTH, ANSWER_MAX);
 	fg_buf_init(&s->text, ANSWER_MAX);
+	fg_buf_init(&s->takes, ANSWER_MAX);
 	s->nats.up = on_up;
 	s->nats.down = on_down;
 	s->nats.answer = on_answer;

@@ -113,6 +113,7 @@ static void on_info(struct nats_sink *s, int code, const char *why)
 		fault(s, -EADDRNOTAVAIL, text);
 	} else {
 		s->duplicates_ns = (uint64_t)info.duplicates_ns;
+		nats_answer_subjects(&s->doc, &s->takes);
 		nats_look_begin(&s->look, s->sink->window, nats_slots_floor(s->desk),
 				info.first_seq);
 		ask_message(s);

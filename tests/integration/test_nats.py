@@ -528,6 +528,28 @@ def test_credentials_that_come_later():
     gateway.stop()
 
 
+def test_reply_subjects_that_are_not_permitted():
+    """Who names one, whatever it looks like, does not take the bridge down."""
+    more = ('authorization { users: [ { user: gw, password: a, permissions: { publish: '
+            '["$JS.API.>", "fieldgate.>", "good.>"] } }, { user: root, password: b } ] }')
+    server, field = nats.Server(more=more), fg.Script()
+    root = server.client(connect={"user": "root", "pass": "b"})
+    gateway = gateway_for(field, {"url": server.url, "create": True, "username": "gw",
+                                  "password": {"secret": "a"}, "commands": True},
+                          env=secrets(a="a")).start()
+    gateway_up(gateway)
+    good = root.subscribe("good.>")
+    for n, evil in enumerate(("evil.ubscription", "_INBOX.x", "x.$JS.x", "x.fieldgate.gw.records")):
+        root.publish("fieldgate.gw.command.a.b", "1", reply=evil)
+        fg.wait_for(evil, lambda e=evil: f"Permissions Violation for Publish to '{e}'" in gateway.said())
+        root.publish("fieldgate.gw.command.a.b", "1", reply=f"good.{n}")
+        fg.equal(good.get(timeout=fg.DEADLINE_S)[0], f"good.{n}", "the next one")
+    fg.check('msg="fault"' not in gateway.said(), "the bridge is down")
+    feed(field, 0, 30)
+    check_once(gateway, root, 30)
+    gateway.stop()
+
+
 def test_tls():
     """Servers that prove nothing, or somebody else's name, are refused; one that wants to know us
     refuses us, until we have a certificate."""
@@ -766,6 +788,23 @@ def test_commands():
     fg.check(other.empty(), "nothing on somebody's subject")
     fg.check("error" not in client.stream(), "the stream is still there")
     gateway.wait_drained("up")
+    gateway.stop()
+
+
+def test_replies_are_not_stored():
+    """With a subject and a stream of one's own: a reply subject that the stream takes is none."""
+    server, field = nats.Server(), fg.Script()
+    client = server.client()
+    client.make_stream(subjects=["plant.packs", "plant.*.more"])
+    outcomes = client.subscribe("fieldgate.gw.outcome")
+    gateway = gateway_for(field, {"url": server.url, "subject": "plant.packs",
+                                  "commands": True}).start()
+    gateway_up(gateway)
+    for reply in ("plant.packs", "plant.x.more"):
+        client.publish("fieldgate.gw.command.a.b", "1", reply=reply)
+        fg.equal(json.loads(outcomes.get(timeout=fg.DEADLINE_S)[3])["outcome"], "refused", reply)
+    feed(field, 0, 20)
+    check_once(gateway, client, 20)
     gateway.stop()
 
 

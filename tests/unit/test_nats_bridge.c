@@ -78,16 +78,39 @@ static void paths_come_out_of_subjects(void **state)
 static void replies_go_where_nobody_acts(void **state)
 {
 	(void)state;
-	assert_true(nats_reply_good(FG_STR("_INBOX.abc.1")));
-	assert_true(nats_reply_good(FG_STR("answers.to.me")));
-	assert_false(nats_reply_good(FG_STR("")));
-	assert_false(nats_reply_good(FG_STR("$JS.API.STREAM.DELETE.FIELDGATE")));
-	assert_false(nats_reply_good(FG_STR("fieldgate.gw.records")));
-	assert_false(nats_reply_good(FG_STR("a b")));
-	assert_false(nats_reply_good(FG_STR("a\r\nPUB x 1")));
-	assert_false(nats_reply_good(FG_STR("a.>")));
-	assert_false(nats_reply_good(FG_STR("a.*")));
-	assert_false(nats_reply_good(FG_STR("a.")));
+	assert_true(nats_reply_good(FG_STR("_INBOX.abc.1"), "plant.packs"));
+	assert_true(nats_reply_good(FG_STR("answers.to.me"), "plant.packs"));
+	assert_true(nats_reply_good(FG_STR("plant.packs.x"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("plant.packs"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR(""), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("$JS.API.STREAM.DELETE.FIELDGATE"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("fieldgate.gw.records"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("a b"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("a\r\nPUB x 1"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("a.>"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("a.*"), "plant.packs"));
+	assert_false(nats_reply_good(FG_STR("a."), "plant.packs"));
+}
+
+#define REFUSED "Not permitted: Permissions Violation for "
+
+static void a_refusal_is_ours_or_an_askers(void **state)
+{
+	static const char own[] = "fieldgate.gw.records";
+
+	(void)state;
+	assert_true(nats_refusal_ours(REFUSED "Publish to 'fieldgate.gw.records'", own));
+	assert_true(nats_refusal_ours(REFUSED "Publish to 'fieldgate.gw.rec", own));
+	assert_true(nats_refusal_ours(REFUSED "Publish to '$JS.API.STREAM.INFO.S'", own));
+	assert_true(nats_refusal_ours(REFUSED "Subscription to '_INBOX.x.*'", own));
+	assert_true(nats_refusal_ours("something else", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'evil.ubscription'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'evil.$JS.API'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to '_INBOX.x'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'x.fieldgate.gw.records'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'fieldgate.gw.records.x'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'fieldgate.gw'", own));
+	assert_false(nats_refusal_ours(REFUSED "Publish to 'fieldgate.gw.records\\'x'", own));
 }
 
 /* -- ids -- */
@@ -376,6 +399,7 @@ int main(void)
 		cmocka_unit_test(filters_match_part_by_part),
 		cmocka_unit_test(paths_come_out_of_subjects),
 		cmocka_unit_test(replies_go_where_nobody_acts),
+		cmocka_unit_test(a_refusal_is_ours_or_an_askers),
 		cmocka_unit_test(ids_are_read_back),
 		cmocka_unit_test(others_ids_are_not_ours),
 		cmocka_unit_test(all_that_is_news_is_seen),
