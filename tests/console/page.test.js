@@ -150,7 +150,7 @@ describe("the page", () => {
 		const begin = await drawn();
 		await until("more of the line", async () => await drawn() > begin + 10);
 		await page.getByRole("button", { name: "1 min" }).click();
-		assert.equal(await page.getByRole("button", { name: "1 min" }).getAttribute("aria-pressed"), "true");
+		await until("it is pressed", async () => await page.getByRole("button", { name: "1 min" }).getAttribute("aria-pressed") === "true");
 		const now = await text_of(page, ".readout");
 		await page.locator(".steer").focus();
 		await page.keyboard.press("ArrowLeft");
