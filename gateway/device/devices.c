@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #define MAX_ID 1024
-#define MAX_TEXT 1024	/* a longer last value is not remembered */
+#define MAX_TEXT 1024 /* a longer last value is not remembered */
 #define POINTS_A_DEVICE 16
 
 int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices)
@@ -31,12 +31,27 @@ int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices)
 	return 0;
 }
 
+/* Where a point's text is kept. Its size stands in front of it: most points are numbers, and need
+ * no member for that. */
+struct room {
+	uint32_t cap;
+	char bytes[];
+};
+
+static struct room *room_of(const struct fg_point *point)
+{
+	uintptr_t bytes = (uintptr_t)point->value.s.ptr;
+
+	if (point->value.kind != FG_STRING && point->value.kind != FG_DATA)
+		return NULL;
+	return (struct room *)(bytes - offsetof(struct room, bytes));
+}
+
 static void device_free(struct fg_device *device)
 {
 	for (unsigned i = 0; i < device->count; i++) {
 		free(device->points[i].reported);
-		if (device->points[i].text_cap)
-			free((void *)(uintptr_t)device->points[i].value.s.ptr);
+		free(room_of(&device->points[i]));
 	}
 	free(device->points);
 	free(device);
@@ -233,23 +248,23 @@ static struct fg_point *add_point(struct fg_devices *devices, struct fg_device *
 /* Text is copied into the point's own room, which only ever grows. */
 static void remember_text(struct fg_point *point, const struct fg_value *value)
 {
-	char *room = point->text_cap ? (char *)(uintptr_t)point->value.s.ptr : NULL;
+	struct room *room = room_of(point);
 
 	if (value->s.len > MAX_TEXT)
 		return;
-	if (value->s.len > point->text_cap || !room) {
+	if (!room || value->s.len > room->cap) {
 		uint32_t cap = value->s.len < 16 ? 16 : (uint32_t)value->s.len;
-		char *grown = realloc(room, cap);
+		struct room *grown = realloc(room, sizeof(*grown) + cap);
 
 		if (!grown)
 			return;
 		room = grown;
-		point->text_cap = cap;
+		room->cap = cap;
 	}
 	if (value->s.len)
-		memcpy(room, value->s.ptr, value->s.len);
+		memcpy(room->bytes, value->s.ptr, value->s.len);
 	point->value = *value;
-	point->value.s.ptr = room;
+	point->value.s.ptr = room->bytes;
 }
 
 static void remember_value(struct fg_point *point, const struct fg_value *value)
@@ -258,10 +273,7 @@ static void remember_value(struct fg_point *point, const struct fg_value *value)
 		remember_text(point, value);
 		return;
 	}
-	if (point->text_cap) {
-		free((void *)(uintptr_t)point->value.s.ptr);
-		point->text_cap = 0;
-	}
+	free(room_of(point));
 	point->value = *value;
 }
 
