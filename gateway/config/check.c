@@ -2,6 +2,7 @@
 #include "config/load.h"
 
 #include "config/registry.h"
+#include "config/same_place.h"
 #include "config/suggest.h"
 
 #include <string.h>
@@ -31,7 +32,7 @@ static bool share(const struct instance *a, const struct instance *b, const char
 {
 	const char *x = text_of(a, option), *y = text_of(b, option);
 
-	return x && y && strcmp(x, y) == 0 && strcmp(x, "-") != 0;
+	return x && y && fg_same_place(x, y) && strcmp(x, "-") != 0;
 }
 
 static void fault_shared(struct instances *all, const struct instance *a, const struct instance *b,

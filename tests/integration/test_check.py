@@ -28,6 +28,15 @@ class Check(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("warning: /bridges: no bridge", done.stderr)
 
+    def test_one_broker_for_both(self):
+        for field, up, one in (("mqtt://127.0.0.1", "mqtt://127.0.0.1:1883", True),
+                               ("mqtt://localhost:1883", "mqtt://127.0.0.1", True),
+                               ("mqtt://127.0.0.1", "mqtt://127.0.0.1:1884", False)):
+            done = check({"drivers": {"field": {"type": "mqtt", "url": field, "subscribe": ["a"]}},
+                          "bridges": {"cloud": {"type": "mqtt", "url": up}}})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("the same broker as /drivers/field" in done.stderr, one, (field, up))
+
     def test_every_fault_is_a_line(self):
         done = check({"gatway": {}, "spool": {"limit": 5, "comit": "1s"}, "run": {"log": "loud"}})
         self.assertEqual(done.returncode, 1)

@@ -293,6 +293,9 @@ static const struct {
 	{ DRIVERS("\"x\":{\"type\":\"mqtt\",\"url\":\"u\",\"client_id\":\"c\"},"
 		  "\"y\":{\"type\":\"mqtt\",\"url\":\"u\",\"client_id\":\"c\"}"),
 	  "/drivers/y/client_id", "/drivers/x already has this client_id" },
+	{ DRIVERS("\"x\":{\"type\":\"mqtt\",\"url\":\"mqtt://h\",\"client_id\":\"c\"},"
+		  "\"y\":{\"type\":\"mqtt\",\"url\":\"mqtt://H:1883\",\"client_id\":\"c\"}"),
+	  "/drivers/y/client_id", "/drivers/x already has this client_id" },
 	{ "{\"bridges\":{\"a\":{\"type\":\"nats\"}}}", "/bridges/a/type",
 	  "'nats' is not in this build" },
 	{ "{\"bridges\":{\"a\":{\"type\":\"file\",\"path\":\"x\",\"window\":65}}}",
