@@ -173,7 +173,7 @@ static bool take_block(struct take *t)
 		take_answer(t, COAP_RESPONSE_CODE_INCOMPLETE, NULL);
 		return false;
 	case FG_COAP_BODY_BAD:
-		take_reject(t, "block", COAP_RESPONSE_CODE_BAD_REQUEST, "block size");
+		take_reject(t, "malformed", COAP_RESPONSE_CODE_BAD_REQUEST, "block size");
 		return false;
 	case FG_COAP_BODY_LARGE:
 		take_reject(t, "too-large", COAP_RESPONSE_CODE_REQUEST_TOO_LARGE, NULL);
@@ -196,7 +196,7 @@ static bool take_read(struct take *t)
 	coap_get_data(t->request, &len, &data);
 	t->payload = fg_str((const char *)data, len);
 	if (fg_coap_path(t->request, server->address, sizeof(server->address), &t->path) < 0) {
-		take_reject(t, "path", COAP_RESPONSE_CODE_BAD_REQUEST, "no path of a device");
+		take_reject(t, "address", COAP_RESPONSE_CODE_BAD_REQUEST, "no path of a device");
 		return false;
 	}
 	if (take_format(t) < 0) {

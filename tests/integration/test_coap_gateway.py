@@ -12,7 +12,8 @@ import subprocess
 import time
 
 PROGRAM = os.environ["FIELDGATE"]
-CASES = pathlib.Path(os.environ["SOURCE_DIR"]) / "../shared/cases/coap"
+ROOT = pathlib.Path(os.environ["SOURCE_DIR"])
+CASES = ROOT / "../shared/cases/coap"
 CON, NON, ACK, RST = range(4)
 GET, POST, PUT = 1, 2, 3
 
@@ -157,6 +158,18 @@ def views(gateway):
     assert "</dev>" in core and "</blocks>" in core, core
 
 
+def refused(gateway):
+    """Each reason is one of those that docs/operating.md explains."""
+    gateway.post(250, "", b"1", want="4.00")
+    gateway.post(251, "dev/temp", b"x" * 64, want="4.00", options=[(27, number(7))])
+    answer = subprocess.run([PROGRAM, "ledger", "-c", gateway.dir / "gateway.json"],
+                            stdout=subprocess.PIPE, check=True).stdout
+    rejected = json.loads(answer)["rejected"]
+    assert rejected == {"malformed": 2, "content-format": 1, "address": 1}, rejected
+    text = (ROOT / "docs/operating.md").read_text()
+    assert all("| `%s`" % reason in text for reason in rejected), rejected
+
+
 def hostile(gateway):
     if not CASES.is_dir():
         print("SKIPPED: no datagrams of other projects here")
@@ -213,6 +226,7 @@ def main():
     gateway = Gateway("plain", {"listen": "coap://127.0.0.1:%d"})
     readings(gateway)
     views(gateway)
+    refused(gateway)
     hostile(gateway)
     killed(gateway, 0)
     gateway.stop()
