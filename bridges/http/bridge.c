@@ -111,6 +111,7 @@ static void on_later(struct http_sink *st, struct http_request *request, const c
 {
 	curl_off_t seconds = 0;
 	uint32_t left_out;
+	char quoted[256];
 
 	curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &seconds);
 	if (seconds < 0) /* a date that is over */
@@ -118,8 +119,9 @@ static void on_later(struct http_sink *st, struct http_request *request, const c
 	if (seconds > 0)
 		fg_sink_pause(st->sink, FG_S(seconds < PATIENCE_MAX_S ? seconds : PATIENCE_MAX_S));
 	if (fg_log_allowed(&st->limit, fg_loop_now(st->sink->loop), 4, &left_out))
-		fg_log(&st->sink->logger, FG_WARN, "not now", "why=\"%s\" wait=%llds left_out=%u",
-		       why, (long long)seconds, left_out);
+		fg_log(&st->sink->logger, FG_WARN, "not now", "why=%s wait=%llds left_out=%u",
+		       fg_log_quote(why, strlen(why), quoted, sizeof(quoted)), (long long)seconds,
+		       left_out);
 }
 
 static void on_answer(struct http_sink *st, struct http_request *request, struct fg_batch *batch)

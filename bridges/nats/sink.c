@@ -68,11 +68,12 @@ uint64_t nats_pause(void)
 static void later(struct nats_sink *s, struct nats_slot *slot, const char *why)
 {
 	uint32_t left_out;
+	char quoted[256];
 
 	fg_sink_pause(s->sink, nats_pause());
 	if (fg_log_allowed(&s->desk->limit, fg_loop_now(s->sink->loop), 4, &left_out))
-		fg_log(&s->sink->logger, FG_WARN, "not now", "why=\"%s\" left_out=%u", why,
-		       left_out);
+		fg_log(&s->sink->logger, FG_WARN, "not now", "why=%s left_out=%u",
+		       fg_log_quote(why, strlen(why), quoted, sizeof(quoted)), left_out);
 	finish(s, slot, -EAGAIN, why);
 }
 
@@ -275,11 +276,13 @@ static void on_down(struct fg_nats *nats, int error, const char *why)
 {
 	struct nats_sink *s = sink_of(nats);
 	uint32_t left_out;
+	char quoted[256];
 
 	if (error == -EACCES && s->phase == NATS_UP_PHASE && !nats_refusal_ours(why, s->subject)) {
 		if (fg_log_allowed(&s->desk->limit, fg_loop_now(s->sink->loop), 4, &left_out))
 			fg_log(&s->sink->logger, FG_WARN, "refused by the server",
-			       "why=\"%s\" left_out=%u", why, left_out);
+			       "why=%s left_out=%u",
+			       fg_log_quote(why, strlen(why), quoted, sizeof(quoted)), left_out);
 		return;
 	}
 	fault(s, error, why);

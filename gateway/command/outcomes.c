@@ -81,14 +81,14 @@ void command_answer(struct job *job, enum fg_outcome outcome, const char *why)
 void command_tell(struct job *job, enum fg_outcome outcome, const char *why)
 {
 	struct fg_commands *commands = job->commands;
-	char path[96];
+	char path[96], quoted[160];
 
 	if (!why)
 		why = "";
 	commands->stats.outcomes[outcome]++;
-	fg_log(&commands->logger, FG_INFO, "command", "to=%s outcome=%s why=\"%s\"",
+	fg_log(&commands->logger, FG_INFO, "command", "to=%s outcome=%s why=%s",
 	       fg_log_quote(job->path.ptr, job->path.len, path, sizeof(path)),
-	       fg_outcome_name(outcome), why);
+	       fg_outcome_name(outcome), fg_log_quote(why, strlen(why), quoted, sizeof(quoted)));
 	remember(commands, job->id_hash, outcome, why);
 	command_answer(job, outcome, why);
 }

@@ -121,6 +121,7 @@ void fg_source_up(struct fg_source *source)
 void fg_source_fault(struct fg_source *source, int error, const char *what)
 {
 	struct fg_inlet *inlet = (struct fg_inlet *)source;
+	char quoted[2 * sizeof(inlet->fault)];
 
 	if (inlet->faulted || inlet->close_called || inlet->removing)
 		return;
@@ -137,7 +138,9 @@ void fg_source_fault(struct fg_source *source, int error, const char *what)
 		inlet->turned_ns = fg_loop_now(source->loop);
 	}
 	fg_log(&source->logger, inlet->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
-	       "what=\"%s\" attempt=%u", inlet->fault, inlet->backoff.attempt);
+	       "what=%s attempt=%u",
+	       fg_log_quote(inlet->fault, strlen(inlet->fault), quoted, sizeof(quoted)),
+	       inlet->backoff.attempt);
 	fg_loop_defer(source->loop, &inlet->act);
 }
 

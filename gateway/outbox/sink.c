@@ -174,6 +174,7 @@ void fg_sink_up(struct fg_sink *sink)
 void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 {
 	struct fg_outbox *box = (struct fg_outbox *)sink;
+	char quoted[2 * sizeof(box->fault)];
 
 	if (box->faulted || box->close_called || box->removing)
 		return;
@@ -190,8 +191,9 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 		box->turned_ns = fg_loop_now(sink->loop);
 	}
 	fg_log(&sink->logger, box->backoff.attempt < 3 ? FG_WARN : FG_DEBUG, "fault",
-	       "what=\"%s\" attempt=%u in_flight=%u", box->fault, box->backoff.attempt,
-	       (unsigned)(box->tail - box->head));
+	       "what=%s attempt=%u in_flight=%u",
+	       fg_log_quote(box->fault, strlen(box->fault), quoted, sizeof(quoted)),
+	       box->backoff.attempt, (unsigned)(box->tail - box->head));
 	fg_loop_defer(sink->loop, &box->act);
 }
 

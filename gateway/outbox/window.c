@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-
 void outbox_advance(struct fg_outbox *box)
 {
 	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
@@ -73,6 +72,7 @@ void outbox_part_done(struct fg_outbox *box, struct flight *flight)
 static void part_dead(struct fg_outbox *box, struct flight *flight, const char *why)
 {
 	uint64_t count = flight->batch.records;
+	char quoted[256];
 
 	if (flight->kind == FLIGHT_AGAIN) { /* once more refused */
 		flight->dead = dead_write(box, flight, why) == 0 ? count : 0;
@@ -82,8 +82,8 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 		outbox_part_done(box, flight);
 		return;
 	}
-	fg_log(&box->sink.logger, FG_ERROR, "pack refused for good",
-	       "why=\"%s\" first=%llu last=%llu", why ? why : "",
+	fg_log(&box->sink.logger, FG_ERROR, "pack refused for good", "why=%s first=%llu last=%llu",
+	       fg_log_quote(why, why ? strlen(why) : 0, quoted, sizeof(quoted)),
 	       (unsigned long long)flight->batch.first, (unsigned long long)flight->batch.last);
 	if (dead_write(box, flight, why) == 0) {
 		flight->dead += count;

@@ -23,6 +23,8 @@ FIELDGATE = os.environ["FIELDGATE"]
 SOURCE_DIR = os.environ["SOURCE_DIR"]
 MOSQUITTO = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
 DEADLINE_S = 40
+# a line of the log; a very long one is cut
+LOGFMT = re.compile(r'\S+Z level=\w+( [\w-]+=("([^"\\]|\\.)*"|[^" ]*))+ ?|\S+Z level=.{1900,}')
 SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer)")
 
 
@@ -143,6 +145,9 @@ class Gateway:
         found = SANITIZER.search(read(self.log_path))
         if found:
             raise Failed(f"{self.name}: " + read(self.log_path)[max(0, found.start() - 200):][:6000])
+        for line in read(self.log_path).split("\n"):
+            if re.match(r"\d{4}-\S+Z level=", line) and not LOGFMT.fullmatch(line):
+                raise Failed(f"{self.name}: not logfmt: {line}")
 
     def stop(self, want=0, signo=signal.SIGTERM):
         self.process.send_signal(signo)

@@ -130,6 +130,8 @@ def test_mqtt_device():
     fg.equal(world.outcome("d")[0], "expired", "long ago")
     world.command("l1/power", {"id": "e", "value": True}, retain=True)
     fg.equal(world.outcome("e")[0], "refused", "retained")
+    world.command("l1/power", {"id": "h"})
+    fg.equal(world.outcome("h")[0], "refused", "no value")
     world.command("lamps/hall/power", '{"id":"long","value":"' + "x" * 70000 + '"}')
     fg.wait_for("the outcome of one that is too long", lambda: [
         o for o in map(json.loads, world.outcomes.payloads("fieldgate/gw/outcome"))
