@@ -92,6 +92,20 @@ static int share(void *conf, const struct fg_process *process)
 	return c->share && c->mqtt.client_id ? 0 : -ENOMEM;
 }
 
+/* What the gateway itself publishes and takes commands by is never input. */
+static int address_check(const char *topic, const char *gateway, char *why, size_t cap)
+{
+	static const char prefix[] = "fieldgate/";
+	size_t at = sizeof(prefix) - 1, len = strlen(gateway);
+	int r = fg_mqtt_check_name(topic, why, cap);
+
+	if (r < 0 || strncmp(topic, prefix, at) != 0 || strncmp(topic + at, gateway, len) != 0 ||
+	    topic[at + len] != '/')
+		return r;
+	snprintf(why, cap, "topics below %s%s/ are the gateway's own", prefix, gateway);
+	return -EINVAL;
+}
+
 static const struct fg_list *listens(const void *conf)
 {
 	return &((const struct mqtt_source_conf *)conf)->subscribe;
@@ -114,7 +128,7 @@ const struct fg_driver fg_driver_mqtt = {
 	.options = options,
 	.cost = cost_at_worst,
 	.check = check,
-	.address_check = fg_mqtt_check_name,
+	.address_check = address_check,
 	.listens = listens,
 	.share = share,
 	.ops = {

@@ -107,14 +107,14 @@ static void print_reading(struct normaliser *n, struct fg_str device)
 	printf("%.*s\n", (int)text.len, text.ptr);
 }
 
-/* The live driver's library never lets another topic through. */
+/* The live driver never lets another topic through. */
 static bool address_is_good(const struct normaliser *n)
 {
 	const struct fg_driver *driver = n->instance->driver;
 	char why[128];
 
 	if (!driver->address_check || !*n->address ||
-	    driver->address_check(n->address, why, sizeof(why)) == 0)
+	    driver->address_check(n->address, n->config->gateway.id, why, sizeof(why)) == 0)
 		return true;
 	fprintf(stderr, "rejected: the address: %s\n", why);
 	return false;

@@ -169,6 +169,11 @@ def test_with_configuration():
     got = normalise("7", "-c", "conf.json", "-p", "value", driver="field", address="z/one")
     fg.equal(got[0]["v"], 7, "a profile by name")
     normalise("[", "-c", "conf.json", driver="field", address="z/one", want=1)
+    for topic in ("fieldgate/plant-7/records", "fieldgate/plant-7/command/one/t"):
+        fg.check("the gateway's own" in normalise("5", "-c", "conf.json", driver="field",
+                                                  address=topic, want=1), topic)
+    for topic in ("fieldgate/plant-7", "fieldgate/plant-77/records", "fieldgate/other/records"):
+        normalise("5", "-c", "conf.json", driver="field", address=topic)
 
 
 def test_check():

@@ -91,9 +91,10 @@ struct fg_driver {
 	/* Optional: checks that need several options at once. Faults and doubts go through
 	 * fg_fault() of <fg/fault.h>, with a pointer below the instance ("/tls/ca"). */
 	void (*check)(const void *conf, struct fg_faults *);
-	/* Optional: whether an address can be one of this protocol's, for those who name one by
-	 * hand; its library sees to it for what comes over the network. 0, or -EINVAL and why. */
-	int (*address_check)(const char *address, char *why, size_t cap);
+	/* Optional: whether an address can be one of this protocol's and of input to that gateway,
+	 * for those who name one by hand; for what comes over the network the library and the
+	 * instance see to it. 0, or -EINVAL and why. */
+	int (*address_check)(const char *address, const char *gateway, char *why, size_t cap);
 	/* Optional: how an instance finds frames in a stream of bytes; `profile` is what its
 	 * profile brings, or NULL. A delimiter's bytes are put into `room`
 	 * (FG_FRAMER_DELIMITER_MAX). 0, or -EINVAL. */
