@@ -83,19 +83,22 @@ struct fg_values {
 
 struct fg_option {
 	const char *name;
-	enum fg_option_type type;
-	size_t offset;
+	enum fg_option_type type : 8;
+	unsigned flags : 8;
+	unsigned item_size : 16;	/* FG_OPT_MAP: size of the struct of one item */
+	uint32_t offset;
 	/* default in its JSON text form without quotes ("60s", "true"); NULL: zero, or required */
 	const char *def;
 	/* of a number, duration or size, bytes of a string, items of a list or map; both 0:
 	 * unbounded, max below min: no maximum */
 	int64_t min, max;
-	/* FG_OPT_ENUM; FG_OPT_VALUES: what a value may be */
-	const struct fg_choice *choices;
-	/* FG_OPT_GROUP, FG_OPT_MAP; FG_OPT_ONE_OF: the forms, in order, with their own offsets */
-	const struct fg_option *group;
-	size_t item_size;		/* FG_OPT_MAP: size of the struct of one item */
-	unsigned flags;
+	union {
+		/* FG_OPT_ENUM; FG_OPT_VALUES: what a value may be */
+		const struct fg_choice *choices;
+		/* FG_OPT_GROUP, FG_OPT_MAP; FG_OPT_ONE_OF: the forms, in order, with their own
+		 * offsets */
+		const struct fg_option *group;
+	};
 	const char *help;		/* one sentence for people */
 	/* what a fault says was expected, if the type does not say it */
 	const char *expects;
