@@ -1,4 +1,5 @@
-# Components (drivers, bridges, decoders, commands, consoles) and the one generated table that names them.
+# Components (drivers, bridges, decoders, commands, consoles, catalogs, ways to run) and the one generated
+# table that names them.
 #
 # The naming law: CONFIG_DRIVER_X <=> folder drivers/x <=> symbol fg_driver_x <=> "type": "x".
 # A decoder is a component of gateway/decode and has no folder unless it is large; its framer, where
@@ -10,7 +11,7 @@ set(FG_MODULE_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/fieldgate)
 # how it lies to the program, wherever both are put
 file(RELATIVE_PATH FG_MODULE_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${FG_MODULE_DIR})
 
-# fg_component(driver|bridge|decoder|cli|console NAME SOURCES a.c b.c [LIBS mosquitto])
+# fg_component(driver|bridge|decoder|cli|console|catalog|run NAME SOURCES a.c b.c [LIBS mosquitto])
 # LIBS are adapters (gateway/adapt, fg_adapter) or foreign libraries (cmake/Foreign.cmake).
 function(fg_component kind name)
 	cmake_parse_arguments(PARSE_ARGV 2 A "" "" "SOURCES;LIBS")
@@ -85,7 +86,7 @@ endfunction()
 # library fg_registry, which looks names up. Call when all folders were read.
 function(fg_registry_write)
 	set(files)
-	foreach(kind driver bridge decoder cli console)
+	foreach(kind driver bridge decoder cli console catalog run)
 		set(c "/* Made by cmake/Registry.cmake from .config. */\n#include <stddef.h>\n\n")
 		string(APPEND c "#include <fg/registry.h>\n\n")
 		get_property(builtin GLOBAL PROPERTY FG_BUILTIN_${kind})
@@ -116,7 +117,8 @@ function(fg_registry_write)
 	endforeach()
 	set(folder ${CMAKE_SOURCE_DIR}/gateway/config)
 	fg_static(fg_registry -fPIE SOURCES ${files} ${folder}/registry.c ${folder}/registry_cli.c
-		${folder}/registry_console.c)
+		${folder}/registry_console.c ${folder}/registry_catalog.c ${folder}/registry_run.c)
+	target_compile_options(fg_registry PRIVATE $<$<CONFIG:Release>:-Os>)
 	target_compile_definitions(fg_registry PRIVATE FG_MODULE_DIR="${FG_MODULE_DIR}"
 		FG_MODULE_FROM_PROGRAM="${FG_MODULE_FROM_PROGRAM}")
 endfunction()

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "config/sha256.h"
 #include "profile/book.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static int new_read(struct cli_apply *apply)
 
 	fg_faults_init(&faults);
 	if (r == 0)
-		r = fg_config_parse(fg_buf_view(&apply->text), fg_cli_shipped_profiles(), &faults,
+		r = fg_config_parse(fg_buf_view(&apply->text), fg_shipped_profiles(), &faults,
 				    &apply->after);
 	if (r == 0) {
 		(void)fg_config_secrets(apply->after, false, &faults);
@@ -53,7 +54,7 @@ static void old_read(struct cli_apply *apply)
 	struct fg_trial trial;
 
 	fg_faults_init(&faults);
-	if (fg_config_load(apply->path, fg_cli_shipped_profiles(), &faults, &apply->before) < 0)
+	if (fg_config_load(apply->path, fg_shipped_profiles(), &faults, &apply->before) < 0)
 		apply->before = NULL;
 	fg_faults_fini(&faults);
 	fg_trial_init(&trial);

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "profile/book.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ int fg_cli_check(int argc, char **argv)
 	if (fg_cli_parse(&usage, argc, argv, &status) < 0)
 		return status;
 	fg_faults_init(&faults);
-	r = fg_config_load(path, fg_cli_shipped_profiles(), &faults, &config);
+	r = fg_config_load(path, fg_shipped_profiles(), &faults, &config);
 	if (r == 0) {
 		fg_config_secrets(config, false, &faults);
 		check_profiles(config, &faults);

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "config/registry.h"
 #include "config/suggest.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -266,7 +267,7 @@ int fg_cli_load(const char *name, const char *path, struct fg_config **ret_confi
 
 	path = path ? path : FG_CONFIG_PATH;
 	fg_faults_init(&faults);
-	r = fg_config_load(path, fg_cli_shipped_profiles(), &faults, ret_config);
+	r = fg_config_load(path, fg_shipped_profiles(), &faults, ret_config);
 	if (r == -EINVAL && faults.faults)
 		fg_cli_print_faults(&faults);
 	if (r == -EINVAL && faults.count == 0)

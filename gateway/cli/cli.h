@@ -74,9 +74,6 @@ void fg_cli_print_faults(const struct fg_faults *faults);
  * what is wrong with it. FG_EXIT_OK, FG_EXIT_NO or FG_EXIT_FAILED. Doubts are not shown. */
 int fg_cli_load(const char *name, const char *path, struct fg_config **ret_config);
 
-/* The names of the profiles that come with the program; ends in NULL. */
-const struct fg_shipped_profile *fg_cli_shipped_profiles(void);
-
 /* Who read stdout has had enough, which is how a stream is to end: no failure, for fg_cli_main
  * either. */
 void fg_cli_unread(void);

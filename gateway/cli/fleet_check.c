@@ -1,5 +1,6 @@
 /* fieldgate fleet check: each fault of a whole fleet on a line of its own, where it comes from. */
 #include "cli/fleet.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ int cli_fleet_check(int argc, char **argv)
 	status = cli_fleet_load("fleet check", argv[1], &fleet);
 	if (status != FG_EXIT_OK)
 		return status;
-	r = fg_fleet_check(&fleet, fg_cli_shipped_profiles());
+	r = fg_fleet_check(&fleet, fg_shipped_profiles());
 	status = r < 0 ? fg_cli_failed("fleet check", "%s", strerror(-r)) :
 			 show(&fleet, json, argv[1]);
 	fg_fleet_fini(&fleet);

@@ -1,5 +1,6 @@
 /* fieldgate fleet diff: which gateways change, what, and what it takes. */
 #include "cli/fleet.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -144,7 +145,7 @@ static int show(struct fg_fleet *old, struct fg_fleet *new, bool json)
 {
 	const cJSON *change;
 	cJSON *list;
-	int status, r = fg_fleet_diff(old, new, fg_cli_shipped_profiles(), &list);
+	int status, r = fg_fleet_diff(old, new, fg_shipped_profiles(), &list);
 
 	if (r < 0)
 		return fg_cli_failed("fleet diff", "%s", strerror(-r));

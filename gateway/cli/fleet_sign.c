@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "config/envelope.h"
 #include "config/put.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static int check(const struct fg_envelope *envelope, const char *file)
 	int r;
 
 	fg_faults_init(&faults);
-	r = fg_config_parse(fg_buf_view(&envelope->config), fg_cli_shipped_profiles(), &faults,
+	r = fg_config_parse(fg_buf_view(&envelope->config), fg_shipped_profiles(), &faults,
 			    &config);
 	if (r == 0 && strcmp(envelope->gateway, "*") != 0 &&
 	    strcmp(envelope->gateway, config->gateway.id) != 0)

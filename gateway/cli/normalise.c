@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "config/registry.h"
 #include "profile/book.h"
+#include "profile/shipped.h"
 #include "record/pack.h"
 
 #include <errno.h>
@@ -229,12 +230,12 @@ static const struct fg_driver_conf *find_instance(const struct fg_config *config
 
 static int profile_missing(const char *name)
 {
-	const struct fg_shipped_profile *shipped = fg_cli_shipped_profiles();
+	const struct fg_shipped_profile *shipped = fg_shipped_profiles();
 	char why[256] = "";
 
-	while (shipped->name && strcmp(shipped->name, name) != 0)
+	while (shipped && shipped->name && strcmp(shipped->name, name) != 0)
 		shipped++;
-	if (shipped->name)
+	if (shipped && shipped->name)
 		fg_registry_explain(FG_REGISTRY_DECODER, shipped->format, why, sizeof(why));
 	if (why[0])
 		return fg_cli_failed("normalise", "profile '%s': %s", name, why);

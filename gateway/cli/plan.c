@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/fleet.h"
 #include "cli/table.h"
+#include "profile/shipped.h"
 
 #include <errno.h>
 #include <math.h>
@@ -149,7 +150,7 @@ static int plan_gateway(struct planning *p, struct fg_fleet *fleet, struct fg_fl
 	cJSON_Delete(json);
 	fg_faults_init(&faults);
 	if (r == 0)
-		r = text ? fg_config_parse(fg_str_c(text), fg_cli_shipped_profiles(), &faults,
+		r = text ? fg_config_parse(fg_str_c(text), fg_shipped_profiles(), &faults,
 					   &config) :
 			   -ENOMEM;
 	if (r == 0) {

@@ -2,9 +2,11 @@
 #include "run/confine.h"
 #include "run/gateway.h"
 #include "run/panel.h"
+#include "run/total.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/start.h"
+#include "config/registry.h"
 #include "processes/processes.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@ struct place {
 struct running {
 	struct fg_loop *loop;
 	struct fg_gateway *gateway;		/* or */
+	const struct fg_run *way;		/* with */
 	struct fg_processes *processes;
 	struct place place;
 	struct fg_panel panel;
@@ -55,7 +58,7 @@ static void on_stopped(void *arg)
 static void stop(struct running *running)
 {
 	if (running->processes)
-		fg_processes_stop(running->processes);
+		running->way->stop(running->processes);
 	else
 		fg_gateway_stop(running->gateway, on_stopped, running);
 }
@@ -79,7 +82,7 @@ static void on_hangup(struct fg_signal *signal, int signo)
 
 	(void)signo;
 	if (running->processes) {
-		fg_processes_reload(running->processes);
+		running->way->reload(running->processes);
 		return;
 	}
 	fg_faults_init(&faults);
@@ -203,7 +206,27 @@ static void on_all_stopped(void *arg, int status)
 
 static bool processes_well(void *arg)
 {
-	return fg_processes_well(arg);
+	const struct running *running = arg;
+
+	return running->way->well(running->processes);
+}
+
+/* Whether the configuration, or what stands in its spool's folder, takes more than one. */
+static bool is_for_several(const struct fg_config *config)
+{
+	uint32_t index;
+
+	return config->run.processes > 1 || fg_process_folders(config->spool.dir, &index, 1) > 0;
+}
+
+static int no_way(struct running *running, struct fg_config *config)
+{
+	char why[512];
+
+	close_signals(running);
+	fg_config_free(config);
+	fg_registry_explain(FG_REGISTRY_RUN, "processes", why, sizeof(why));
+	return fg_cli_failed("run", "more than one process: %s", why);
 }
 
 static int start_all_and_run(struct running *running, struct fg_log *log, struct fg_config *config)
@@ -216,14 +239,17 @@ static int start_all_and_run(struct running *running, struct fg_log *log, struct
 		.source = start->source,
 		.trial = start->tried ? &start->trial : NULL,
 	};
-	int r = fg_processes_start(&conf, config, &running->processes);
+	int r;
 
+	if (fg_registry_run("processes", &running->way) < 0)
+		return no_way(running, config);
+	r = running->way->start(&conf, config, &running->processes);
 	if (r < 0) {
 		close_signals(running);
 		return fg_cli_failed("run", "the processes: %s", strerror(-r));
 	}
-	fg_processes_on_stopped(running->processes, on_all_stopped, running);
-	fg_panel_begin(&running->panel, running->loop, processes_well, running->processes);
+	running->way->on_stopped(running->processes, on_all_stopped, running);
+	fg_panel_begin(&running->panel, running->loop, processes_well, running);
 	r = fg_loop_run(running->loop);
 	if (r < 0)
 		return fg_cli_failed("run", "the loop: %s", strerror(-r));
@@ -249,7 +275,7 @@ static int run_once(struct running *running, struct fg_log *log, struct fg_confi
 		fg_config_free(config);
 		return fg_cli_failed("run", "the loop: %s", strerror(status));
 	}
-	if (running->place.count == 0 && fg_processes_needed(config))
+	if (running->place.count == 0 && is_for_several(config))
 		status = start_all_and_run(running, log, config);
 	else
 		status = start_and_run(running, log, config);
@@ -257,7 +283,8 @@ static int run_once(struct running *running, struct fg_log *log, struct fg_confi
 		;	/* what a failed start left half open is closed */
 	fg_gateway_free(running->gateway);
 	if (running->processes)
-		running->processes = fg_processes_free(running->processes);
+		running->way->free(running->processes);
+	running->processes = NULL;
 	fg_loop_free(running->loop);
 	return status;
 }

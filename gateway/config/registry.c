@@ -29,6 +29,9 @@ static const struct kind KINDS[] = {
 	[FG_REGISTRY_CLI] = { "cli", fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
 	[FG_REGISTRY_CONSOLE] = { "console", fg_builtin_names_consoles, fg_module_consoles,
 				  fg_absent_consoles },
+	[FG_REGISTRY_CATALOG] = { "catalog", fg_builtin_names_catalogs, fg_module_catalogs,
+				  fg_absent_catalogs },
+	[FG_REGISTRY_RUN] = { "run", fg_builtin_names_runs, fg_module_runs, fg_absent_runs },
 };
 
 /* Index of `name` in a list that ends in NULL, or -1. */

@@ -22,13 +22,19 @@ int fg_registry_bridge(const char *name, const struct fg_bridge **ret_bridge);
 /* Commands of the program (cli/cli.h): "tools". */
 int fg_registry_cli(const char *name, const struct fg_cli **ret_cli);
 int fg_registry_console(const char *name, const struct fg_console **ret_console);
+/* What comes with the program to be looked up (profile/shipped.h): "profiles". */
+int fg_registry_catalog(const char *name, const struct fg_catalog **ret_catalog);
+/* Ways to run other than as one gateway (processes/processes.h): "processes". */
+int fg_registry_run(const char *name, const struct fg_run **ret_run);
 
 enum fg_registry_kind {
 	FG_REGISTRY_DRIVER,
 	FG_REGISTRY_BRIDGE,
 	FG_REGISTRY_DECODER,
 	FG_REGISTRY_CLI,
-	FG_REGISTRY_CONSOLE
+	FG_REGISTRY_CONSOLE,
+	FG_REGISTRY_CATALOG,
+	FG_REGISTRY_RUN
 };
 
 /* Writes why the look-up of `name` fails, as a person wants to read it: "driver 'nats' is not in

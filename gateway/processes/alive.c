@@ -133,7 +133,7 @@ static void tell_systemd(struct fg_processes *all, uint64_t now)
 	if (all->alive_ns == 0 || now - all->told_ns < all->alive_ns)
 		return;
 	all->told_ns = now;
-	run_notify("WATCHDOG=1");
+	fg_notify("WATCHDOG=1");
 }
 
 void processes_look(struct fg_timer *timer)

@@ -131,6 +131,7 @@ int processes_control_open(struct fg_processes *);
  * stays; -errno. */
 int processes_go_over(struct fg_processes *, struct fg_control_client *client,
 		      void (*done)(struct gather *));
+void processes_reload(struct fg_processes *);
 void processes_reload_failed(struct fg_control_client *, int error);
 void processes_call_reload(void *arg, struct fg_control_client *, const struct fg_doc *request);
 /* trial.c */

@@ -20,13 +20,6 @@
 #define STEADY FG_S(10)		/* up for so long: the next end begins with short waits again */
 #define STATUS_BROKEN 3		/* fieldgate's own: could not do it */
 
-bool fg_processes_needed(const struct fg_config *config)
-{
-	uint32_t index;
-
-	return config->run.processes > 1 || fg_process_folders(config->spool.dir, &index, 1) > 0;
-}
-
 /* -- the end of all -- */
 
 static bool any_runs(const struct fg_processes *all, bool first_too)
@@ -80,10 +73,10 @@ void processes_stop_step(struct fg_processes *all)
 		all->stopped(all->stopped_arg, all->status);
 }
 
-void fg_processes_stop(struct fg_processes *all)
+static void stop_all(struct fg_processes *all)
 {
 	if (!all->stopping)
-		run_notify("STOPPING=1");
+		fg_notify("STOPPING=1");
 	all->stopping = true;
 	processes_stop_step(all);
 }
@@ -92,7 +85,7 @@ void processes_give_up(struct fg_processes *all, int status)
 {
 	if (all->status == 0)
 		all->status = status;
-	fg_processes_stop(all);
+	stop_all(all);
 }
 
 /* -- the end of one -- */
@@ -174,7 +167,7 @@ void processes_became_ready(struct fg_processes *all)
 	all->ready = true;
 	fg_log(&all->logger, FG_INFO, "ready", "gateway=%s processes=%d", all->config->gateway.id,
 	       (int)all->config->run.processes);
-	run_notify("READY=1");
+	fg_notify("READY=1");
 	if (all->conf.trial)
 		trial_watch(all, all->conf.trial);
 	all->conf.trial = NULL;
@@ -246,8 +239,22 @@ static int open_parts(struct fg_processes *all)
 	return r;
 }
 
-int fg_processes_start(const struct fg_processes_conf *conf, struct fg_config *config,
-		       struct fg_processes **ret_processes)
+static void free_all(struct fg_processes *all)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		free(all->items[i].dir);
+	free(all->items);
+	fg_trial_fini(&all->trial.asked);
+	if (all->exe >= 0)
+		close(all->exe);
+	if (all->notify >= 0)
+		close(all->notify);
+	fg_config_free(all->config);
+	free(all);
+}
+
+static int start_all(const struct fg_processes_conf *conf, struct fg_config *config,
+		     struct fg_processes **ret_processes)
 {
 	struct fg_processes *all = calloc(1, sizeof(*all));
 	int r;
@@ -270,10 +277,10 @@ int fg_processes_start(const struct fg_processes_conf *conf, struct fg_config *c
 	fg_trial_init(&all->trial.asked);
 	r = open_parts(all);
 	if (r < 0) {
-		fg_processes_free(all);
+		free_all(all);
 		return r;
 	}
-	all->alive_ns = run_watchdog_ns();
+	all->alive_ns = fg_watchdog_ns();
 	(void)processes_control_open(all);
 	(void)fg_timer_start(&all->look, 0);
 	for (unsigned i = 0; i < all->count; i++)
@@ -282,14 +289,13 @@ int fg_processes_start(const struct fg_processes_conf *conf, struct fg_config *c
 	return 0;
 }
 
-void fg_processes_on_stopped(struct fg_processes *all, void (*stopped)(void *arg, int status),
-			     void *arg)
+static void on_stopped(struct fg_processes *all, void (*stopped)(void *arg, int status), void *arg)
 {
 	all->stopped = stopped;
 	all->stopped_arg = arg;
 }
 
-bool fg_processes_well(const struct fg_processes *all)
+static bool are_well(const struct fg_processes *all)
 {
 	for (unsigned i = 0; i < all->count; i++)
 		if (!all->items[i].left_over && all->items[i].state != PROCESS_UP)
@@ -297,17 +303,12 @@ bool fg_processes_well(const struct fg_processes *all)
 	return !all->stopping;
 }
 
-struct fg_processes *fg_processes_free(struct fg_processes *all)
-{
-	for (unsigned i = 0; i < all->count; i++)
-		free(all->items[i].dir);
-	free(all->items);
-	fg_trial_fini(&all->trial.asked);
-	if (all->exe >= 0)
-		close(all->exe);
-	if (all->notify >= 0)
-		close(all->notify);
-	fg_config_free(all->config);
-	free(all);
-	return NULL;
-}
+const struct fg_run fg_run_processes = {
+	.name = "processes",
+	.start = start_all,
+	.stop = stop_all,
+	.on_stopped = on_stopped,
+	.reload = processes_reload,
+	.well = are_well,
+	.free = free_all,
+};

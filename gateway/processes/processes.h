@@ -29,19 +29,20 @@ struct fg_processes_conf {
 	struct fg_trial *trial;		/* it is on trial, or NULL; moved */
 };
 
-/* Whether the configuration, or what stands in its spool's folder, takes more than one. */
-bool fg_processes_needed(const struct fg_config *);
-
-/* Begins to start them. Takes the configuration, also on failure. -errno. */
-int fg_processes_start(const struct fg_processes_conf *, struct fg_config *,
-		       struct fg_processes **ret_processes);
-/* Stops all of them, the first one last, then calls `stopped`; later calls only note the latest. */
-void fg_processes_stop(struct fg_processes *);
-/* Called when the last one has ended, whoever wished it, with the exit status for the whole. */
-void fg_processes_on_stopped(struct fg_processes *, void (*stopped)(void *arg, int status),
-			     void *arg);
-void fg_processes_reload(struct fg_processes *);
-/* Whether all are up and the drivers and bridges of all (asked of them now and then). */
-bool fg_processes_well(const struct fg_processes *);
-/* After `stopped`. */
-struct fg_processes *fg_processes_free(struct fg_processes *);
+/* A way to run (CONFIG_RUN_PROCESSES); a module where a gateway alone is to carry nothing of it. */
+struct fg_run {
+	const char *name;
+	/* Begins to start them. Takes the configuration, also on failure. -errno. */
+	int (*start)(const struct fg_processes_conf *, struct fg_config *,
+		     struct fg_processes **ret_processes);
+	/* Stops all of them, the first one last, then calls `stopped`. */
+	void (*stop)(struct fg_processes *);
+	/* Called when the last one has ended, whoever wished it, with the exit status for all. */
+	void (*on_stopped)(struct fg_processes *, void (*stopped)(void *arg, int status),
+			   void *arg);
+	void (*reload)(struct fg_processes *);
+	/* Whether all are up. */
+	bool (*well)(const struct fg_processes *);
+	/* After `stopped`. */
+	void (*free)(struct fg_processes *);
+};

@@ -14,7 +14,7 @@ static int look(struct fg_processes *all, struct fg_faults *faults, struct fg_bu
 {
 	struct fg_config_diff diff;
 	unsigned n[4] = { 0 };
-	int r = fg_config_load(all->conf.path, fg_shipped_profiles, faults, ret_next);
+	int r = fg_config_load(all->conf.path, fg_shipped_profiles(), faults, ret_next);
 
 	if (r < 0)
 		return r;
@@ -147,7 +147,7 @@ void processes_reload_failed(struct fg_control_client *client, int error)
 		fg_control_fail(client, FG_CONTROL_FAILED, "%s", strerror(-error));
 }
 
-void fg_processes_reload(struct fg_processes *all)
+void processes_reload(struct fg_processes *all)
 {
 	if (!all->stopping)
 		(void)processes_go_over(all, NULL, NULL);

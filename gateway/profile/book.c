@@ -21,11 +21,25 @@ static bool is_replaced(const struct fg_config *config, const char *name)
 	return false;
 }
 
-static int gather(struct fg_profile_book *book, const struct fg_config *config, size_t *ret_count)
+/* What a payload would mean without them cannot be known: it may look like one of theirs. */
+static int none_to_be_had(struct fg_faults *faults)
 {
+	char why[256];
+
+	fg_registry_explain(FG_REGISTRY_CATALOG, "profiles", why, sizeof(why));
+	fg_fault_at(faults, NULL, "%s", why);
+	return -EINVAL;
+}
+
+static int gather(struct fg_profile_book *book, const struct fg_config *config,
+		  struct fg_faults *faults, size_t *ret_count)
+{
+	const struct fg_shipped_profile *profiles = fg_shipped_profiles();
 	size_t n = 0, shipped = 0;
 
-	while (fg_shipped_profiles[shipped].name)
+	if (!profiles)
+		return none_to_be_had(faults);
+	while (profiles[shipped].name)
 		shipped++;
 	book->named =
 		fg_arena_array(&book->arena, config->nprofiles + shipped + 1, sizeof(*book->named));
@@ -34,7 +48,7 @@ static int gather(struct fg_profile_book *book, const struct fg_config *config, 
 	for (; n < config->nprofiles; n++)
 		book->named[n] = config->profiles[n];
 	for (size_t i = 0; i < shipped; i++) {
-		const struct fg_shipped_profile *one = &fg_shipped_profiles[i];
+		const struct fg_shipped_profile *one = &profiles[i];
 
 		if (!one->text || is_replaced(config, one->name))
 			continue;
@@ -72,7 +86,7 @@ int fg_profile_book_open(struct fg_profile_book *book, const struct fg_config *c
 
 	*book = (struct fg_profile_book){ 0 };
 	fg_arena_init(&book->arena, ARENA_LIMIT);
-	r = gather(book, config, &count);
+	r = gather(book, config, faults, &count);
 	if (r == 0)
 		r = fg_profiles_new(book->named, count, find_decoder, faults, &book->profiles);
 	if (r < 0) {

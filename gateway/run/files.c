@@ -265,7 +265,7 @@ static void run_check(struct job *job)
 	int r;
 
 	fg_faults_init(&faults);
-	r = fg_config_parse(fg_buf_view(&job->in), fg_shipped_profiles, &faults, &config);
+	r = fg_config_parse(fg_buf_view(&job->in), fg_shipped_profiles(), &faults, &config);
 	if (r == 0) {
 		(void)fg_config_secrets(config, false, &faults);
 		r = fg_profile_book_open(&book, config, &faults);

@@ -53,7 +53,7 @@ static void say_ready(struct fg_gateway *gateway)
 	/* of several processes their parent says the word */
 	fg_log(&gateway->logger, FG_INFO, process_of(gateway)->count ? "started" : "ready",
 	       "gateway=%s", gateway->id);
-	run_notify("READY=1");
+	fg_notify("READY=1");
 	if (gateway->ready)
 		gateway->ready(gateway->ready_arg);
 }
@@ -175,7 +175,7 @@ static void on_drain_look(struct fg_timer *timer)
 
 static void on_watchdog(struct fg_timer *timer)
 {
-	run_notify("WATCHDOG=1");
+	fg_notify("WATCHDOG=1");
 	(void)fg_timer_start(timer, of(watchdog, timer)->watchdog_ns);
 }
 
@@ -311,7 +311,7 @@ static void start_timers(struct fg_gateway *gateway)
 	(void)fg_timer_start(&gateway->status_timer, STATUS_EVERY);
 	(void)fg_timer_start(&gateway->sweep_timer, SWEEP_EVERY);
 	(void)fg_timer_start(&gateway->ready_timer, READY_LATEST);
-	gateway->watchdog_ns = run_watchdog_ns();
+	gateway->watchdog_ns = fg_watchdog_ns();
 	if (gateway->watchdog_ns)
 		(void)fg_timer_start(&gateway->watchdog, gateway->watchdog_ns);
 }

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void run_notify(const char *state)
+void fg_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -29,7 +29,7 @@ void run_notify(const char *state)
 	close(fd);
 }
 
-uint64_t run_watchdog_ns(void)
+uint64_t fg_watchdog_ns(void)
 {
 	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 

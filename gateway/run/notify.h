@@ -3,6 +3,6 @@
 
 #include <stdint.h>
 
-void run_notify(const char *state);
+void fg_notify(const char *state);
 /* How often it wants to be told that the loop turns: half of what it waits; 0: never. */
-uint64_t run_watchdog_ns(void);
+uint64_t fg_watchdog_ns(void);

@@ -55,7 +55,7 @@ int run_load(const struct fg_gateway *gateway, const char *path, struct fg_fault
 	     struct run_config **ret_next)
 {
 	struct fg_config *config;
-	int r = fg_config_load(path, fg_shipped_profiles, faults, &config);
+	int r = fg_config_load(path, fg_shipped_profiles(), faults, &config);
 
 	return r < 0 ? r : compile(config, &gateway->now->config->process, faults, ret_next);
 }
@@ -63,7 +63,7 @@ int run_load(const struct fg_gateway *gateway, const char *path, struct fg_fault
 int run_load_text(struct fg_str text, struct fg_faults *faults, struct run_config **ret_next)
 {
 	struct fg_config *config;
-	int r = fg_config_parse(text, fg_shipped_profiles, faults, &config);
+	int r = fg_config_parse(text, fg_shipped_profiles(), faults, &config);
 
 	return r < 0 ? r : compile(config, &(struct fg_process_conf){ 0 }, faults, ret_next);
 }
@@ -94,7 +94,7 @@ int run_exchange(struct fg_gateway *gateway, struct run_config *next, struct fg_
 
 	if (r < 0)
 		return r;
-	run_notify("RELOADING=1");
+	fg_notify("RELOADING=1");
 	if (diff.spool)
 		fg_spool_set_conf(gateway->spool, &next->config->spool);
 	gateway->generation++;
@@ -106,7 +106,7 @@ int run_exchange(struct fg_gateway *gateway, struct run_config *next, struct fg_
 	apply_rest(gateway, &diff);
 	report_changes(gateway, &diff, report);
 	fg_config_diff_fini(&diff);
-	run_notify("READY=1");
+	fg_notify("READY=1");
 	(void)fg_timer_start(&gateway->status_timer, 0);
 	return 0;
 }

@@ -90,7 +90,7 @@ void fg_gateway_stop(struct fg_gateway *gateway, void (*stopped)(void *arg), voi
 	gateway->stopping = true;
 	gateway->stopped = stopped;
 	gateway->stopped_arg = arg;
-	run_notify("STOPPING=1");
+	fg_notify("STOPPING=1");
 	/* First: their outcomes still go out with what is sent last. */
 	fg_commands_stop(gateway->commands);
 	run_away_drop(gateway);

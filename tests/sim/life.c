@@ -95,7 +95,7 @@ static struct fg_config *conf_load(struct world *w)
 	struct fg_faults faults;
 
 	fg_faults_init(&faults);
-	if (fg_config_load(CONF, fg_shipped_profiles, &faults, &config) < 0)
+	if (fg_config_load(CONF, fg_shipped_profiles(), &faults, &config) < 0)
 		sim_fail(w, "%s: %zu faults, %s", CONF, faults.faults,
 			 faults.count ? faults.items[0].text : "?");
 	fg_faults_fini(&faults);

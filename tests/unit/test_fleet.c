@@ -185,7 +185,7 @@ static void faults_are_told_once_where_they_are(void **state)
 	add(&fleet, FG_FLEET_GATEWAY, "h", "{\"gateway\":{\"id\":\"c\"}}");
 	add(&fleet, FG_FLEET_GATEWAY, "not an id", "{}");
 	assert_int_equal(fg_fleet_link(&fleet), 0);
-	assert_int_equal(fg_fleet_check(&fleet, fg_shipped_profiles), 0);
+	assert_int_equal(fg_fleet_check(&fleet, fg_shipped_profiles()), 0);
 	item = item_of(&fleet, "groups/bad.json", "/spool/limt");
 	assert_non_null(item);
 	assert_non_null(strstr(item->text, "limit"));
@@ -237,13 +237,13 @@ static void differences_say_what_they_take(void **state)
 	add(&new, FG_FLEET_GATEWAY, "c", "{}");
 	assert_int_equal(fg_fleet_link(&old), 0);
 	assert_int_equal(fg_fleet_link(&new), 0);
-	assert_int_equal(fg_fleet_diff(&old, &new, fg_shipped_profiles, &list), 0);
+	assert_int_equal(fg_fleet_diff(&old, &new, fg_shipped_profiles(), &list), 0);
 	assert_int_equal(cJSON_GetArraySize(list), 3);
 	assert_string_equal(takes_of(list, "a"), "restart");
 	assert_string_equal(takes_of(list, "b"), "reopen");
 	assert_string_equal(takes_of(list, "c"), "reload");
 	cJSON_Delete(list);
-	assert_int_equal(fg_fleet_diff(&old, &old, fg_shipped_profiles, &list), 0);
+	assert_int_equal(fg_fleet_diff(&old, &old, fg_shipped_profiles(), &list), 0);
 	assert_int_equal(cJSON_GetArraySize(list), 0);
 	cJSON_Delete(list);
 	fg_fleet_fini(&old);

@@ -358,7 +358,7 @@ static void shipped_ones_are_good(void **state)
 
 	(void)state;
 	assert_int_equal(house_open(&house, ""), 0);
-	for (const struct fg_shipped_profile *p = fg_shipped_profiles; p->name; p++) {
+	for (const struct fg_shipped_profile *p = fg_shipped_profiles(); p->name; p++) {
 		const struct fg_profile *profile = fg_profiles_find(house.book.profiles, p->name);
 
 		if (!profile != !p->text || (profile && fg_profile_ready(profile) < 0))

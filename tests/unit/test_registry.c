@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "config/registry.h"
+#include "profile/book.h"
 
 static int look_up(enum fg_registry_kind kind, const char *name, const void **ret)
 {
@@ -26,6 +27,10 @@ static int look_up(enum fg_registry_kind kind, const char *name, const void **re
 		return fg_registry_cli(name, (const struct fg_cli **)ret);
 	case FG_REGISTRY_CONSOLE:
 		return fg_registry_console(name, (const struct fg_console **)ret);
+	case FG_REGISTRY_CATALOG:
+		return fg_registry_catalog(name, (const struct fg_catalog **)ret);
+	case FG_REGISTRY_RUN:
+		return fg_registry_run(name, (const struct fg_run **)ret);
 	}
 	return -EINVAL;
 }
@@ -39,6 +44,8 @@ static const struct {
 	{ FG_REGISTRY_DECODER, fg_builtin_names_decoders, fg_module_decoders, fg_absent_decoders },
 	{ FG_REGISTRY_CLI, fg_builtin_names_clis, fg_module_clis, fg_absent_clis },
 	{ FG_REGISTRY_CONSOLE, fg_builtin_names_consoles, fg_module_consoles, fg_absent_consoles },
+	{ FG_REGISTRY_CATALOG, fg_builtin_names_catalogs, fg_module_catalogs, fg_absent_catalogs },
+	{ FG_REGISTRY_RUN, fg_builtin_names_runs, fg_module_runs, fg_absent_runs },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -134,12 +141,33 @@ static void missing_module_says_why(void **state)
 	skip();
 }
 
+/* What a payload means could not be known: nothing begins then. */
+static void no_catalog_is_a_fault(void **state)
+{
+#ifdef CONFIG_TEST_HOOKS
+	const struct fg_config config = { 0 };
+	struct fg_profile_book book;
+	struct fg_faults faults;
+
+	if (fg_module_catalogs[0]) {
+		assert_int_equal(setenv("FIELDGATE_MODULES", "/nowhere", 1), 0);
+		fg_faults_init(&faults);
+		assert_int_equal(fg_profile_book_open(&book, &config, &faults), -EINVAL);
+		assert_int_equal(faults.faults, 1);
+		fg_faults_fini(&faults);
+		return;
+	}
+#endif
+	(void)state;
+	skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unknown_is_not_found), cmocka_unit_test(builtin_is_found),
-		cmocka_unit_test(absent_is_known),
-		cmocka_unit_test(module_loads), cmocka_unit_test(missing_module_says_why),
+		cmocka_unit_test(unknown_is_not_found),	   cmocka_unit_test(builtin_is_found),
+		cmocka_unit_test(absent_is_known),	   cmocka_unit_test(module_loads),
+		cmocka_unit_test(missing_module_says_why), cmocka_unit_test(no_catalog_is_a_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /*
- * Which drivers, bridges, decoders, commands and consoles this build knows: tables made by
- * cmake/Registry.cmake from Kconfig. Every list ends in NULL and is sorted; fg_builtin_names_x[i]
- * names fg_builtin_x[i].
+ * Which drivers, bridges, decoders, commands, consoles, catalogs and ways to run this build knows:
+ * tables made by cmake/Registry.cmake from Kconfig. Every list ends in NULL and is sorted;
+ * fg_builtin_names_x[i] names fg_builtin_x[i].
  *
  * y in Kconfig: built in. m: a module, opened when a configuration names it. n: absent, but still
  * known by its name, so that a fault can say "not in this build" instead of "unknown".
@@ -13,6 +13,8 @@ struct fg_bridge;
 struct fg_decoder;
 struct fg_cli;
 struct fg_console;
+struct fg_catalog;
+struct fg_run;
 
 extern const struct fg_driver *const fg_builtin_drivers[];
 extern const char *const fg_builtin_names_drivers[];
@@ -38,6 +40,16 @@ extern const struct fg_console *const fg_builtin_consoles[];
 extern const char *const fg_builtin_names_consoles[];
 extern const char *const fg_module_consoles[];
 extern const char *const fg_absent_consoles[];
+
+extern const struct fg_catalog *const fg_builtin_catalogs[];
+extern const char *const fg_builtin_names_catalogs[];
+extern const char *const fg_module_catalogs[];
+extern const char *const fg_absent_catalogs[];
+
+extern const struct fg_run *const fg_builtin_runs[];
+extern const char *const fg_builtin_names_runs[];
+extern const char *const fg_module_runs[];
+extern const char *const fg_absent_runs[];
 
 /*
  * The decoder of that name. 0, or
