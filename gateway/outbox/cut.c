@@ -302,6 +302,7 @@ static void flight_commit(struct fg_outbox *box, struct lane *lane, struct fligh
 	if (lane == &box->live)
 		box->cut_to[state->nislands - 1] = to;
 	box->tail++;
+	box->rested = false;
 }
 
 /* An epoch so long ago that nothing tells of it any more has no name to be announced by; and that

@@ -9,6 +9,9 @@
 #include "outbox/outbox.h"
 #include "record/pack.h"
 
+/* A bridge that had nothing to do for so long gives back its buffers. */
+#define REST_NS FG_S(1)
+
 /* What has waited that long beyond "linger" is not of now any more. */
 #define FG_BACKLOG_NS (INT64_C(10) * 1000000000)
 
@@ -88,9 +91,11 @@ struct fg_outbox {
 	bool blocked;			/* the bridge, a back-off or the rate says: not now */
 	bool unsent;			/* some flight may be ready and not sent */
 	bool moved;			/* the cursor is to be written */
+	bool rested;			/* has given back its buffers since the last pack */
+	uint64_t rest_tail;		/* `tail` when it began to wait for that */
 	uint64_t turned_ns;		/* when it came up, or ceased to be */
 	uint64_t progress_ns, linger_upto, allowed_ns;
-	struct fg_timer retry, linger, stall, pause, pace;
+	struct fg_timer retry, linger, stall, pause, pace, rest;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
 	char fault[128];

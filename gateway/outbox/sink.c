@@ -6,6 +6,7 @@
 #include "outbox/private.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #define RETRY_FIRST FG_MS(200)
@@ -51,6 +52,25 @@ static void on_pause(struct fg_timer *timer)
 static void on_pace(struct fg_timer *timer)
 {
 	fg_loop_hurry(timer->handle.loop);
+}
+
+/* Everything is acknowledged and nothing waits: the buffers are for who needs them next, and in a
+ * quiet gateway that is nobody. */
+static void on_rest(struct fg_timer *timer)
+{
+	struct fg_outbox *box = box_of(rest, timer);
+
+	/* the pump begins to wait anew */
+	if (box->tail != box->rest_tail || box->head < box->tail || box->live_on ||
+	    box->lane.unread <= fg_spool_accepted(box->forward->conf.spool))
+		return;
+	for (uint32_t i = 0; i < box->window; i++)
+		fg_buf_fini(&box->flights[i].text);
+	box->lane.view.count = 0;
+	fg_spool_reader_rest(box->lane.reader);
+	box->rested = true;
+	/* to the system, which would have to wait for it otherwise until the heap's top is free */
+	malloc_trim(0);
 }
 
 static void on_stall(struct fg_timer *timer)
@@ -107,6 +127,7 @@ static void outbox_unlink(struct fg_outbox *box)
 	fg_handle_close(&box->stall.handle, NULL);
 	fg_handle_close(&box->pause.handle, NULL);
 	fg_handle_close(&box->pace.handle, NULL);
+	fg_handle_close(&box->rest.handle, NULL);
 	fg_handle_close(&box->retry.handle, outbox_free);
 }
 
@@ -294,6 +315,7 @@ static int outbox_prepare(struct fg_outbox *box)
 	fg_timer_init(box->sink.loop, &box->stall, on_stall);
 	fg_timer_init(box->sink.loop, &box->pause, on_pause);
 	fg_timer_init(box->sink.loop, &box->pace, on_pace);
+	fg_timer_init(box->sink.loop, &box->rest, on_rest);
 	return 0;
 }
 

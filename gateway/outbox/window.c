@@ -272,6 +272,14 @@ static void arm_stall(struct fg_outbox *box)
 	}
 }
 
+static void arm_rest(struct fg_outbox *box)
+{
+	if (box->head < box->tail || box->rested || fg_timer_active(&box->rest))
+		return;
+	box->rest_tail = box->tail;
+	(void)fg_timer_start(&box->rest, REST_NS);
+}
+
 static bool make_of(struct fg_outbox *box, struct lane *lane)
 {
 	if (outbox_due(box, lane))
@@ -361,6 +369,7 @@ void outbox_pump(struct fg_outbox *box)
 		if (box->sink.bridge->ops.flush)
 			box->sink.bridge->ops.flush(&box->sink);
 		arm_stall(box);
+		arm_rest(box);
 		pass_uncarried(box);
 	}
 	note_moved(box);

@@ -66,6 +66,11 @@ struct fg_spool_reader *fg_spool_reader_free(struct fg_spool_reader *reader)
 	return NULL;
 }
 
+void fg_spool_reader_rest(struct fg_spool_reader *reader)
+{
+	fg_walk_rest(&reader->walk);
+}
+
 void fg_readers_forget(struct fg_spool *spool, const struct fg_segment *segment)
 {
 	for (struct fg_spool_reader *r = spool->readers; r; r = r->next)

@@ -185,6 +185,8 @@ struct fg_spool_reader;
 
 int fg_spool_reader_new(struct fg_spool *, uint64_t position, struct fg_spool_reader **ret_reader);
 struct fg_spool_reader *fg_spool_reader_free(struct fg_spool_reader *);
+/* Gives back what it reads into (64 KiB) until the next read; a view of it ends. */
+void fg_spool_reader_rest(struct fg_spool_reader *);
 /* The next entry, in order. Only accepted entries are seen.
  *   1   *ret_view is it. If the reader stands inside an entry (first < mark's position), the caller
  *       skips the records it has had.

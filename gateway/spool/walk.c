@@ -42,6 +42,14 @@ void fg_walk_start(struct fg_walk *w, int fd, uint32_t seed, uint64_t at, uint64
 	w->buf_at = at;
 }
 
+void fg_walk_rest(struct fg_walk *w)
+{
+	free(w->buf);
+	w->buf = NULL;
+	w->cap = w->filled = 0;
+	w->buf_at = w->at;
+}
+
 void fg_walk_fini(struct fg_walk *w)
 {
 	free(w->buf);

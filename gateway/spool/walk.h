@@ -42,6 +42,8 @@ struct fg_walked {
 void fg_walk_init(struct fg_walk *);
 /* Takes another place; the buffer's memory is kept, its content is not. */
 void fg_walk_start(struct fg_walk *, int fd, uint32_t seed, uint64_t at, uint64_t next);
+/* Gives its buffer back, which the next call takes anew; what was borrowed of it ends. */
+void fg_walk_rest(struct fg_walk *);
 void fg_walk_fini(struct fg_walk *);
 
 /* FG_WALK_END: nothing valid stands between `at` and `end`; or `error` is set, and the same call

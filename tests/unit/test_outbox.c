@@ -409,10 +409,42 @@ static void stopping_sends_no_new_packs(void **state)
 	assert_true(fg_forward_drained(w->forward));
 }
 
+/* What a burst took is not kept for good, and what comes then is sent as before. */
+static void buffers_are_given_back(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "oven-1", 1, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 1);
+	world_turn(w, FG_S(2));
+	assert_true(w->box->flights[0].text.cap > 0);
+	world_done(w, 0, 0, NULL);
+	world_turn(w, 0);
+	world_turn(w, FG_MS(900));
+	assert_true(w->box->flights[0].text.cap > 0);
+	world_turn(w, FG_MS(200));
+	for (uint32_t i = 0; i < w->box->window; i++)
+		assert_true(w->box->flights[i].text.cap == 0);
+	/* half an entry is cut when it rests no more */
+	world_entries(w, "oven-1", 1, 15);
+	world_turn(w, 0);
+	world_done(w, 0, 0, NULL);
+	world_turn(w, FG_S(3));
+	world_turn(w, 0);
+	world_done(w, 0, 0, NULL);
+	assert_true(fg_forward_drained(w->forward));
+	world_turn(w, FG_S(3));
+	world_audit(w, true, "\"gaps\":[]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(cuts_by_records_bytes_and_linger),
+		WORLD_TEST(buffers_are_given_back),
 		WORLD_TEST(the_window_bounds_and_the_cursor_moves_in_order),
 		WORLD_TEST(what_was_in_flight_is_sent_again_after_a_fault),
 		WORLD_TEST(too_large_is_halved_down_to_one),
