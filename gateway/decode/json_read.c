@@ -79,9 +79,12 @@ static int number_read(struct json *j)
 	const char *stop = fg_number_scan(j->p, j->end, &value, &error);
 
 	if (__builtin_expect(!stop, 0))
-		return fg_doc_bad(j->doc,
-				  error == -ERANGE ? "number out of range" : "malformed number",
-				  (size_t)(j->p - j->start));
+		return fg_doc_bad(j->doc, "malformed number", (size_t)(j->p - j->start));
+	if (__builtin_expect(error != 0, 0)) {
+		value = (struct fg_value){ .kind = FG_NONE };
+		j->p = stop;
+		return scalar_add(j, FG_NODE_NONFINITE, &value);
+	}
 	j->p = stop;
 	return scalar_add(j, FG_NODE_SCALAR, &value);
 }

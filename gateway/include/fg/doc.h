@@ -14,7 +14,7 @@
 enum fg_node_type {
 	FG_NODE_NULL,
 	FG_NODE_SCALAR,		/* value */
-	FG_NODE_NONFINITE,	/* NaN or an infinity (CBOR and binary formats have them) */
+	FG_NODE_NONFINITE,	/* NaN or an infinity (in JSON a number beyond the doubles) */
 	FG_NODE_OBJECT,		/* children carry keys */
 	FG_NODE_ARRAY,		/* children are addressed by index */
 };
