@@ -3,6 +3,7 @@ the two questions asked at every end: does the account add up, is what arrived c
 
 Nothing here waits for a time, only for a condition, with a deadline."""
 import atexit
+import itertools
 import json
 import os
 import pty
@@ -534,26 +535,27 @@ class Script:
         self.server = socket.create_server((host, port or 0), backlog=1024)
         self.port = self.server.getsockname()[1]
         self.url = f"mqtt://{host}:{self.port}"
-        self.active = {}
+        self.active, self.newest = {}, {}
         self.mid = 0
         Script.running.append(self)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
-        while True:
+        for turn in itertools.count():
             try:
                 sock, address = self.server.accept()
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self.serve, args=(sock, address), daemon=True).start()
+            threading.Thread(target=self.serve, args=(sock, address, turn), daemon=True).start()
 
-    def serve(self, sock, address):
+    def serve(self, sock, address, turn):
         client = None
         try:
             reader = Reader(sock)
             head, body = reader.packet()
-            client = self.connected(sock, head, body, address)
+            client = self.connected(sock, head, body, address, turn)
             if self.on_connack and not self.on_connack(sock, client):
                 return
             while True:
@@ -567,7 +569,7 @@ class Script:
                     del self.active[client["id"]]
                 self.lock.notify_all()
 
-    def connected(self, sock, head, body, address):
+    def connected(self, sock, head, body, address, turn):
         check(head == 0x10, "not CONNECT")
         _, at = take16(body, 0)
         version, flags = body[at], body[at + 1]
@@ -579,6 +581,10 @@ class Script:
         client = {"id": client_id.decode(), "version": version, "clean": bool(flags & 2),
                   "port": address[1]}
         with self.lock:
+            # on a busy machine the thread of a connection that is dead already may come late
+            if self.newest.get(client["id"], -1) > turn:
+                raise EOFError
+            self.newest[client["id"]] = turn
             present = (client["id"] in self.sessions and not client["clean"]
                        and not self.forgetful)
             self.sessions.add(client["id"])
@@ -634,18 +640,22 @@ class Script:
                                     + bytes([1] * self.filters(body, v5))))
                 self.session = client
                 self.more(sock, client)
+            elif kind == 10:
+                tail = b"\0" + bytes(self.filters(body, v5, 0)) if v5 else b""
+                sock.sendall(packet(0xb0, body[:2] + tail))
             elif kind == 12:
                 sock.sendall(packet(0xd0, b""))
             self.lock.notify_all()
 
-    def filters(self, body, v5):
+    def filters(self, body, v5, options=1):
+        """How many there are in a SUBSCRIBE, or with no options behind each in an UNSUBSCRIBE."""
         at, n = 2, 0
         if v5:
             size, at = take_varint(body, at)
             at += size
         while at < len(body):
             _, at = take16(body, at)
-            at, n = at + 1, n + 1
+            at, n = at + options, n + 1
         return n
 
     def give(self, topic, payload):
@@ -674,6 +684,14 @@ class Script:
                     pass
 
     def close(self):
+        """Closing alone would neither end the thread that waits in accept() nor give up the port; and
+        where the next one gets the same descriptor, that thread could take its connections away."""
+        try:
+            self.server.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass    # closed before
+        self.thread.join(DEADLINE_S)
+        check(not self.thread.is_alive(), "a scripted broker still takes connections")
         self.server.close()
         self.drop_clients()
         if self in Script.running:
