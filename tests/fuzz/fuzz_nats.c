@@ -18,6 +18,30 @@ static void read_id(struct fg_str id)
 		abort();
 }
 
+/* What a consumer is called, and what a stream takes: texts without a zero, within their room. */
+static void read_names(struct fg_doc *doc)
+{
+	char name[16];
+	struct fg_buf subjects;
+	uint64_t pending;
+	size_t at = 0;
+
+	memset(name, 'x', sizeof(name));
+	if (nats_answer_consumer(doc, name, sizeof(name), &pending) &&
+	    (!name[0] || !memchr(name, '\0', sizeof(name))))
+		abort();
+	fg_buf_init(&subjects, 1 << 16);
+	nats_answer_subjects(doc, &subjects);
+	for (struct fg_str all = fg_buf_view(&subjects); at < all.len; at++) {
+		size_t len = strnlen(all.ptr + at, all.len - at);
+
+		if (len == 0 || len == all.len - at)
+			abort();
+		at += len;
+	}
+	fg_buf_fini(&subjects);
+}
+
 static void read_answer(struct fg_doc *doc, struct fg_str text)
 {
 	char why[NATS_WHY_MAX] = "";
@@ -36,6 +60,7 @@ static void read_answer(struct fg_doc *doc, struct fg_str text)
 		if (nats_answer_ack(doc, "S", &seq) && seq == 0)
 			abort();
 		(void)nats_answer_stream(doc, "fieldgate.gw.records", &info);
+		read_names(doc);
 		if (room && nats_answer_message(doc, room, &seq, &id))
 			read_id(id);
 	}
