@@ -346,10 +346,85 @@ static void memory_is_by_disjoint_ranges(void **state)
 	fg_ranges_fini(&set);
 }
 
+static unsigned occurs(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (const char *p = strstr(text, part); p; p = strstr(p + 1, part))
+		n++;
+	return n;
+}
+
+static void report(struct fg_audit *audit, struct fg_buf *json, bool is_complete)
+{
+	struct fg_buf text;
+	bool complete;
+
+	fg_buf_init(json, 1 << 20);
+	fg_buf_init(&text, 1 << 20);
+	assert_int_equal(fg_audit_report(audit, json, &text, &complete), 0);
+	assert_int_equal(complete, is_complete);
+	fg_buf_char(json, '\0');
+	fg_buf_fini(&text);
+}
+
+/* A fleet into one stream: each is found again among the others, however many came meanwhile. */
+static void many_gateways_are_told_apart(void **state)
+{
+	enum { MANY = 500, ROUNDS = 3 };
+	struct fg_audit *audit = fg_audit_new();
+	struct fg_buf json;
+	char spec[64];
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++)
+		for (int i = 0; i < MANY; i++) {
+			snprintf(spec, sizeof(spec), E " %d %d 1 of=g%d", round + 1, round + 1, i);
+			assert_null(add(audit, spec));
+		}
+	report(audit, &json, true);
+	assert_int_equal(occurs(json.data, "\"epochs\""), MANY);
+	assert_int_equal(occurs(json.data, EPOCH(E, 1, 3, 3, 0, "", "")), MANY);
+	fg_buf_fini(&json);
+	fg_audit_free(audit);
+}
+
+/* Who makes up reasons gets no more of them than there is room for, and no loss goes uncounted. */
+static void reasons_are_few(void **state)
+{
+	enum { MANY = 100 };
+	struct fg_audit *audit = fg_audit_new();
+	unsigned total = 0, names = 0;
+	struct fg_buf json;
+	char spec[64], *at;
+
+	(void)state;
+	for (int i = 1; i <= MANY; i++) {
+		snprintf(spec, sizeof(spec), E " %d %d 0 lost=1:why%d", i, i, i);
+		assert_null(add(audit, spec));
+	}
+	report(audit, &json, false);
+	at = strstr(json.data, "\"lost\":{");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "\"other\":"));
+	for (at += strlen("\"lost\":{"); *at == '"' || *at == ','; names++) {
+		at = strchr(at, ':');
+		assert_non_null(at);
+		total += (unsigned)strtoul(at + 1, &at, 10);
+	}
+	assert_int_equal(*at, '}');
+	assert_int_equal(total, MANY);
+	assert_true(names < MANY / 2);
+	fg_buf_fini(&json);
+	fg_audit_free(audit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packs_are_proved),
+		cmocka_unit_test(many_gateways_are_told_apart),
+		cmocka_unit_test(reasons_are_few),
 		cmocka_unit_test(what_is_no_pack_is_named),
 		cmocka_unit_test(marks_are_read),
 		cmocka_unit_test(ranges_are_a_set),
