@@ -54,7 +54,7 @@ static int bed_new(void **state)
 	struct bed *bed = calloc(1, sizeof(*bed));
 
 	assert_non_null(bed);
-	strcpy(bed->folder, "/tmp/fieldgate-unit.XXXXXX");
+	snprintf(bed->folder, sizeof(bed->folder), "/tmp/fieldgate-unit.XXXXXX");
 	assert_non_null(mkdtemp(bed->folder));
 	put(bed->folder, "secret", SECRET, bed->secret);
 	put(bed->folder, "public", PUBLIC, bed->public);
@@ -62,7 +62,7 @@ static int bed_new(void **state)
 	fg_envelope_init(&bed->envelope);
 	fg_buf_init(&bed->text, FG_REMOTE_MAX + 4096);
 	bed->envelope.version = 7;
-	strcpy(bed->envelope.gateway, "plant-7");
+	snprintf(bed->envelope.gateway, sizeof(bed->envelope.gateway), "plant-7");
 	fg_buf_text(&bed->envelope.config, CONFIG);
 	assert_int_equal(fg_envelope_sign(&bed->envelope, bed->secret, &bed->text), 0);
 	*state = bed;
