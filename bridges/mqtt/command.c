@@ -294,6 +294,7 @@ void mqtt_commands_turn(struct mqtt_sink *s)
 			.outcome = on_outcome,
 			.arg = s->sink,
 			.reply = a->reply,
+			.again = a->reply.ptr[0] != '\0',
 		};
 
 		fg_command_request(s->sink->commands, &request);

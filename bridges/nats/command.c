@@ -162,13 +162,15 @@ static bool is_good(const struct nats_sink *s, struct fg_str reply)
 
 static void ask(struct nats_sink *s, struct fg_str path, struct fg_str reply, struct fg_str body)
 {
+	bool own = is_good(s, reply);
 	const struct fg_request request = {
 		.path = path,
 		/* of one that is too long so much that the queue sees it */
 		.payload = fg_str(body.ptr, body.len <= COMMAND_MAX ? body.len : COMMAND_MAX + 1),
 		.outcome = on_outcome,
 		.arg = s->sink,
-		.reply = is_good(s, reply) ? reply : fg_str(NULL, 0),
+		.reply = own ? reply : fg_str(NULL, 0),
+		.again = own,
 	};
 
 	fg_command_request(s->sink->commands, &request);

@@ -119,6 +119,7 @@ bool fg_coap_ask(struct fg_coap_server *server, coap_session_t *session, const c
 				   .outcome = on_outcome,
 				   .arg = server,
 				   .reply = { (const char *)&id, sizeof(id) },
+				   .again = true,
 			   });
 	if (ask->session && ask->id == id)
 		ask->response = NULL;

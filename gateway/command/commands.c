@@ -24,14 +24,6 @@ static void soon(struct fg_commands *commands)
 	fg_loop_defer(commands->conf.loop, &commands->act);
 }
 
-static struct job *job_free(struct job *job)
-{
-	fg_arena_fini(&job->rendered);
-	fg_arena_fini(&job->arena);
-	free(job);
-	return NULL;
-}
-
 /* -- the end of one -- */
 
 /* The outcome is told; the job goes with the next sweep, or when its driver gives it back. */
@@ -172,7 +164,7 @@ static void drop_done(struct fg_commands *commands)
 			continue;
 		}
 		*at = job->next;
-		job_free(job);
+		command_job_free(job);
 	}
 }
 
@@ -300,9 +292,9 @@ static struct fg_str first_level(struct fg_str path)
 	return fg_str(path.ptr, slash ? (size_t)(slash - path.ptr) : path.len);
 }
 
-static uint32_t waiting(const struct fg_commands *commands)
+uint32_t command_waiting(const struct fg_commands *commands)
 {
-	uint32_t n = 0;
+	uint32_t n = commands->nfollowers;
 
 	for (const struct job *job = commands->first; job; job = job->next)
 		n += job->state == JOB_WAITING || job->state == JOB_SENT;
@@ -315,7 +307,8 @@ static const char *not_now(const struct fg_commands *commands, const struct fg_r
 		return "a retained command: it may be of any age";
 	if (commands->stopping)
 		return "the gateway stops";
-	return waiting(commands) >= FG_COMMANDS_MAX ? "too many commands are under way" : NULL;
+	return command_waiting(commands) >= FG_COMMANDS_MAX ? "too many commands are under way" :
+							      NULL;
 }
 
 /* What can be said at once; NULL: it may go. */
@@ -351,32 +344,6 @@ static const char *admit(struct job *job, const struct fg_request *request)
 	return NULL;
 }
 
-/* `here`: what is away may have been found to be for this process after all. */
-static const struct job *under_way(const struct fg_commands *commands, uint64_t hash, bool here)
-{
-	const struct job *job = commands->first;
-
-	while (job && (job->id_hash != hash || job->state == JOB_DONE || (here && job->away)))
-		job = job->next;
-	return job;
-}
-
-/* A request that was made before is not carried out again, and says nothing, unless it asks. */
-static bool is_repeated(struct job *job, bool again, bool here)
-{
-	struct fg_commands *commands = job->commands;
-	const struct told *told = command_told(commands, job->id_hash);
-
-	if (job->id_hash == 0 || (!told && !under_way(commands, job->id_hash, here)))
-		return false;
-	commands->stats.repeated++;
-	if (again && told)
-		command_answer(job, told->outcome, told->why);
-	else if (again)
-		command_answer(job, FG_OUTCOME_REFUSED, "a command with this id is under way");
-	return true;
-}
-
 static void enqueue(struct job *job)
 {
 	struct job **at = &job->commands->first;
@@ -409,10 +376,8 @@ static void begin(struct job *job, const struct fg_request *request)
 	int r = command_parse(commands, request, job, &why);
 
 	split_path(job, first_level(job->path));
-	if (is_repeated(job, request->again, request->here)) {
-		job_free(job);
+	if (command_repeated(job, request))
 		return;
-	}
 	if (r == 0 && goes_away(job, request)) {
 		enqueue(job);
 		return;
@@ -422,7 +387,7 @@ static void begin(struct job *job, const struct fg_request *request)
 		return;
 	}
 	command_tell(job, FG_OUTCOME_REFUSED, why);
-	job_free(job);
+	command_job_free(job);
 }
 
 void fg_command_request(struct fg_commands *commands, const struct fg_request *request)
@@ -445,9 +410,13 @@ void fg_command_request(struct fg_commands *commands, const struct fg_request *r
 
 void fg_command_forget(struct fg_commands *commands, void *arg)
 {
-	for (struct job *job = commands->first; job; job = job->next)
+	for (struct job *job = commands->first; job; job = job->next) {
 		if (job->arg == arg)
 			job->outcome = NULL;
+		for (struct job *f = job->followers; f; f = f->next)
+			if (f->arg == arg)
+				f->outcome = NULL;
+	}
 }
 
 /* -- the whole -- */
@@ -500,7 +469,7 @@ static void on_freed(struct fg_handle *handle)
 	while (commands->first) {
 		struct job *next = commands->first->next;
 
-		job_free(commands->first);
+		command_job_free(commands->first);
 		commands->first = next;
 	}
 	fg_doc_fini(&commands->doc);
@@ -520,5 +489,5 @@ struct fg_commands *fg_commands_free(struct fg_commands *commands)
 void fg_commands_stats(const struct fg_commands *commands, struct fg_commands_stats *ret_stats)
 {
 	*ret_stats = commands->stats;
-	ret_stats->waiting = waiting(commands);
+	ret_stats->waiting = command_waiting(commands);
 }

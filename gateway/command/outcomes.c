@@ -40,6 +40,21 @@ static void remember(struct fg_commands *commands, uint64_t hash, enum fg_outcom
 	snprintf(told->why, sizeof(told->why), "%s", why);
 }
 
+struct job *command_job_free(struct job *job)
+{
+	while (job->followers) {
+		struct job *next = job->followers->next;
+
+		job->commands->nfollowers--;
+		command_job_free(job->followers);
+		job->followers = next;
+	}
+	fg_arena_fini(&job->rendered);
+	fg_arena_fini(&job->arena);
+	free(job);
+	return NULL;
+}
+
 static void as_json(struct fg_buf *out, const struct fg_request_result *result)
 {
 	fg_buf_text(out, "{\"id\":");
@@ -78,6 +93,22 @@ void command_answer(struct job *job, enum fg_outcome outcome, const char *why)
 	fg_buf_fini(&json);
 }
 
+/* Those who have asked for the same. */
+static void tell_followers(struct job *job, enum fg_outcome outcome, const char *why)
+{
+	struct job *next;
+
+	for (struct job *f = job->followers; f; f = next) {
+		next = f->next;
+		f->device = job->device;
+		f->point = job->point;
+		command_answer(f, outcome, why);
+		job->followers = next;
+		job->commands->nfollowers--;
+		command_job_free(f);
+	}
+}
+
 void command_tell(struct job *job, enum fg_outcome outcome, const char *why)
 {
 	struct fg_commands *commands = job->commands;
@@ -91,4 +122,64 @@ void command_tell(struct job *job, enum fg_outcome outcome, const char *why)
 	       fg_outcome_name(outcome), fg_log_quote(why, strlen(why), quoted, sizeof(quoted)));
 	remember(commands, job->id_hash, outcome, why);
 	command_answer(job, outcome, why);
+	tell_followers(job, outcome, why);
+}
+
+/* -- what comes again -- */
+
+/* `here`: what is away may have been found to be for this process after all. */
+static struct job *under_way(const struct fg_commands *commands, uint64_t hash, bool here)
+{
+	struct job *job = commands->first;
+
+	while (job && (job->id_hash != hash || job->state == JOB_DONE || (here && job->away)))
+		job = job->next;
+	return job;
+}
+
+/* The one that is under way, or one that follows it, has the same place for its outcome: this is
+ * the same request, delivered once more. */
+static bool is_delivered_again(const struct job *first, const struct job *job)
+{
+	const struct job *one = first;
+
+	while (one && (one->arg != job->arg || !fg_str_eq(one->reply, job->reply)))
+		one = one == first ? first->followers : one->next;
+	return one != NULL;
+}
+
+/* Takes the job: it is told the outcome of the one that is under way. */
+static void follow(struct job *first, struct job *job)
+{
+	struct fg_commands *commands = job->commands;
+
+	/* one that is over has told what was to be told */
+	if (first->state == JOB_OVER || command_waiting(commands) >= FG_COMMANDS_MAX) {
+		command_answer(job, FG_OUTCOME_REFUSED, "a command with this id is under way");
+		command_job_free(job);
+		return;
+	}
+	job->next = first->followers;
+	first->followers = job;
+	commands->nfollowers++;
+}
+
+bool command_repeated(struct job *job, const struct fg_request *request)
+{
+	struct fg_commands *commands = job->commands;
+	const struct told *told = command_told(commands, job->id_hash);
+	struct job *first =
+		job->id_hash && !told ? under_way(commands, job->id_hash, request->here) : NULL;
+
+	if (!told && !first)
+		return false;
+	commands->stats.repeated++;
+	if (first && request->again && !is_delivered_again(first, job)) {
+		follow(first, job);
+		return true;
+	}
+	if (told && request->again)
+		command_answer(job, told->outcome, told->why);
+	command_job_free(job);
+	return true;
 }

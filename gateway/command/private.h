@@ -20,6 +20,7 @@ struct job {
 	struct fg_command command;	/* first: the driver hands it back */
 	struct fg_commands *commands;
 	struct job *next;		/* in order of arrival */
+	struct job *followers;		/* asked for the same id since, and wait for it */
 	enum job_state state;
 	struct fg_source *source;	/* who has it, or had it last */
 	struct fg_str path, id;		/* id: JSON text, empty: none */
@@ -57,6 +58,7 @@ struct fg_commands {
 	struct fg_doc doc;
 	struct told *told;		/* FG_COMMANDS_TOLD, from the first id on */
 	uint32_t told_at;
+	uint32_t nfollowers;
 	uint64_t seed;
 	bool stopping;
 	struct fg_commands_stats stats;
@@ -67,10 +69,18 @@ struct fg_commands {
 int command_parse(struct fg_commands *, const struct fg_request *, struct job *,
 		  const char **ret_why);
 
+/* commands.c: how many have no outcome yet. */
+uint32_t command_waiting(const struct fg_commands *);
+
 /* outcomes.c */
+/* With those who follow it. NULL. */
+struct job *command_job_free(struct job *);
 /* Tells it to whoever asked, nothing else. */
 void command_answer(struct job *, enum fg_outcome, const char *why);
-/* Tells the outcome, remembers it by the id, counts it. */
+/* Tells the outcome, also to those who follow; remembers it by the id, counts it. */
 void command_tell(struct job *, enum fg_outcome, const char *why);
 /* The outcome of an id that has been told, or NULL. */
 const struct told *command_told(const struct fg_commands *, uint64_t hash);
+/* Whether the request was made before, so that it is not carried out again; then the job is taken:
+ * freed, or told what becomes of the one that is under way. */
+bool command_repeated(struct job *, const struct fg_request *);

@@ -140,14 +140,16 @@ def test_mqtt_device():
     world.command("l1/power", {"id": "f", "value": False})
     fg.equal(world.outcome("f")[0], "done", "the lamp is off")
     fg.equal(lamp.payloads(), ['{"power":"ON"}', '{"power":"OFF"}'], "no more than that")
-    done = subprocess.run(
-        ["mosquitto_rr", "-V", "5", "-p", str(world.cloud.port), "-q", "1", "-W", "20", "-t",
-         "fieldgate/gw/command/l1/power", "-e", "answers/here", "-m", '{"id":"g","value":true}',
-         "-D", "publish", "correlation-data", "seven", "-F", "%D %p"],
-        capture_output=True, text=True, timeout=60, check=False)
-    fg.check(done.stdout.startswith("seven "), f"correlation: {done.stdout} {done.stderr}")
-    answer = json.loads(done.stdout[6:])
-    fg.equal((answer["id"], answer["outcome"]), ("g", "done"), "on the response topic")
+    for correlation in ("seven", "eight"):    # the second time it is told what became of it
+        done = subprocess.run(
+            ["mosquitto_rr", "-V", "5", "-p", str(world.cloud.port), "-q", "1", "-W", "20", "-t",
+             "fieldgate/gw/command/l1/power", "-e", "answers/here", "-m", '{"id":"g","value":true}',
+             "-D", "publish", "correlation-data", correlation, "-F", "%D %p"],
+            capture_output=True, text=True, timeout=60, check=False)
+        fg.check(done.stdout.startswith(correlation + " "), f"correlation: {done.stdout} {done.stderr}")
+        answer = json.loads(done.stdout[6:])
+        fg.equal((answer["id"], answer["outcome"]), ("g", "done"), "on the response topic")
+    fg.equal(len(lamp.payloads()), 3, "it was carried out once")
     world.end()
 
 
@@ -196,6 +198,9 @@ def test_coap_device():
         codes.append(asker.sock.recv(2048)[1])
     fg.equal(codes[-1], 0x44, "the response, maybe behind an empty acknowledgement")
     fg.equal(asker.post("fieldgate/command/pump1/nothing", "9")[0], "4.03", "not writable")
+    fg.equal(asker.post("fieldgate/command/pump1/speed", '{"id":"a","value":7}')[0], "2.04",
+             "what became of an id that came before")
+    fg.check(not select.select([pump.sock], [], [], 0)[0], "it is not carried out again")
     world.end()
 
 

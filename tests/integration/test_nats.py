@@ -777,6 +777,11 @@ def test_commands():
     fg.equal(said, {"id": "a1", "device": "lamp.1", "point": "brightness", "outcome": "done"}, "done")
     said = ask(base, {"device": "lamp.1", "point": "brightness", "value": 6, "id": 7})
     fg.equal((said["id"], said["outcome"]), (7, "done"), "by name")
+    # carried out once; whoever asks again has a reply of its own to wait for
+    told = [m for m in field.taken if m["topic"].startswith("set/")]
+    again = ask(base + ".lamp_x2E_1.brightness", {"id": 7, "value": 6})
+    fg.equal((again["id"], again["outcome"]), (7, "done"), "the same id once more")
+    fg.equal([m for m in field.taken if m["topic"].startswith("set/")], told, "what the lamp was told")
     for subject, body in ((base + ".lamp_x2E_1.nothing", 1), (base, {"value": 1}), (base, 5), (base + ".x", [1])):
         fg.equal(ask(subject, body)["outcome"], "refused", f"{subject} {body}")
     client.publish(base + ".lamp_x2E_1.brightness", "7")

@@ -25,7 +25,7 @@ struct world {
 	struct fg_source *source;
 	struct fg_command *taken[TAKEN];
 	char payloads[TAKEN][64], to[TAKEN][64];
-	unsigned count, told, removed;
+	unsigned count, told, removed, waited;
 	int answer;		/* of the driver's command call */
 	bool at_once;		/* done within the call */
 	char outcome[64], why[128], json[512];
@@ -323,6 +323,90 @@ static void an_id_is_carried_out_once(void **state)
 	assert_int_equal(w->count, 2);
 }
 
+static void on_waited(void *arg, struct fg_str reply, const struct fg_request_result *result)
+{
+	struct world *w = arg;
+
+	(void)reply;
+	w->waited++;
+	snprintf(w->outcome, sizeof(w->outcome), "%s", fg_outcome_name(result->outcome));
+	snprintf(w->json, sizeof(w->json), "%.*s", (int)result->json.len, result->json.ptr);
+}
+
+/* Waits for the outcome in a place of its own. */
+static void wait_for(struct world *w, const char *path, const char *payload, const char *reply)
+{
+	struct fg_request request = { .path = fg_str_c(path),
+				      .payload = fg_str_c(payload),
+				      .again = true,
+				      .outcome = on_waited,
+				      .arg = w,
+				      .reply = fg_str_c(reply) };
+
+	fg_command_request(w->commands, &request);
+	turns(w, 2, 0);
+}
+
+static void who_waits_is_told_of_an_id_that_came_before(void **state)
+{
+	static const char seven[] = "{\"id\":7,\"value\":1}";
+	struct fg_commands_stats stats;
+	struct world *w = *state;
+
+	up(w, LAMP);
+	hear(w, "lamps/hall");
+	ask(w, "hall/state", seven);
+	wait_for(w, "hall/state", seven, "one");
+	wait_for(w, "hall/state", seven, "two");
+	wait_for(w, "hall/state", seven, "two");	/* delivered twice */
+	assert_int_equal(w->waited, 0);
+	fg_command_done(w->taken[0], FG_OUTCOME_DONE, NULL);
+	assert_int_equal(w->told, 1);
+	assert_int_equal(w->waited, 2);
+	assert_string_equal(w->json, "{\"id\":7,\"device\":\"hall\",\"point\":\"state\","
+				     "\"outcome\":\"done\"}");
+	wait_for(w, "hall/state", seven, "three");
+	assert_int_equal(w->waited, 3);
+	assert_string_equal(w->outcome, "done");
+	assert_int_equal(w->count, 1);
+	/* one whose time is over before its driver has given it back */
+	ask(w, "hall/state", "{\"id\":8,\"value\":1}");
+	turns(w, 2, FG_S(3));
+	outcome_is(w, 2, "unreachable");
+	wait_for(w, "hall/state", "{\"id\":8,\"value\":1}", "one");
+	assert_int_equal(w->waited, 4);
+	assert_string_equal(w->outcome, "unreachable");
+	/* one that has gone */
+	ask(w, "cellar/state", "{\"id\":9,\"value\":1}");
+	wait_for(w, "cellar/state", "{\"id\":9,\"value\":1}", "one");
+	fg_command_forget(w->commands, w);
+	fg_command_done(w->taken[2], FG_OUTCOME_DONE, NULL);
+	assert_int_equal(w->waited, 4);
+	fg_commands_stats(w->commands, &stats);
+	assert_int_equal(stats.waiting, 0);
+	fg_command_done(w->taken[1], FG_OUTCOME_DONE, NULL);
+}
+
+static void those_who_wait_are_bounded(void **state)
+{
+	struct fg_commands_stats stats;
+	struct world *w = *state;
+	char reply[16];
+
+	up(w, LAMP);
+	hear(w, "lamps/hall");
+	ask(w, "hall/state", "{\"id\":7,\"value\":1}");
+	for (unsigned i = 1; i <= FG_COMMANDS_MAX; i++) {
+		snprintf(reply, sizeof(reply), "%u", i);
+		wait_for(w, "hall/state", "{\"id\":7,\"value\":1}", reply);
+		assert_int_equal(w->waited, i == FG_COMMANDS_MAX);
+	}
+	assert_string_equal(w->outcome, "refused");
+	fg_commands_stats(w->commands, &stats);
+	assert_int_equal(stats.waiting, FG_COMMANDS_MAX);
+	/* that it is gone with them is seen by the sanitizer */
+}
+
 static void deadline_is_an_outcome(void **state)
 {
 	struct world *w = *state;
@@ -490,6 +574,8 @@ int main(void)
 		test(goes_down_and_is_done),
 		test(value_is_what_the_device_takes),
 		test(an_id_is_carried_out_once),
+		test(who_waits_is_told_of_an_id_that_came_before),
+		test(those_who_wait_are_bounded),
 		test(deadline_is_an_outcome),
 		test(commands_of_one_device_keep_their_order),
 		test(retained_is_refused),

@@ -70,7 +70,9 @@ struct fg_request {
 	struct fg_str payload;
 	bool retained;		/* came from a broker's store: refused */
 	bool here;		/* of several processes it is for this one: the others were asked */
-	/* Tell what is known also of an id that was seen before. Else it is told nothing. */
+	/* Whoever asks has a place of its own for the outcome, and waits there: of an id that was
+	 * seen before it is told what became of it, as soon as that is known. Else it is told
+	 * nothing. */
 	bool again;
 	/* Called once with the outcome, possibly before fg_command_request() returns; `reply` is
 	 * handed back. Not called after fg_command_forget(arg). */
