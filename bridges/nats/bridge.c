@@ -1,6 +1,8 @@
 /* The NATS bridge as the gateway sees it: its options, its checks, its slots. */
 #include "nats.h"
 
+#include <string.h>
+
 #define SECOND INT64_C(1000000000)
 
 static const struct fg_option url_forms[] = {
@@ -95,6 +97,24 @@ static bool nats_alone(const void *conf)
 	return true;
 }
 
+/* What one has stored stands behind the message that the other expects to be the last. */
+static const char *nats_meets(const void *a_conf, const char *a_name, const void *b_conf,
+			      const char *b_name, bool *ret_sure)
+{
+	const struct nats_conf *a = a_conf, *b = b_conf;
+	char of_a[NATS_SUBJECT_MAX], of_b[NATS_SUBJECT_MAX];
+	const char *one, *other;
+
+	if (nats_subject(a->subject, "gateway", a_name, false, of_a) < 0 ||
+	    nats_subject(b->subject, "gateway", b_name, false, of_b) < 0 || strcmp(of_a, of_b) != 0)
+		return NULL;
+	*ret_sure = false;
+	for (size_t i = 0; (one = nats_server(a, i)); i++)
+		for (size_t j = 0; (other = nats_server(b, j)); j++)
+			*ret_sure = *ret_sure || strcmp(one, other) == 0;
+	return "subject";
+}
+
 const struct fg_bridge fg_bridge_nats = {
 	.name = "nats",
 	.summary = "Sends packs to a JetStream stream, which holds each record once.",
@@ -107,6 +127,7 @@ const struct fg_bridge fg_bridge_nats = {
 	.target = nats_target,
 	.cost = nats_cost,
 	.collect = nats_collect,
+	.meets = nats_meets,
 	.alone = nats_alone,
 	.ops = {
 		.open = nats_sink_open,

@@ -11,6 +11,7 @@
 struct instance {
 	struct fg_place place;
 	const char *type;
+	const struct fg_bridge *bridge;	/* NULL: a driver */
 	const struct fg_option *options;
 	const void *conf;
 };
@@ -45,13 +46,43 @@ static void fault_shared(struct instances *all, const struct instance *a, const 
 	fg_fault_at(all->faults, &place, "%s already has %s", other, what);
 }
 
+/* The same, also when {name} is filled in. */
+static bool share_filled(const struct instance *a, const struct instance *b, const char *option)
+{
+	return share(a, b, option) &&
+	       (!strstr(text_of(a, option), "{name}") || strcmp(a->place.key, b->place.key) == 0);
+}
+
 /* A broker ends the older of two connections with one client id, so each would end the other's. */
 static bool same_client(const struct instance *a, const struct instance *b)
 {
-	const char *id = text_of(a, "client_id");
+	return share(a, b, "url") && share_filled(a, b, "client_id");
+}
 
-	return share(a, b, "url") && share(a, b, "client_id") &&
-	       (!strstr(id, "{name}") || strcmp(a->place.key, b->place.key) == 0);
+/* Two bridges that write to one place upstream. */
+static void check_meeting(struct instances *all, const struct instance *a, const struct instance *b)
+{
+	struct fg_place place = { .up = &b->place, .key = "topic" };
+	char other[FG_POINTER_MAX];
+	bool sure = true;
+
+	fg_place_write(&a->place, other, sizeof(other));
+	if (share(a, b, "url") && share_filled(a, b, "topic"))
+		fg_doubt_at(all->faults, &place,
+			    "the same topic at the same broker as %s: what both carry comes twice",
+			    other);
+	if (share(a, b, "url") && share_filled(a, b, "group") && share_filled(a, b, "node"))
+		fault_shared(all, a, b, "node", "this edge node at the same broker");
+	place.key = a->bridge && a->bridge == b->bridge && a->bridge->meets ?
+			    a->bridge->meets(a->conf, a->place.key, b->conf, b->place.key, &sure) :
+			    NULL;
+	if (place.key && sure)
+		fault_shared(all, a, b, place.key, "this place at the same server");
+	else if (place.key)
+		fg_doubt_at(
+			all->faults, &place,
+			"the same as that of %s: it must not be, if their servers belong together",
+			other);
 }
 
 static void check_pair(struct instances *all, const struct instance *a, const struct instance *b,
@@ -66,6 +97,8 @@ static void check_pair(struct instances *all, const struct instance *a, const st
 		fault_shared(all, a, b, "listen", "this address");
 	if (both_bridges && share(a, b, "path"))
 		fault_shared(all, a, b, "path", "this file");
+	if (both_bridges)
+		check_meeting(all, a, b);
 	if (same_client(a, b))
 		fault_shared(all, a, b, "client_id", "this client_id at the same broker");
 	if (both_drivers || both_bridges || !share(a, b, "url"))
@@ -92,6 +125,7 @@ static void list_instances(struct instances *all, const struct fg_config *config
 			all->items[all->count++] = (struct instance){
 				{ .up = &all->drivers_place, .key = d->name },
 				d->type,
+				NULL,
 				d->driver->options,
 				d->conf,
 			};
@@ -103,6 +137,7 @@ static void list_instances(struct instances *all, const struct fg_config *config
 		all->items[all->count++] = (struct instance){
 			{ .up = &all->bridges_place, .key = b->name },
 			b->type,
+			b->bridge,
 			b->bridge->options,
 			b->conf,
 		};

@@ -86,6 +86,50 @@ class Check(unittest.TestCase):
         if "not in this build" not in done.stderr:
             self.assertIn('/drivers/field/password: expected {"secret": "NAME"}', done.stderr)
 
+    def bridges(self, conf, **instances):
+        """What check says of bridges, the status first; None: that bridge is not in this build."""
+        done = check({"bridges": {name: {**conf, **more} for name, more in instances.items()}})
+        if "not in this build" in done.stderr:
+            return None, ""
+        return done.returncode, done.stderr
+
+    def test_bridges_that_meet(self):
+        """Two that write to one place upstream: both are named."""
+        nats = {"type": "nats", "url": "nats://127.0.0.1:4222"}
+        status, said = self.bridges(nats, a={}, b={})
+        if status is not None:
+            self.assertEqual(status, 1)
+            self.assertIn("\n/bridges/b/subject: /bridges/a already has this place", "\n" + said)
+            status, said = self.bridges(nats, a={"url": ["nats://x:1", "nats://y:1"]},
+                                        b={"url": ["nats://z:1", "nats://x:1"], "stream": "OTHER"})
+            self.assertEqual(status, 1, said)
+            for one, other in (({"subject": "a.{name}"}, {"subject": "a.{name}"}),
+                               ({"subject": "a.b"}, {"subject": "a.c"})):
+                status, said = self.bridges(nats, a=one, b=other)
+                self.assertEqual(status, 0)
+                self.assertNotIn("/bridges/b", said)
+            self.assertEqual(self.bridges(nats, a={"subject": "a.b"}, b={"subject": "a.{name}"})[0], 1)
+            status, said = self.bridges(nats, a={}, b={"url": "nats://other:4222"})
+            self.assertEqual(status, 0)
+            self.assertIn("warning: /bridges/b/subject: the same as that of /bridges/a", said)
+        mqtt = {"type": "mqtt", "url": "mqtt://127.0.0.1:1883"}
+        status, said = self.bridges(mqtt, a={}, b={})
+        if status is not None:
+            self.assertEqual(status, 0)
+            self.assertIn("warning: /bridges/b/topic: the same topic at the same broker as /bridges/a", said)
+            for one, other in (({"topic": "a/{name}"}, {"topic": "a/{name}"}), ({}, {"topic": "x"}),
+                               ({}, {"url": "mqtt://127.0.0.1:1884"})):
+                self.assertNotIn("/bridges/b", self.bridges(mqtt, a=one, b=other)[1])
+            status, said = self.bridges(mqtt, a={"client_id": "x"}, b={"client_id": "x", "topic": "x"})
+            self.assertEqual(status, 1)
+            self.assertIn("/bridges/b/client_id: /bridges/a already has this client_id", said)
+        spark = {"type": "mqtt", "url": "mqtt://127.0.0.1:1883", "format": "sparkplug-b", "group": "g"}
+        status, said = self.bridges(spark, a={}, b={})
+        if status is not None:
+            self.assertEqual(status, 1)
+            self.assertIn("/bridges/b/node: /bridges/a already has this edge node", said)
+            self.assertEqual(self.bridges(spark, a={}, b={"group": "h"})[0], 0)
+
     def test_exit_status(self):
         def run(*args):
             return subprocess.run([FIELDGATE, *args], capture_output=True, text=True, check=False)

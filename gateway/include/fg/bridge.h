@@ -106,6 +106,11 @@ struct fg_bridge {
 	/* Optional: each of several processes has its own of every bridge; makes the options those
 	 * of one of them, where two could not have the same. 0, -ENOMEM. */
 	int (*share)(void *conf, const struct fg_process *);
+	/* Optional, where a place upstream bears one writer only: the option by which instance `b`
+	 * writes to the same place as `a`, both of one gateway. NULL: another place. *ret_sure is
+	 * false where it is one only if their servers belong together. */
+	const char *(*meets)(const void *a, const char *a_name, const void *b, const char *b_name,
+			     bool *ret_sure);
 	/* Optional: whether this instance is one that only one process can have. */
 	bool (*alone)(const void *conf);
 	struct fg_bridge_ops ops;
