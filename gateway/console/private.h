@@ -14,6 +14,7 @@
 #define CONSOLE_BODIES ((size_t)1 << 20)	/* of all that are being read */
 #define CONSOLE_ANSWER ((size_t)4 << 20)	/* as of the control socket */
 #define CONSOLE_OTHERS 32			/* connections beside those of viewers */
+#define CONSOLE_FREE 8				/* of all of them, for who comes next */
 #define CONSOLE_POOL ((size_t)16 << 10)		/* of a connection: its request's head */
 #define CONSOLE_SESSIONS 32
 
@@ -31,6 +32,7 @@ struct console_peer {
 	int fd;
 	uint64_t since_ns;		/* it was opened, or its last answer was sent */
 	struct console_request *request;	/* that it is at, or NULL */
+	bool ended;			/* by us: it is on its way out */
 };
 
 struct console_session {
@@ -108,6 +110,7 @@ struct console {
 	uint64_t turns;			/* times that it was run */
 	size_t bodies;			/* bytes that are being read */
 	LIST_HEAD(, console_peer) peers;
+	unsigned npeers;		/* of those that are not ended */
 	LIST_HEAD(, console_request) requests;
 	LIST_HEAD(, console_viewer) viewers;
 	unsigned nviewers;

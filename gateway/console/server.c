@@ -11,6 +11,8 @@
  *    shows only when it is resumed and written to. To resume it does nothing by itself: its own
  *    descriptor stays silent, and it has to be run.
  *  - It never ends a connection whose client sends a byte now and then. We do, by shutdown().
+ *  - With as many connections as it may have it hears nobody any more. So whoever keeps a place
+ *    without asking for anything makes room before that.
  *  - All connections must be resumed before it is stopped; else it aborts the process.
  */
 #include "console/parse.h"
@@ -116,6 +118,37 @@ static void on_wait(struct fg_timer *timer)
 
 /* -- connections -- */
 
+static void peer_end(struct console *console, struct console_peer *peer)
+{
+	if (peer->ended)
+		return;
+	peer->ended = true;
+	console->npeers--;
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+static bool asks_nothing(const struct console_peer *peer)
+{
+	return !peer->request || peer->request->state <= REQUEST_BODY;
+}
+
+/* For the next one after this: the one goes that has kept its place longest, with a handshake or a
+ * request that does not end, or with nothing. */
+static void make_room(struct console *console, const struct console_peer *newest)
+{
+	unsigned most = (unsigned)console->desk->conf->viewers + CONSOLE_OTHERS - CONSOLE_FREE;
+	struct console_peer *peer, *oldest = NULL;
+
+	if (console->npeers <= most)
+		return;
+	LIST_FOREACH(peer, &console->peers, link)
+	if (!peer->ended && peer != newest && asks_nothing(peer) &&
+	    (!oldest || peer->since_ns <= oldest->since_ns))
+		oldest = peer;
+	if (oldest)
+		peer_end(console, oldest);
+}
+
 static void on_peer(void *cls, struct MHD_Connection *connection, void **context,
 		    enum MHD_ConnectionNotificationCode code)
 {
@@ -126,8 +159,10 @@ static void on_peer(void *cls, struct MHD_Connection *connection, void **context
 	unsigned dead_ms = DEAD_MS;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (peer)
+		if (peer) {
 			LIST_REMOVE(peer, link);
+			console->npeers -= !peer->ended;
+		}
 		free(peer);
 		*context = NULL;
 		return;
@@ -141,7 +176,9 @@ static void on_peer(void *cls, struct MHD_Connection *connection, void **context
 	(void)setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	(void)setsockopt(peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 	LIST_INSERT_HEAD(&console->peers, peer, link);
+	console->npeers++;
 	*context = peer;
+	make_room(console, peer);
 	if (!fg_timer_active(&console->sweep))
 		(void)fg_timer_start(&console->sweep, FG_S(1));
 }
@@ -151,7 +188,7 @@ static bool is_over(const struct console_peer *peer, uint64_t now)
 {
 	const struct console_request *request = peer->request;
 
-	if (!request || request->state <= REQUEST_BODY)
+	if (asks_nothing(peer))
 		return now - peer->since_ns > CONSOLE_ASK_NS;
 	if (request->state == REQUEST_ASKING || request->viewer)
 		return false;
@@ -168,8 +205,8 @@ static void on_sweep(struct fg_timer *timer)
 	{
 		if (!is_over(peer, now))
 			continue;
-		console->counts.refused += peer->request != NULL;
-		shutdown(peer->fd, SHUT_RDWR);
+		console->counts.refused += !peer->ended && peer->request;
+		peer_end(console, peer);
 	}
 	stream_tick(console);
 	if (!LIST_EMPTY(&console->peers))

@@ -206,5 +206,28 @@ def test_half_handshake():
     return f"{taken} turns"
 
 
+def test_half_handshakes_take_no_place():
+    """More of them than there are connections: who comes to ask does not wait for their end."""
+    fg.certificates()
+    here, port = os.getcwd(), fg.free_port()
+    gateway = world.gateway({"listen": f"https://127.0.0.1:{port}", "viewers": 4, "tls": {
+        "cert": f"{here}/server.crt", "key": f"{here}/server.key"}}, token=True).start()
+    viewer = world.Viewer(port, headers=bearer(), tls=True)
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    for sock in sockets:
+        sock.sendall(bytes.fromhex("16030102000100"))
+    fg.equal(ask(port, "GET", "/healthz", tls=True).status, 200, "beside them")
+    ended = len(select.select(sockets, [], [], 0)[0])
+    # 28 places and what was asked for; had it waited for their time to be over, all that had one
+    fg.check(ended <= 20, f"{ended} were ended before it was answered")
+    fg.equal(ask(port, "GET", f"{API}/ledger", headers=bearer(), tls=True).status, 200, "and more")
+    fg.check(viewer.thread.is_alive(), f"a viewer lost its place: {viewer.error}")
+    viewer.close()
+    for sock in sockets:
+        sock.close()
+    gateway.stop()
+    return f"{ended} of 40 were ended for it"
+
+
 if __name__ == "__main__":
     fg.main(globals())
