@@ -69,5 +69,6 @@ const struct fg_console fg_console_http = {
 	.check = http_check,
 	.cost = http_cost,
 	.open = server_open,
+	.renewed = server_renewed,
 	.close = server_close,
 };

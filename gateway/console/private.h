@@ -6,6 +6,8 @@
 #include <fg/doc.h>
 
 #include <sys/queue.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include <microhttpd.h>
 
@@ -89,6 +91,14 @@ struct console_request {
 	struct console_viewer *viewer;	/* of a stream */
 };
 
+/* A file as it was when it was read: renewed in place or exchanged, it is another one. */
+struct console_stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec changed;
+};
+
 struct console_counts {
 	uint64_t requests, refused, denied, left_out;
 };
@@ -97,6 +107,7 @@ struct console {
 	struct fg_desk *desk;
 	struct MHD_Daemon *daemon;
 	bool tls, loopback, closing;
+	struct console_stamp cert, key;	/* with TLS */
 	bool due;			/* a connection was resumed: run it before the sleep */
 	unsigned handles;		/* not closed yet */
 	struct fg_io io;		/* the daemon's epoll */
@@ -124,6 +135,7 @@ struct console {
 /* server.c: the daemon on the loop. */
 int server_open(struct fg_desk *);
 void server_close(struct fg_desk *);
+bool server_renewed(const struct fg_desk *);
 /* It has something to do, such as a connection that was resumed. */
 void server_hurry(struct console *);
 

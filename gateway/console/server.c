@@ -24,6 +24,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EAGER 32
@@ -266,13 +267,22 @@ static int socket_open(const struct console_address *address)
 	return r;
 }
 
-static int pem_read(struct console *console, const char *path, char **ret_text)
+static void file_note(const struct stat *st, struct console_stamp *ret_file)
+{
+	*ret_file = (struct console_stamp){ st->st_dev, st->st_ino, st->st_size, st->st_ctim };
+}
+
+static int pem_read(struct console *console, const char *path, char **ret_text,
+		    struct console_stamp *ret_file)
 {
 	char quoted[256], *text = calloc(1, PEM_MAX);
 	int fd = text ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
 	ssize_t n = fd < 0 ? -1 : read(fd, text, PEM_MAX - 1);
 	int r = n > 0 ? 0 : n == 0 ? -ENODATA : -errno;
+	struct stat st;
 
+	if (r == 0 && fstat(fd, &st) == 0)
+		file_note(&st, ret_file);
 	if (fd >= 0)
 		close(fd);
 	if (r == 0) {
@@ -326,9 +336,9 @@ static int listen_on(struct console *console, const struct console_address *addr
 	int fd = -1, r = 0;
 
 	if (address->tls)
-		r = pem_read(console, conf->tls.cert, &cert);
+		r = pem_read(console, conf->tls.cert, &cert, &console->cert);
 	if (r == 0 && address->tls)
-		r = pem_read(console, conf->tls.key, &key);
+		r = pem_read(console, conf->tls.key, &key, &console->key);
 	if (r == 0)
 		r = fd = socket_open(address);
 	if (r >= 0)
@@ -338,6 +348,29 @@ static int listen_on(struct console *console, const struct console_address *addr
 	pem_forget(cert);
 	pem_forget(key);
 	return r;
+}
+
+static bool file_renewed(const char *path, const struct console_stamp *was)
+{
+	struct console_stamp now;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	file_note(&st, &now);
+	return now.dev != was->dev || now.ino != was->ino || now.size != was->size ||
+	       now.changed.tv_sec != was->changed.tv_sec ||
+	       now.changed.tv_nsec != was->changed.tv_nsec;
+}
+
+/* As long as one of them cannot be read the console stays as it is. */
+bool server_renewed(const struct fg_desk *desk)
+{
+	const struct fg_console_tls *tls = &desk->conf->tls;
+	const struct console *console = desk->state;
+
+	return console->tls && access(tls->cert, R_OK) == 0 && access(tls->key, R_OK) == 0 &&
+	       (file_renewed(tls->cert, &console->cert) || file_renewed(tls->key, &console->key));
 }
 
 static int watch(struct console *console)

@@ -1,6 +1,7 @@
 /*
  * The console's other side: when it is open, and what it may ask. It is opened when the gateway
- * starts, tried again if that failed, and exchanged by a reload that changes its options.
+ * starts, tried again if that failed, and exchanged by a reload that changes its options or finds
+ * files of it renewed.
  */
 #include "run/private.h"
 
@@ -152,6 +153,18 @@ void run_console_changed(struct fg_gateway *gateway)
 		console_close(gateway);
 	else
 		console_open(gateway);
+}
+
+void run_console_renewed(struct fg_gateway *gateway)
+{
+	const struct run_console *console = gateway->console;
+
+	if (!console || console->closing || !console->desk.console->renewed ||
+	    !console->desk.console->renewed(&console->desk))
+		return;
+	fg_log(&gateway->logger, FG_INFO, "files of the console were renewed", "address=%s",
+	       console->desk.conf->listen);
+	run_console_changed(gateway);
 }
 
 void run_console_stop(struct fg_gateway *gateway)

@@ -150,6 +150,8 @@ void run_faults_lists(struct fg_buf *out, const struct fg_faults *);
 /* console.c */
 void run_console_start(struct fg_gateway *);
 void run_console_changed(struct fg_gateway *);	/* its options */
+/* Its options are what they were: opened anew if it has read files that are others now. */
+void run_console_renewed(struct fg_gateway *);
 void run_console_stop(struct fg_gateway *);
 
 /* send.c */

@@ -32,6 +32,8 @@ static void apply_rest(struct fg_gateway *gateway, const struct fg_config_diff *
 	}
 	if (diff->console)
 		run_console_changed(gateway);
+	else
+		run_console_renewed(gateway);
 	gateway->log->level = (enum fg_level)config->run.log_level;
 	gateway->logger.level = run_level(gateway, "gateway");
 }

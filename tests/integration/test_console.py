@@ -501,6 +501,32 @@ def test_tls():
     gateway.stop()
 
 
+def test_renewed_certificate():
+    """A reload shows it; one that finds it as it was, or a file missing, leaves the console alone."""
+    fg.certificates()
+    port, here = fg.free_port(), os.getcwd()
+    gateway = world.gateway({"listen": f"https://127.0.0.1:{port}",
+                             "tls": {"cert": f"{here}/server.crt", "key": f"{here}/server.key"}},
+                            token=True).start()
+
+    def listened():
+        return gateway.said().count("component=console msg=\"listens\"")
+
+    fg.equal(ask(port, "GET", "/healthz", tls=True).status, 200, "with the first")
+    gateway.reload()
+    os.rename("server.key", "away.key")
+    gateway.reload()
+    fg.equal((listened(), ask(port, "GET", "/healthz", tls=True).status), (1, 200), "nothing was renewed")
+    os.rename("away.key", "server.key")
+    fg.certificates()    # all anew: who trusts the new authority does not trust the old certificate
+    gateway.reload()
+    fg.wait_for("it is opened anew", lambda: listened() == 2)
+    fg.equal(ask(port, "GET", "/healthz", tls=True).status, 200, "with the second")
+    gateway.reload()
+    fg.equal((listened(), ask(port, "GET", "/healthz", tls=True).status), (2, 200), "as it was")
+    gateway.stop()
+
+
 def test_reload():
     """It is opened, exchanged and closed by a reload, and what it has not to do with goes on."""
     gateway = world.gateway()

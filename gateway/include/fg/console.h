@@ -47,6 +47,9 @@ struct fg_console {
 	void (*cost)(const struct fg_console_conf *, struct fg_cost *cost);
 	/* Must not block. 0, or -errno: it is not open, and tried again later. */
 	int (*open)(struct fg_desk *);
+	/* Optional: whether files that it read when it was opened (a certificate) are others now,
+	 * and can be read. A reload opens it anew then. */
+	bool (*renewed)(const struct fg_desk *);
 	/* Not from within a callback of its own calls; ends with fg_desk_closed(). */
 	void (*close)(struct fg_desk *);
 };
