@@ -63,6 +63,7 @@ struct fg_nats_link {
 	bool kept;			/* the library still owes a callback: it is never freed */
 };
 
+/* -- nats_queue.c: of the loop -- */
 struct fg_nats_link *nats_link_new(const struct fg_nats_conf *conf, size_t there);
 void nats_link_free(struct fg_nats_link *link);
 
@@ -74,4 +75,13 @@ void nats_queue_end(struct fg_nats_link *link);
 struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended, bool *ret_room);
 void nats_hold(struct fg_nats_link *link, bool hold);
 
+/* -- nats_queue.c: of the threads -- */
+/* Waits for something to do. False: the loop has said that it ends. */
+bool nats_queue_take(struct fg_nats_link *link, struct fg_nats_job *job);
+/* For the loop. What there is no memory or no place for is left out: whoever waits for it asks
+ * again, and sees then that it is down. */
+void nats_tell(struct fg_nats_link *link, const struct fg_nats_event *what, struct fg_str subject,
+	       struct fg_str reply, struct fg_str body);
+
+/* nats_thread.c */
 void *nats_thread(void *link);

@@ -9,171 +9,16 @@
 
 #define IO_BUFFER (16 << 10)
 #define PING_MS 15000
-#define EVENT_MAX ((size_t)96 << 20)
 #define MESSAGES_MAX 64 /* of the events; more wait in the library, up to these */
 #define PENDING_MAX 8192
 #define PENDING_BYTES (4 << 20)
 #define GONE_S 30 /* the library owes the last callbacks: they come at once */
 
-/* -- the queue and the list -- */
-
-struct fg_nats_link *nats_link_new(const struct fg_nats_conf *conf, size_t there)
-{
-	struct fg_nats_link *link = calloc(1, sizeof(*link));
-
-	if (!link)
-		return NULL;
-	link->conf = *conf;
-	link->events_end = &link->events;
-	link->events_max = 2 * conf->queue + 64;
-	pthread_mutex_init(&link->lock, NULL);
-	pthread_cond_init(&link->changed, NULL);
-	pthread_cond_init(&link->heard, NULL);
-	link->there = calloc(1, there);
-	link->jobs = calloc(conf->queue, sizeof(*link->jobs));
-	if (link->there && link->jobs)
-		return link;
-	nats_link_free(link);
-	return NULL;
-}
-
-void nats_link_free(struct fg_nats_link *link)
-{
-	struct fg_nats_event *next;
-
-	for (; link->count > 0; link->count--, link->first++)
-		free(link->jobs[link->first % link->conf.queue].bytes);
-	for (struct fg_nats_event *e = link->events; e; e = next) {
-		next = e->next;
-		free(e);
-	}
-	if (!link->kept) {
-		pthread_mutex_destroy(&link->lock);
-		pthread_cond_destroy(&link->changed);
-		pthread_cond_destroy(&link->heard);
-	}
-	free(link->jobs);
-	free(link->there);
-	if (!link->kept)
-		free(link);
-}
-
-int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job)
-{
-	uint32_t places = link->conf.queue - (job->out.quiet ? link->conf.kept : 0);
-	int r = -EAGAIN;
-
-	pthread_mutex_lock(&link->lock);
-	if (link->count >= places) {
-		link->crowded = true;
-	} else {
-		link->jobs[(link->first + link->count++) % link->conf.queue] = *job;
-		pthread_cond_signal(&link->changed);
-		r = 0;
-	}
-	pthread_mutex_unlock(&link->lock);
-	if (r < 0)
-		free(job->bytes);
-	return r;
-}
-
-void nats_queue_end(struct fg_nats_link *link)
-{
-	pthread_mutex_lock(&link->lock);
-	link->ending = true;
-	pthread_cond_broadcast(&link->changed);
-	pthread_cond_broadcast(&link->heard);
-	pthread_mutex_unlock(&link->lock);
-}
-
-void nats_hold(struct fg_nats_link *link, bool hold)
-{
-	pthread_mutex_lock(&link->lock);
-	link->hold = hold;
-	pthread_cond_broadcast(&link->heard);
-	pthread_mutex_unlock(&link->lock);
-}
-
-struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ended, bool *ret_room)
-{
-	struct fg_nats_event *e;
-
-	pthread_mutex_lock(&link->lock);
-	e = link->events;
-	link->events = NULL;
-	link->events_end = &link->events;
-	link->nevents = link->nmessages = 0;
-	*ret_ended = link->ended;
-	*ret_room = link->room;
-	link->ended = link->room = false;
-	pthread_cond_broadcast(&link->heard);
-	pthread_mutex_unlock(&link->lock);
-	return e;
-}
-
-/* False: the loop is told to stop. */
-static bool queue_take(struct fg_nats_link *link, struct fg_nats_job *job)
-{
-	bool more;
-
-	pthread_mutex_lock(&link->lock);
-	while (link->count == 0 && !link->ending)
-		pthread_cond_wait(&link->changed, &link->lock);
-	more = !link->ending;
-	if (more) {
-		*job = link->jobs[link->first];
-		link->first = (link->first + 1) % link->conf.queue;
-		link->count--;
-	}
-	if (more && link->crowded && link->count <= (link->conf.queue - link->conf.kept) / 2) {
-		link->crowded = false;
-		link->room = true;
-		fg_wake_send(&link->wake);
-	}
-	pthread_mutex_unlock(&link->lock);
-	return more;
-}
-
-/* What there is no memory or no place for is left out: whoever waits for it asks again, and sees
- * then that it is down. */
-static void tell(struct fg_nats_link *link, const struct fg_nats_event *what, struct fg_str subject,
-		 struct fg_str reply, struct fg_str body)
-{
-	size_t len = subject.len + reply.len + body.len;
-	struct fg_nats_event *e = len <= EVENT_MAX ? malloc(sizeof(*e) + len + 1) : NULL;
-
-	if (!e)
-		return;
-	*e = *what;
-	e->next = NULL;
-	e->subject_len = subject.len;
-	e->reply_len = reply.len;
-	e->len = body.len;
-	if (subject.len)
-		memcpy(e->bytes, subject.ptr, subject.len);
-	if (reply.len)
-		memcpy(e->bytes + subject.len, reply.ptr, reply.len);
-	if (body.len)
-		memcpy(e->bytes + subject.len + reply.len, body.ptr, body.len);
-	e->bytes[len] = '\0';
-	pthread_mutex_lock(&link->lock);
-	if (!link->deaf && (link->nevents < link->events_max || e->kind == NATS_DOWN)) {
-		*link->events_end = e;
-		link->events_end = &e->next;
-		link->nmessages += e->kind == NATS_MESSAGE;
-		if (link->nevents++ == 0)
-			fg_wake_send(&link->wake);
-		e = NULL;
-	}
-	pthread_mutex_unlock(&link->lock);
-	free(e);
-}
-
 static void tell_down(struct fg_nats_link *link, int error, const char *why)
 {
 	const struct fg_nats_event e = { .kind = NATS_DOWN, .error = error };
 
-	tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str_c(why));
+	nats_tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str_c(why));
 }
 
 /* -- what statuses mean -- */
@@ -289,8 +134,8 @@ static void on_answer(natsConnection *conn, natsSubscription *sub, natsMsg *msg,
 		if (natsMsg_GetDataLength(msg) == 0 &&
 		    natsMsgHeader_Get(msg, "Status", &status) == NATS_OK)
 			e.error = strcmp(status, "503") == 0 ? -EHOSTUNREACH : -EPROTO;
-		tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0),
-		     fg_str(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
+		nats_tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0),
+			  fg_str(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
 	}
 	natsMsg_Destroy(msg);
 }
@@ -311,8 +156,8 @@ static void on_message(natsConnection *conn, natsSubscription *sub, natsMsg *msg
 	(void)conn;
 	(void)sub;
 	wait_heard(closure);
-	tell(closure, &e, fg_str_c(natsMsg_GetSubject(msg)), fg_str_c(natsMsg_GetReply(msg)),
-	     fg_str(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
+	nats_tell(closure, &e, fg_str_c(natsMsg_GetSubject(msg)), fg_str_c(natsMsg_GetReply(msg)),
+		  fg_str(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
 	natsMsg_Destroy(msg);
 }
 
@@ -473,7 +318,7 @@ static void publish(struct fg_nats_link *link, const struct fg_nats_out *out)
 						 .error = -EMSGSIZE };
 
 		if (!out->quiet)
-			tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
+			nats_tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
 	} else if (s != NATS_OK) {
 		fail(link, s, "cannot publish");
 	}
@@ -485,7 +330,7 @@ static void probe(struct fg_nats_link *link)
 	natsStatus s = natsConnection_FlushTimeout(link->conn, link->conf.timeout_ms);
 
 	if (s == NATS_OK)
-		tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
+		nats_tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
 	else
 		fail(link, s, "the server does not answer");
 }
@@ -533,11 +378,11 @@ void *nats_thread(void *arg)
 			.kind = NATS_UP, .max_payload = natsConnection_GetMaxPayload(link->conn)
 		};
 
-		tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
+		nats_tell(link, &e, fg_str(NULL, 0), fg_str(NULL, 0), fg_str(NULL, 0));
 	} else {
 		fail(link, s, nats_GetLastError(NULL));
 	}
-	while (queue_take(link, &job)) {
+	while (nats_queue_take(link, &job)) {
 		if (s == NATS_OK && job.probe)
 			probe(link);
 		else if (s == NATS_OK)
