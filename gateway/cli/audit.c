@@ -128,10 +128,10 @@ static int report(struct auditing *a)
 		status = fg_cli_print("audit", &json);
 		if (text.len)
 			fwrite(text.data, 1, text.len, stderr);
-		fprintf(stderr, "%scomplete%s\n", complete ? "" : "not ",
-			a->packs ? "" :
-			complete ? ": no pack was read, and none was due" :
-				   ": no pack was read, so nothing is proved");
+		fprintf(stderr, "%s\n",
+			!complete ? "not complete" :
+			a->packs  ? "complete" :
+				    "complete, since there was nothing: no pack was read");
 		if (status == FG_EXIT_OK && !complete)
 			status = FG_EXIT_NO;
 	}
@@ -261,9 +261,7 @@ int fg_cli_audit(int argc, char **argv)
 		.operands = "",
 		.summary = "Reads packs on standard input, one a line and in any order, as an\n"
 			   "upstream received them (\"TOPIC PACK\" is fine too). Proves that the\n"
-			   "sequence is complete (0) or names every gap (1), as JSON. No pack\n"
-			   "at all is no proof (1), unless --until EPOCH:0 says that none was\n"
-			   "due.\n\n"
+			   "sequence is complete (0) or names every gap (1), as JSON.\n\n"
 			   "--nats reads a stream by itself, up to what is its last message now.\n"
 			   "--mqtt reads a topic until nothing has come for a while: a broker\n"
 			   "gives only what comes from now on, or, under the client id of a\n"

@@ -257,10 +257,8 @@ int fg_audit_until(struct fg_audit *audit, uint64_t id, uint64_t last)
 			several = several || (some && strcmp(some->gateway, epoch->gateway) != 0);
 			some = epoch;
 		}
-	if (!found && last == 0) {
-		audit->none_due = true;
+	if (!found && last == 0)
 		return 0;
-	}
 	if (!found && (!some || several)) {
 		audit->demand_unmet = true;
 		audit->demand_epoch = id;

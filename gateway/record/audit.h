@@ -6,8 +6,7 @@
  * must tile it from 1, or from the pack marked "begin", to the last number that is known of it: the
  * highest one that came, what "prev" says in the epoch behind it, or what the caller demands. A
  * range that is announced as lost fills the tiling; its records are missing all the same, unless
- * they came some other time. No pack at all proves nothing: whoever collects them may have stood in
- * the wrong place. It is complete only if the caller demands an epoch up to 0.
+ * they came some other time.
  */
 #pragma once
 

@@ -46,7 +46,6 @@ struct fg_audit {
 	char whys[AUDIT_WHYS][AUDIT_WHY_MAX];
 	unsigned nwhys;
 	bool malformed, demand_unmet;
-	bool none_due; /* the caller knows of an epoch without a number */
 	uint64_t demand_epoch, demand_last; /* of an epoch that nobody knows */
 };
 

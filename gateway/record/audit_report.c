@@ -218,11 +218,9 @@ int fg_audit_report(struct fg_audit *audit, struct fg_buf *json, struct fg_buf *
 		    bool *ret_complete)
 {
 	struct report report = { audit, json, text, !audit->malformed && !audit->demand_unmet };
-	bool came = audit->count > 0 || audit->none_due;
 	struct audit_epoch **all = calloc(audit->count + 1, sizeof(struct audit_epoch *));
 	int r = all ? epochs_settle(audit, all) : -ENOMEM;
 
-	report.complete = report.complete && came;
 	if (r == 0) {
 		gateways_write(&report, all);
 		if (audit->demand_unmet)

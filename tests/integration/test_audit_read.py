@@ -32,7 +32,7 @@ def test_stream():
     server = nats.Server()
     client = server.client()
     client.make_stream(subjects=["fieldgate.*.records", "more.>"])
-    fg.equal(read("--nats", server.url, want=(1,)), {"complete": False, "gateways": {}}, "of an empty stream")
+    fg.equal(read("--nats", server.url)["gateways"], {}, "of an empty stream")
     order = list(range(300))
     random.Random(1).shuffle(order)
     for n in order:
@@ -152,7 +152,7 @@ def test_topic():
     url = f"mqtts://u:p@127.0.0.1:{broker.port}"
     local = f"unix://{os.path.abspath('local.sock')}"
     args = ("--mqtt", url, "--ca", "ca.crt", "--client-id", "auditor", "--wait", "500ms")
-    fg.equal(read(*args, want=(1,))["gateways"], {}, "nothing yet, but a session")
+    fg.equal(read(*args)["gateways"], {}, "nothing yet, but a session")
     writer = fg.Mqtt(os.path.abspath("local.sock"), "writer")
     writer.publish("fieldgate/gw/records", [pack(n * 5 + 1, n * 5 + 5) for n in range(100)])
     answer = read(*args, "--until", f"{E}:500")

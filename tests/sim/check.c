@@ -110,14 +110,14 @@ static void check_audit(struct upstream *up)
 	struct fg_buf json, text;
 	char name[4];
 	bool complete;
-	uint64_t tiled;
 
 	snprintf(name, sizeof(name), "u%u", up->index);
 	box = fg_forward_find(w->gateway->forward, name);
 	if (!box)
 		sim_fail(w, "%s is not there at the end", name);
-	tiled = fg_cursor_state(box->cursor)->tiled;
-	(void)fg_audit_until(up->audit, epoch->id, tiled > epoch->base ? tiled - epoch->base : 0);
+	if (fg_cursor_state(box->cursor)->tiled > epoch->base)
+		(void)fg_audit_until(up->audit, epoch->id,
+				     fg_cursor_state(box->cursor)->tiled - epoch->base);
 	fg_buf_init(&json, 8 << 20);
 	fg_buf_init(&text, 8 << 20);
 	if (fg_audit_report(up->audit, &json, &text, &complete) < 0)
