@@ -157,7 +157,7 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
 
 void fg_coap_exchanges_init(struct fg_coap_server *server)
 {
-	server->exchanges.patience.cb = patience_over;
+	server->exchanges.patience.handle.call.timer = patience_over;
 	coap_register_response_handler(server->context, on_response);
 	coap_register_nack_handler(server->context, on_nack);
 }

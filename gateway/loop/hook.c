@@ -67,8 +67,9 @@ unsigned fg_loop_run_pending(struct fg_loop *loop)
 void fg_hook_init(struct fg_loop *loop, struct fg_hook *hook, enum fg_phase phase,
 		  void (*cb)(struct fg_hook *))
 {
-	*hook = (struct fg_hook){ .cb = cb, .phase = (uint8_t)phase };
+	*hook = (struct fg_hook){ .phase = (uint8_t)phase };
 	fg_handle_init(loop, &hook->handle, FG_HANDLE_HOOK);
+	hook->handle.call.hook = cb;
 }
 
 void fg_hook_start(struct fg_hook *hook)
@@ -118,7 +119,7 @@ static unsigned hooks_run(struct fg_loop *loop, enum fg_phase phase)
 	/* The started ones of this turn are at the end: the first of them ends the walk. */
 	while (hook && calls < FG_LOOP_BUDGET && hook->since_turn != loop->stats.turns) {
 		list->next = hook->after;
-		hook->cb(hook);
+		hook->handle.call.hook(hook);
 		hook = list->next;
 		calls++;
 	}
@@ -188,7 +189,7 @@ void fg_handle_close(struct fg_handle *handle, void (*cb)(struct fg_handle *))
 		return;
 	handle_stop(handle);
 	handle->closing = true;
-	handle->close_cb = cb;
+	handle->call.close = cb;
 	handle->next = NULL;
 	if (queue->last)
 		queue->last->next = handle;
@@ -212,8 +213,8 @@ unsigned fg_loop_run_close(struct fg_loop *loop)
 			queue->last = NULL;
 		queue->len--;
 		loop->refs--;
-		if (handle->close_cb)
-			handle->close_cb(handle); /* the handle is gone now */
+		if (handle->call.close)
+			handle->call.close(handle); /* the handle is gone now */
 	}
 	return calls;
 }

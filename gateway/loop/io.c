@@ -21,8 +21,9 @@
 
 void fg_io_init(struct fg_loop *loop, struct fg_io *io, void (*cb)(struct fg_io *, unsigned events))
 {
-	*io = (struct fg_io){ .cb = cb, .fd = -1 };
+	*io = (struct fg_io){ .fd = -1 };
 	fg_handle_init(loop, &io->handle, FG_HANDLE_IO);
+	io->handle.call.io = cb;
 }
 
 static struct epoll_event io_event(const struct fg_io *io)
@@ -161,7 +162,7 @@ static unsigned events_dispatch(struct fg_loop *loop, unsigned len)
 		struct fg_io *io = set->owners[(uint32_t)event->data.u64];
 
 		if (io && io->stamp == event->data.u64 >> 32) {
-			io->cb(io, event_flags(event->events));
+			io->handle.call.io(io, event_flags(event->events));
 			calls++;
 		} else if (set->stamp == stamp) {
 			set_rebuild(loop); /* nothing changed since the kernel reported it */

@@ -17,7 +17,7 @@ static void signal_call(struct signal_set *set, int signo)
 	for (sig = set->first; sig; sig = set->next) {
 		set->next = sig->link;
 		if (sig->signo == signo)
-			sig->cb(sig, signo);
+			sig->handle.call.signal(sig, signo);
 	}
 }
 
@@ -88,8 +88,9 @@ int fg_signal_init(struct fg_loop *loop, struct fg_signal *sig, int signo,
 		rc = signal_watch(set, signo);
 	if (rc < 0)
 		return rc;
-	*sig = (struct fg_signal){ .cb = cb, .signo = signo };
+	*sig = (struct fg_signal){ .signo = signo };
 	fg_handle_init(loop, &sig->handle, FG_HANDLE_SIGNAL);
+	sig->handle.call.signal = cb;
 	while (*end)
 		end = &(*end)->link;
 	*end = sig;

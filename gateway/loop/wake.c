@@ -23,7 +23,7 @@ static void wakes_call(struct fg_io *io, unsigned events)
 		set->next = wake->link;
 		if (__atomic_load_n(&wake->pending, __ATOMIC_SEQ_CST) &&
 		    __atomic_exchange_n(&wake->pending, 0, __ATOMIC_SEQ_CST))
-			wake->cb(wake);
+			wake->handle.call.wake(wake);
 	}
 }
 
@@ -58,8 +58,9 @@ int fg_wake_init(struct fg_loop *loop, struct fg_wake *wake, void (*cb)(struct f
 {
 	struct fg_wake **end = &loop->wakes.first;
 
-	*wake = (struct fg_wake){ .cb = cb };
+	*wake = (struct fg_wake){ 0 };
 	fg_handle_init(loop, &wake->handle, FG_HANDLE_WAKE);
+	wake->handle.call.wake = cb;
 	while (*end)
 		end = &(*end)->link;
 	*end = wake;

@@ -185,7 +185,7 @@ static void hooks_change_their_list(void **state)
 			hook_setup(sim, &probe[k], FG_PHASE_PREPARE, (char)('a' + k));
 			probe[k].left = 100;
 		}
-		probe[0].hook.cb = cases[i].cb;
+		probe[0].hook.handle.call.hook = cases[i].cb;
 		probe[0].other = &probe[cases[i].other];
 		if (!cases[i].other_runs)
 			fg_hook_stop(&probe[cases[i].other].hook);
@@ -325,7 +325,7 @@ static void no_turn_within_a_turn(void **state)
 	struct probe probe;
 
 	hook_setup(sim, &probe, FG_PHASE_IDLE, 'i');
-	probe.hook.cb = hook_turns;
+	probe.hook.handle.call.hook = hook_turns;
 	assert_int_equal(fg_loop_run(sim->loop), 0);
 	assert_string_equal(sim->trace, "ic");
 }
@@ -345,7 +345,7 @@ static void longest_turn_without_sleep(void **state)
 	struct fg_loop_stats stats;
 
 	hook_setup(sim, &idle, FG_PHASE_IDLE, 'i');
-	idle.hook.cb = hook_takes_time;
+	idle.hook.handle.call.hook = hook_takes_time;
 	idle.left = 3;
 	fg_timer_init(sim->loop, &idle.timer, probe_timer);
 	fg_timer_start(&idle.timer, FG_S(9));
@@ -366,7 +366,7 @@ static void phases_are_measured_when_asked(void **state)
 
 	assert_null(fg_loop_phases(sim->loop));
 	hook_setup(sim, &idle, FG_PHASE_IDLE, 'i');
-	idle.hook.cb = hook_takes_time;
+	idle.hook.handle.call.hook = hook_takes_time;
 	idle.left = 3;
 	fg_timer_init(sim->loop, &idle.timer, probe_timer);
 	fg_timer_start(&idle.timer, FG_S(9));

@@ -53,7 +53,7 @@ static void model_fired(struct fg_timer *timer)
 	struct model_timer *entry = container_of(timer, struct model_timer, timer);
 
 	/* exactly then, never in another order, never one that was stopped */
-	model->faults += entry->order == 0 || entry->due_ns != timer->due_ns ||
+	model->faults += entry->order == 0 || entry->due_ns != timer->handle.due_ns ||
 			 entry->due_ns != model->sim->now_ns;
 	model->faults += entry->due_ns < model->last_due_ns ||
 			 (entry->due_ns == model->last_due_ns && entry->order < model->last_order);
@@ -126,7 +126,7 @@ static void the_past_is_now(void **state)
 	a.left = 3;
 	fg_timer_start_at(&a.timer, 1);
 	fg_timer_start(&b.timer, 0);
-	assert_int_equal(a.timer.due_ns, fg_loop_now(sim->loop));
+	assert_int_equal(a.timer.handle.due_ns, fg_loop_now(sim->loop));
 	fg_loop_trace(sim->loop, sim_trace, sim);
 	fg_loop_run(sim->loop);
 	assert_string_equal(sim->trace, "TabPIRLCXTaPIRLCXTaPIRLCX");
@@ -136,10 +136,11 @@ static void the_past_is_now(void **state)
 /* What was stopped takes no room for long, and nothing looks at it any more. */
 static void stopped_ones_leave(void **state)
 {
-	enum { MANY = 1000 };
+	enum { MANY = 1000, ROUNDS = 100 };
 	struct sim *sim = *state;
 	struct fg_timer *many = calloc(MANY, sizeof(*many));
 	struct named last;
+	uint32_t size;
 
 	named_setup(sim, &last, 'l');
 	for (unsigned i = 0; i < MANY; i++) {
@@ -147,17 +148,50 @@ static void stopped_ones_leave(void **state)
 		fg_timer_start(&many[i], 1 + i * 7919u % MANY);
 	}
 	fg_timer_start(&last.timer, 2 * MANY);
-	for (unsigned i = 0; i < MANY; i++)
-		fg_timer_stop(&many[i]);
-	assert_in_range(sim->loop->timers.len, 1, 4);
+	size = sim->loop->timers.size;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < MANY; i++)
+			fg_timer_stop(&many[i]);
+		for (unsigned i = 0; i < MANY; i++) {
+			fg_timer_init(sim->loop, &many[i], NULL); /* knows of no place it had */
+			fg_timer_start(&many[i], 1 + (i + round) * 7919u % MANY);
+		}
+	}
+	assert_int_equal(sim->loop->timers.size, size);
 	for (unsigned i = 0; i < MANY; i++)
 		fg_handle_close(&many[i].handle, NULL);
 	fg_loop_turn(sim->loop, false);
 	free(many);
-	assert_int_equal(fg_timer_first_ns(sim->loop), last.timer.due_ns);
+	assert_int_equal(fg_timer_first_ns(sim->loop), last.timer.handle.due_ns);
 	fg_loop_run(sim->loop);
 	assert_int_equal(sim->loop->timers.len, 0);
 	assert_string_equal(sim->trace, "l");
+}
+
+/* One that is stopped and started again has its slot back: what each answer does to a patience. */
+static void started_again_takes_its_slot(void **state)
+{
+	struct sim *sim = *state;
+	struct named a, b, c;
+
+	named_setup(sim, &a, 'a');
+	named_setup(sim, &b, 'b');
+	named_setup(sim, &c, 'c');
+	fg_timer_start(&a.timer, 10);
+	fg_timer_start(&b.timer, 20);
+	fg_timer_start(&c.timer, 40);
+	for (unsigned i = 0; i < 100; i++) {
+		fg_timer_stop(&b.timer);
+		assert_int_equal(sim->loop->timers.empty, 1);
+		fg_timer_start(&b.timer, i % 2 ? 5 : 30);
+		assert_int_equal(sim->loop->timers.len, 3);
+		assert_int_equal(sim->loop->timers.empty, 0);
+	}
+	fg_timer_stop(&a.timer);
+	fg_timer_start(&a.timer, 15);
+	assert_int_equal(sim->loop->timers.len, 3);
+	assert_int_equal(fg_loop_run(sim->loop), 0);
+	assert_string_equal(sim->trace, "bac");
 }
 
 /* A timer moved to a later time, and to the same time again, counts from there. */
@@ -208,7 +242,7 @@ static void closed_timer_stays_stopped(void **state)
 
 static void timer_checks_clock(struct fg_timer *timer)
 {
-	assert_true(fg_loop_now(timer->handle.loop) >= timer->due_ns);
+	assert_true(fg_loop_now(timer->handle.loop) >= timer->handle.due_ns);
 }
 
 /* With the real clock and the real sleep, both of them. */
@@ -228,7 +262,7 @@ static void never_early(void **state)
 		turns = loop->stats.turns;
 		assert_int_equal(fg_loop_run(loop), 0);
 		assert_true(loop->stats.turns - turns <= 2); /* nor does it wake up before */
-		assert_true(fg_loop_update_now(loop) >= timer.due_ns);
+		assert_true(fg_loop_update_now(loop) >= timer.handle.due_ns);
 	}
 	fg_loop_free(loop);
 }
@@ -239,6 +273,7 @@ int main(void)
 		SIM_TEST(follows_the_model),
 		SIM_TEST(the_past_is_now),
 		SIM_TEST(stopped_ones_leave),
+		SIM_TEST(started_again_takes_its_slot),
 		SIM_TEST(re_armed),
 		SIM_TEST(closed_timer_stays_stopped),
 		cmocka_unit_test(never_early),

@@ -605,7 +605,7 @@ static void test_silence_is_noticed(void **state)
 	/* the library has a clock of its own: only the loop's part can be seen, it asks, seldom */
 	turns(bed->sim->loop, 10);
 	assert_true(fg_timer_active(&bed->state.conn.misc));
-	assert_true(bed->state.conn.misc.due_ns - before >= FG_S(1));
+	assert_true(bed->state.conn.misc.handle.due_ns - before >= FG_S(1));
 }
 
 static void test_refused_connection(void **state)

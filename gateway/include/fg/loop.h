@@ -56,14 +56,34 @@ void fg_loop_hurry(struct fg_loop *);
 uint64_t fg_loop_now(const struct fg_loop *);
 uint64_t fg_loop_update_now(struct fg_loop *);
 
-/* -- handles: every kind begins with this part -- */
+struct fg_handle;
+struct fg_timer;
+struct fg_io;
+struct fg_hook;
+struct fg_wake;
+struct fg_signal;
+
+/* What a handle calls: what its kind says, and `close` once it is closed. */
+union fg_callback {
+	void (*timer)(struct fg_timer *);
+	void (*io)(struct fg_io *, unsigned events);
+	void (*hook)(struct fg_hook *);
+	void (*wake)(struct fg_wake *);
+	void (*signal)(struct fg_signal *, int signo);
+	void (*close)(struct fg_handle *);
+};
+
+/* -- handles: every kind begins with this part; all of it but `loop` and `active` is private -- */
 struct fg_handle {
 	struct fg_loop *loop;
-	void (*close_cb)(struct fg_handle *);
-	struct fg_handle *next;		/* in the loop's closing queue */
-	uint8_t type;			/* private */
+	union fg_callback call;
+	union {
+		uint64_t due_ns;	/* of a timer, until it is closed */
+		struct fg_handle *next;	/* in the loop's closing queue */
+	};
+	uint8_t type;
 	bool active, closing, unref;
-	uint32_t slot;			/* private: a timer's place in the heap */
+	uint32_t slot;			/* a timer's place in the heap */
 };
 
 /* Stops the handle at once (no callback of it runs any more) and calls cb in the close phase, where
@@ -73,12 +93,11 @@ void fg_handle_close(struct fg_handle *, void (*cb)(struct fg_handle *));
 /* An unreferenced handle does not keep the loop alive. */
 void fg_handle_unref(struct fg_handle *);
 
-/* -- timers: a heap with stored positions; add, re-arm and cancel are O(log n) --
+/* -- timers: a heap with stored positions; to add one is O(log n), to stop one or set it to a
+ * later time O(1) --
  * They never fire early by the loop's clock, and equal times fire in the order they were set. */
 struct fg_timer {
 	struct fg_handle handle;
-	void (*cb)(struct fg_timer *);
-	uint64_t due_ns;
 	uint64_t order;			/* private: equal times fire in the order they were set */
 };
 
@@ -97,7 +116,6 @@ enum { FG_READ = 1, FG_WRITE = 2, FG_HANGUP = 4 /* reported only: EPOLLERR or EP
 
 struct fg_io {
 	struct fg_handle handle;
-	void (*cb)(struct fg_io *, unsigned events);
 	int fd;				/* -1: none; never closed by the loop */
 	unsigned want;			/* private */
 	uint32_t stamp;			/* private: tells the registration's events from older */
@@ -117,7 +135,6 @@ void fg_io_stop(struct fg_io *);	/* before the descriptor is closed, where one c
 /* -- callbacks of a phase: idle, prepare or check; run every turn, in the order of starting -- */
 struct fg_hook {
 	struct fg_handle handle;
-	void (*cb)(struct fg_hook *);
 	struct fg_hook *prev, *after;	/* private */
 	uint64_t since_turn;		/* private: started in this phase of this turn */
 	uint8_t phase;
@@ -141,7 +158,6 @@ void fg_loop_cancel(struct fg_loop *, struct fg_defer *);
 /* -- waking the loop from another thread; several sends may become one callback -- */
 struct fg_wake {
 	struct fg_handle handle;
-	void (*cb)(struct fg_wake *);
 	struct fg_wake *link;		/* private */
 	int pending;			/* private, atomic */
 };
@@ -167,7 +183,6 @@ int fg_loop_work(struct fg_loop *, struct fg_work *);
 /* -- signals, by signalfd; the signal is blocked for the thread that calls this -- */
 struct fg_signal {
 	struct fg_handle handle;
-	void (*cb)(struct fg_signal *, int signo);
 	struct fg_signal *link;		/* private */
 	int signo;
 };
