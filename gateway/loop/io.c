@@ -188,17 +188,22 @@ static void batch_grow(struct io_set *set)
 unsigned fg_loop_run_poll(struct fg_loop *loop)
 {
 	struct io_set *set = &loop->io;
+	bool soon = fg_wakes_soon(loop);
 	uint64_t timeout_ns = fg_loop_sleep_ns(loop);
+	bool noted = timeout_ns != 0;
 	unsigned seen = 0, calls = 0, max;
 	int len;
 
-	fg_work_pool_flush(loop);
+	fg_work_pool_flush(loop, soon);
+	if (noted && (soon || !fg_wakes_sleep(loop)))
+		timeout_ns = 0;
 	do {
 		max = FG_LOOP_BUDGET - seen < set->batch ? FG_LOOP_BUDGET - seen : set->batch;
 		len = loop->os.wait(loop->os.arg, set->epoll_fd, set->events, (int)max, timeout_ns);
+		fg_wakes_awake(loop);
 		fg_loop_update_now(loop);
 		if (seen == 0) {
-			if (timeout_ns == 0)
+			if (!noted)
 				fg_loop_note_busy(loop);
 			loop->busy_since_ns = loop->now_ns;
 		}
@@ -212,7 +217,9 @@ unsigned fg_loop_run_poll(struct fg_loop *loop)
 		if ((unsigned)len == set->batch)
 			batch_grow(set);
 	} while ((unsigned)len == max && seen < FG_LOOP_BUDGET);
-	return calls;
+	if (soon && noted && seen == 0)
+		fg_wakes_wait(loop);
+	return calls + fg_wakes_call(loop);
 }
 
 /* The kernel's own struct, with 64-bit time on every architecture. */

@@ -87,7 +87,6 @@ struct io_set {
 struct wake_set {
 	struct fg_wake *first, *next; /* next: to be looked at next while they are called */
 	struct fg_io io;
-	int pending; /* atomic: the eventfd was written and not yet seen */
 };
 
 struct signal_set {
@@ -101,14 +100,23 @@ struct work_queue {
 	uint32_t len; /* of the fresh ones only */
 };
 
+/* Whether to look for something a while before a sleep. */
+struct spin {
+	uint16_t fails, skip; /* more than it was found; sleeps without, before the next look */
+};
+
 struct work_pool {
 	pthread_mutex_t lock; /* for all up to `quit` */
 	pthread_cond_t more;
 	struct work_queue todo, done;
-	unsigned idle, calls; /* sleeping and not called; called and not yet up */
+	unsigned idle, calls; /* sleeping and not called; called (atomic) and not yet up */
+	bool soon; /* the loop looks for the result of what it has handed over */
+	bool looking; /* one of the idle ones does so for the next piece */
+	struct spin look; /* of workers */
 	bool quit;
 	bool ready; /* the rest is the loop thread's */
 	struct work_queue fresh; /* queued in this turn, not handed over yet */
+	unsigned out; /* queued, and its result not taken */
 	unsigned threads;
 	pthread_t thread[FG_LOOP_WORKERS];
 	struct fg_wake wake;
@@ -130,11 +138,16 @@ struct fg_loop {
 	struct close_queue closing;
 
 	struct wake_set wakes;
+	struct spin look; /* for wakes, before poll sleeps */
+	bool woken; /* the last turn called a wake */
 	struct signal_set signals;
 	struct work_pool work;
 
-	struct fg_loop_os os;
 	struct fg_loop_stats stats;
+	struct fg_loop_os os;
+	/* Atomic: poll sleeps, and nobody has written to the eventfd yet. Other threads read it, so
+	 * it stands where a loop that is awake writes nothing. */
+	int asleep;
 	struct fg_loop_phases *phases; /* NULL: nobody has asked yet */
 	uint64_t phases_until_ns; /* measured until then */
 	void (*trace)(void *arg, enum fg_phase);
@@ -180,12 +193,27 @@ void fg_io_set_fini(struct fg_loop *);
 int fg_io_set_wait(void *loop, int epoll_fd, struct epoll_event *events, int max,
 		   uint64_t timeout_ns);
 
+/* Whether poll may sleep: no wake was sent. From here to fg_wakes_awake() a send ends the sleep. */
+bool fg_wakes_sleep(struct fg_loop *);
+void fg_wakes_awake(struct fg_loop *);
+/* Whether another thread may be back before a sleep would have begun: poll looks without sleep, and
+ * then waits for it a while. */
+bool fg_wakes_soon(struct fg_loop *);
+void fg_wakes_wait(struct fg_loop *);
+unsigned fg_wakes_call(struct fg_loop *); /* those that were sent; how many */
 int fg_wake_set_init(struct fg_loop *);
 void fg_wake_set_fini(struct fg_loop *);
 void fg_wake_stop(struct fg_wake *);
 
+/* Is it time to look? If so, the note says whether it was found. */
+bool fg_spin_due(struct spin *);
+void fg_spin_note(struct spin *, bool found);
+bool fg_spin_until(bool (*found)(void *arg), void *arg); /* for 50 us at most */
+void fg_spin_flood(void); /* 2 us, without a look at what the others write to */
+
 void fg_signal_set_fini(struct fg_loop *);
 void fg_signal_stop(struct fg_signal *);
 
-void fg_work_pool_flush(struct fg_loop *);
+/* Hands over what was queued. `soon`: poll looks for its results before it sleeps. */
+void fg_work_pool_flush(struct fg_loop *, bool soon);
 void fg_work_pool_fini(struct fg_loop *);

@@ -4,6 +4,9 @@
  * phase, in one queue with everything else there.
  *
  * Idle workers stay parked: a thread that sleeps costs a few pages, to start one a few hundred us.
+ *
+ * Where the loop looks for a result before it sleeps (loop/spin.c), a worker looks for the next
+ * piece. One of them: the others would only take the processor from who has work.
  */
 #include <fg/loop.h>
 
@@ -31,13 +34,33 @@ static void work_append(struct work_queue *queue, struct fg_work *work)
 	queue->last = work;
 }
 
+static bool is_called(void *arg)
+{
+	struct work_pool *pool = arg;
+
+	return __atomic_load_n(&pool->calls, __ATOMIC_ACQUIRE) > 0;
+}
+
+/* With the lock held on entry and on return. */
+static void worker_look(struct work_pool *pool)
+{
+	pool->looking = true;
+	pthread_mutex_unlock(&pool->lock);
+	fg_spin_until(is_called, pool);
+	pthread_mutex_lock(&pool->lock);
+	pool->looking = false;
+	fg_spin_note(&pool->look, pool->calls > 0);
+}
+
 /* With the lock held, and counted as idle. Calls are counted: one may come before the sleep. */
 static void worker_sleep(struct work_pool *pool)
 {
+	if (pool->soon && !pool->looking && !pool->quit && fg_spin_due(&pool->look))
+		worker_look(pool);
 	while (pool->calls == 0 && !pool->quit)
 		pthread_cond_wait(&pool->more, &pool->lock);
 	if (pool->calls > 0)
-		pool->calls--;
+		__atomic_sub_fetch(&pool->calls, 1, __ATOMIC_RELAXED);
 }
 
 /*
@@ -105,6 +128,7 @@ static void results_take(struct fg_wake *wake)
 	pthread_mutex_unlock(&pool->lock);
 	for (; work; work = next) {
 		next = work_after(work);
+		pool->out--;
 		fg_loop_defer(work->loop, &work->defer);
 	}
 }
@@ -141,8 +165,15 @@ static int worker_start(struct work_pool *pool)
 static int pool_init(struct fg_loop *loop)
 {
 	struct work_pool *pool = &loop->work;
-	int rc = pthread_mutex_init(&pool->lock, NULL);
+	pthread_mutexattr_t attr;
+	int rc = pthread_mutexattr_init(&attr);
 
+	if (rc != 0)
+		return -rc;
+	/* Held for a few instructions: who finds it taken looks again before it sleeps. */
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	rc = pthread_mutex_init(&pool->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 	if (rc != 0)
 		return -rc;
 	rc = pthread_cond_init(&pool->more, NULL);
@@ -171,6 +202,7 @@ int fg_loop_work(struct fg_loop *loop, struct fg_work *work)
 	work->defer = (struct fg_defer){ .cb = work_finish };
 	work_append(&pool->fresh, work);
 	pool->fresh.len++;
+	pool->out++;
 	loop->refs++;
 	return 0;
 }
@@ -179,7 +211,7 @@ int fg_loop_work(struct fg_loop *loop, struct fg_work *work)
  * Hands over what the turn has queued, in one go: a worker that is called for each piece has done
  * it and sleeps again before the next is there.
  */
-void fg_work_pool_flush(struct fg_loop *loop)
+void fg_work_pool_flush(struct fg_loop *loop, bool soon)
 {
 	struct work_pool *pool = &loop->work;
 	uint32_t calls = pool->fresh.len;
@@ -193,12 +225,15 @@ void fg_work_pool_flush(struct fg_loop *loop)
 		pool->todo.first = pool->fresh.first;
 	pool->todo.last = pool->fresh.last;
 	pool->fresh = (struct work_queue){ 0 };
+	pool->soon = soon;
 	while (pool->idle < calls && pool->threads < FG_LOOP_WORKERS && worker_start(pool) == 0)
 		;
 	if (calls > pool->idle)
 		calls = pool->idle;
 	pool->idle -= calls;
-	pool->calls += calls;
+	__atomic_add_fetch(&pool->calls, calls, __ATOMIC_RELEASE);
+	if (calls > 0 && pool->looking)
+		calls--; /* who looks is awake */
 	pthread_mutex_unlock(&pool->lock);
 	while (calls-- > 0)
 		pthread_cond_signal(&pool->more);

@@ -208,11 +208,18 @@ static void wakes_from_threads(void **state)
 	assert_int_equal(alarm.phase, FG_PHASE_POLL);
 }
 
+static uint64_t writes_seen(struct sim *sim)
+{
+	uint64_t writes = 0;
+
+	return read(sim->loop->wakes.io.fd, &writes, sizeof(writes)) > 0 ? writes : 0;
+}
+
+/* A loop that is awake needs no system call to see them. */
 static void burst_is_one_callback(void **state)
 {
 	struct sim *sim = *state;
 	struct alarm a = { .sim = sim, .name = 'a' }, b = { .sim = sim, .name = 'b' };
-	uint64_t writes = 0;
 
 	fg_wake_init(sim->loop, &a.wake, alarm_called);
 	fg_wake_init(sim->loop, &b.wake, alarm_called);
@@ -223,13 +230,109 @@ static void burst_is_one_callback(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		fg_loop_turn(sim->loop, false);
 	assert_string_equal(sim->trace, "ab");
-	assert_int_equal(read(sim->loop->wakes.io.fd, &writes, sizeof(writes)), sizeof(writes));
-	assert_int_equal(writes, 1); /* one write for all of it */
+	assert_int_equal(writes_seen(sim), 0);
 	fg_wake_send(&b.wake);
 	fg_loop_turn(sim->loop, true);
 	assert_string_equal(sim->trace, "abb");
 	fg_handle_close(&a.wake.handle, NULL);
 	fg_handle_close(&b.wake.handle, NULL);
+	sim_close_rest(sim);
+}
+
+struct sleeper {
+	struct sim *sim;
+	struct alarm alarm[2];
+	unsigned sleeps;
+	uint64_t writes;
+};
+
+/* What other threads do while the loop sleeps. */
+static int sleeper_wait(void *arg, int epoll_fd, struct epoll_event *events, int max,
+			uint64_t timeout_ns)
+{
+	struct sleeper *sleeper = arg;
+
+	if (timeout_ns == 0)
+		return epoll_wait(epoll_fd, events, max, 0);
+	sleeper->sleeps++;
+	for (unsigned i = 0; i < 1000; i++) {
+		fg_wake_send(&sleeper->alarm[1].wake);
+		fg_wake_send(&sleeper->alarm[0].wake);
+	}
+	assert_int_equal(epoll_wait(epoll_fd, events, max, 0), 1);
+	sleeper->writes = writes_seen(sleeper->sim);
+	return 1;
+}
+
+static uint64_t sleeper_now(void *arg)
+{
+	return ((struct sleeper *)arg)->sim->now_ns;
+}
+
+/* One that sleeps is woken once, and what was sent before it slept keeps it awake. */
+static void burst_into_a_sleep(void **state)
+{
+	struct sim *sim = *state;
+	struct sleeper sleeper = { .sim = sim };
+
+	for (unsigned i = 0; i < 2; i++) {
+		sleeper.alarm[i] = (struct alarm){ .sim = sim, .name = (char)('a' + i) };
+		fg_wake_init(sim->loop, &sleeper.alarm[i].wake, alarm_called);
+	}
+	fg_loop_set_os(sim->loop, &(struct fg_loop_os){ sleeper_now, sleeper_wait, &sleeper });
+	for (unsigned i = 1; i <= 3; i++) {
+		while (sleeper.sleeps < i)
+			fg_loop_turn(sim->loop, true);
+		assert_int_equal(sleeper.writes, 1);
+	}
+	assert_string_equal(sim->trace, "ababab");
+	fg_wake_send(&sleeper.alarm[0].wake);
+	fg_loop_turn(sim->loop, true);
+	assert_string_equal(sim->trace, "abababa");
+	assert_int_equal(sleeper.sleeps, 3);
+	for (unsigned i = 0; i < 2; i++)
+		fg_handle_close(&sleeper.alarm[i].wake.handle, NULL);
+	sim_close_rest(sim);
+}
+
+/* To look in vain before a sleep becomes seldom: 1,023 sleeps without, and not more. */
+static void looks_become_seldom(void **state)
+{
+	struct spin spin = { 0 };
+	unsigned looks = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		if (fg_spin_due(&spin)) {
+			looks++;
+			fg_spin_note(&spin, false);
+		}
+	}
+	assert_in_range(looks, 90, 120);
+	while (!fg_spin_due(&spin))
+		;
+	fg_spin_note(&spin, true); /* found: looked again at once */
+	assert_true(fg_spin_due(&spin));
+}
+
+/* A loop whose waker never is at once back sleeps, and is not up more often than it was woken. */
+static void sleeps_between_wakes(void **state)
+{
+	enum { WAKES = 200 };
+	struct sim *sim = *state;
+	struct sleeper sleeper = { .sim = sim };
+
+	for (unsigned i = 0; i < 2; i++) {
+		sleeper.alarm[i] = (struct alarm){ .sim = sim, .name = (char)('a' + i) };
+		fg_wake_init(sim->loop, &sleeper.alarm[i].wake, alarm_called);
+	}
+	fg_loop_set_os(sim->loop, &(struct fg_loop_os){ sleeper_now, sleeper_wait, &sleeper });
+	while (sleeper.sleeps < WAKES)
+		fg_loop_turn(sim->loop, true);
+	/* a look takes a turn, and they are as rare as this: after 1, 2, 4, ... of the sleeps */
+	assert_in_range(sim->loop->stats.turns, WAKES, WAKES + 9);
+	for (unsigned i = 0; i < 2; i++)
+		fg_handle_close(&sleeper.alarm[i].wake.handle, NULL);
 	sim_close_rest(sim);
 }
 
@@ -322,6 +425,9 @@ int main(void)
 		cmocka_unit_test(free_drops_what_was_not_begun),
 		SIM_TEST(wakes_from_threads),
 		SIM_TEST(burst_is_one_callback),
+		SIM_TEST(burst_into_a_sleep),
+		cmocka_unit_test(looks_become_seldom),
+		SIM_TEST(sleeps_between_wakes),
 		SIM_TEST(wake_closed_by_another),
 		SIM_TEST(signals_reach_their_listeners),
 		SIM_TEST(unreferenced_signal),
