@@ -16,7 +16,7 @@
 size_t fg_u64_write(uint64_t n, char *out);
 
 /* Reads the JSON number (RFC 8259 section 6) at the beginning of [p, end).
- * Returns the byte behind it; with *ret_error -ERANGE it is one, but its nearest double is infinite,
+ * Returns the byte behind it; with *ret_error -ERANGE it is one, but its nearest double is infinite
  * and there is no value. NULL with *ret_error -EINVAL: it is none. */
 const char *fg_number_scan(const char *p, const char *end, struct fg_value *ret_value,
 			   int *ret_error);
