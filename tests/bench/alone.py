@@ -96,6 +96,7 @@ def footprint(build):
     fg.fieldgate("simulate", "--coap", f"coap://127.0.0.1:{port}", "--devices", "1000", "--count",
                  "5000", "--rate", "0")
     gateway.wait_drained()
+    time.sleep(3)   # what the burst took is given back
     many = gateway.pss_kib()
     stop(gateway)
     for broker in (field, upstream):
