@@ -26,6 +26,20 @@ static bool good_name(struct fg_str name)
 	return name.len > 0 && name.len <= 64;
 }
 
+static struct fg_pattern_level literal_in(const char *text, struct fg_str literal)
+{
+	return (struct fg_pattern_level){ (uint16_t)(literal.ptr - text), (uint16_t)literal.len };
+}
+
+/* ptr NULL: any. */
+static struct fg_str level_of(const struct fg_pattern *pattern, int i)
+{
+	const struct fg_pattern_level *level = &pattern->levels[i];
+
+	return level->at == FG_PATTERN_MAX ? fg_str(NULL, 0) :
+					     fg_str(pattern->text + level->at, level->len);
+}
+
 /* True if an earlier {name} of the pattern is the same. */
 static bool name_is_taken(const char *text, const char *upto, struct fg_str name)
 {
@@ -82,7 +96,7 @@ static int parse_capture(struct fg_pattern *pattern, struct fg_str part, const c
 	if (many)
 		pattern->many = (int8_t)pattern->count;
 	if (colon) {
-		pattern->levels[pattern->count] = literal;
+		pattern->levels[pattern->count] = literal_in(pattern->text, literal);
 		pattern->literals++;
 	}
 	return 0;
@@ -105,7 +119,7 @@ static int parse_literal(struct fg_pattern *pattern, struct fg_str part, const c
 		return bad(ret_why, "'+' and '#' take a whole level");
 	if (part.len && (memchr(part.ptr, '{', part.len) || memchr(part.ptr, '}', part.len)))
 		return bad(ret_why, "a name between '{' and '}' takes a whole level");
-	pattern->levels[pattern->count] = part;
+	pattern->levels[pattern->count] = literal_in(pattern->text, part);
 	pattern->literals++;
 	return 0;
 }
@@ -117,6 +131,7 @@ static int parse_level(struct fg_pattern *pattern, struct fg_str part, bool last
 
 	if (pattern->count == FG_PATTERN_LEVELS)
 		return bad(ret_why, "more than 32 levels");
+	pattern->levels[pattern->count].at = FG_PATTERN_MAX;
 	if (part.len >= 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}')
 		r = parse_capture(pattern, part, ret_why);
 	else if (fg_str_eq_c(part, "#"))
@@ -137,6 +152,8 @@ int fg_pattern_parse(const char *text, struct fg_pattern *ret_pattern, const cha
 
 	if (*text == '\0')
 		return bad(ret_why, "it is empty");
+	if (strlen(text) >= FG_PATTERN_MAX)
+		return bad(ret_why, "it is longer than a topic can be");
 	for (;;) {
 		const char *slash = strchr(at, '/');
 		size_t len = slash ? (size_t)(slash - at) : strlen(at);
@@ -203,7 +220,7 @@ static bool level_fits(const struct fg_pattern *pattern, int i, struct fg_str le
 {
 	part_take(&pattern->device, i, level, &taken->device);
 	part_take(&pattern->point, i, level, &taken->point);
-	return !pattern->levels[i].ptr || fg_str_eq(pattern->levels[i], level);
+	return pattern->levels[i].at == FG_PATTERN_MAX || fg_str_eq(level_of(pattern, i), level);
 }
 
 bool fg_pattern_match(const struct fg_pattern *pattern, struct fg_str address,
@@ -239,9 +256,9 @@ int fg_pattern_compare(const struct fg_pattern *a, const struct fg_pattern *b)
 	return (b->many >= 0) - (a->many >= 0);
 }
 
-static bool levels_agree(const struct fg_str *a, const struct fg_str *b)
+static bool levels_agree(struct fg_str a, struct fg_str b)
 {
-	return !a->ptr || !b->ptr || fg_str_eq(*a, *b);
+	return !a.ptr || !b.ptr || fg_str_eq(a, b);
 }
 
 static int min_levels(const struct fg_pattern *p)
@@ -260,14 +277,14 @@ bool fg_pattern_overlap(const struct fg_pattern *a, const struct fg_pattern *b)
 	if ((a->many < 0 && a->count < min_levels(b)) || (b->many < 0 && b->count < min_levels(a)))
 		return false;
 	for (int i = 0; i < head_a && i < head_b; i++)
-		if (!levels_agree(&a->levels[i], &b->levels[i]))
+		if (!levels_agree(level_of(a, i), level_of(b, i)))
 			return false;
 	if (a->many < 0)
 		tail_a = a->count;
 	if (b->many < 0)
 		tail_b = b->count;
 	for (int i = 1; i <= tail_a && i <= tail_b; i++)
-		if (!levels_agree(&a->levels[a->count - i], &b->levels[b->count - i]))
+		if (!levels_agree(level_of(a, a->count - i), level_of(b, b->count - i)))
 			return false;
 	return true;
 }

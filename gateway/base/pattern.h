@@ -13,10 +13,13 @@
 #include <fg/str.h>
 
 #define FG_PATTERN_LEVELS 32
+#define FG_PATTERN_MAX 65535		/* bytes; a topic is no longer */
 
 struct fg_pattern {
 	const char *text;		/* borrowed */
-	struct fg_str levels[FG_PATTERN_LEVELS];	/* literals; ptr NULL: any */
+	struct fg_pattern_level {
+		uint16_t at, len;	/* of a literal in text; at FG_PATTERN_MAX: any */
+	} levels[FG_PATTERN_LEVELS];
 	uint8_t count;
 	int8_t many;			/* index of the part of several levels, or -1 */
 	bool many_may_be_none;		/* '#': also nothing */

@@ -49,10 +49,8 @@ static struct room *room_of(const struct fg_point *point)
 
 static void device_free(struct fg_device *device)
 {
-	for (unsigned i = 0; i < device->count; i++) {
-		free(device->points[i].reported);
+	for (unsigned i = 0; i < device->count; i++)
 		free(room_of(&device->points[i]));
-	}
 	free(device->points);
 	free(device);
 }
@@ -70,6 +68,7 @@ struct fg_devices *fg_devices_free(struct fg_devices *devices)
 		}
 	}
 	fg_intern_fini(&devices->names);
+	free(devices->reported);
 	free(devices->buckets);
 	free(devices);
 	return NULL;

@@ -17,8 +17,8 @@ struct fg_point {
 	const char *unit;		/* interned, NULL: none */
 	struct fg_value value;		/* a string's bytes are the point's own */
 	int64_t time_ns;
+	uint32_t reported;		/* private: what its report policy compares with; 0: none */
 	bool unsynced;			/* time_ns, by a clock that was not known to be right */
-	struct fg_reported *reported;	/* of a point with a report policy, else NULL */
 };
 
 struct fg_device {

@@ -11,6 +11,9 @@ struct fg_devices {
 	uint64_t points;
 	uint64_t seed;
 	uint32_t reports; /* generation of what is known to have been reported */
+	/* report.c: of points with a report policy, from 1 on */
+	struct fg_reported *reported;
+	uint32_t reported_count, reported_cap;
 	struct fg_intern names;
 };
 

@@ -17,6 +17,29 @@ struct fg_reported {
 	uint8_t kind;
 };
 
+static struct fg_reported *reported_of(const struct fg_devices *devices,
+				       const struct fg_point *point)
+{
+	return point->reported ? &devices->reported[point->reported - 1] : NULL;
+}
+
+/* In one array: most devices have none, and a point needs a number then and no pointer. It grows
+ * slowly, so that little of it is never used. NULL: no memory. */
+static struct fg_reported *reported_new(struct fg_devices *devices, struct fg_point *point)
+{
+	if (devices->reported_count == devices->reported_cap) {
+		uint32_t cap = devices->reported_cap + devices->reported_cap / 4 + 8;
+		struct fg_reported *grown = reallocarray(devices->reported, cap, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		devices->reported = grown;
+		devices->reported_cap = cap;
+	}
+	point->reported = ++devices->reported_count;
+	return reported_of(devices, point);
+}
+
 static void summarise(const struct fg_value *value, struct fg_reported *reported)
 {
 	reported->number = 0;
@@ -48,7 +71,7 @@ bool fg_device_is_due(const struct fg_devices *devices, const struct fg_device *
 {
 	const struct fg_report *report = record->report;
 	const struct fg_point *point = report ? fg_device_point(device, record->point) : NULL;
-	const struct fg_reported *before = point ? point->reported : NULL;
+	const struct fg_reported *before = point ? reported_of(devices, point) : NULL;
 	struct fg_reported now;
 
 	if (!before || before->generation != devices->reports)
@@ -67,16 +90,18 @@ void fg_device_reported(struct fg_devices *devices, struct fg_device *device,
 			const struct fg_record *record, int64_t boot_ns)
 {
 	struct fg_point *point = device_find_point(device, record->point);
+	struct fg_reported *reported;
 
 	if (!record->report || !point)
 		return;
-	if (!point->reported)
-		point->reported = malloc(sizeof(*point->reported));
-	if (!point->reported)
+	reported = reported_of(devices, point);
+	if (!reported)
+		reported = reported_new(devices, point);
+	if (!reported)
 		return;	/* it is due again, which loses nothing */
-	summarise(&record->value, point->reported);
-	point->reported->boot_ns = boot_ns;
-	point->reported->generation = devices->reports;
+	summarise(&record->value, reported);
+	reported->boot_ns = boot_ns;
+	reported->generation = devices->reports;
 }
 
 void fg_devices_forget_reports(struct fg_devices *devices)
