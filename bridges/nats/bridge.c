@@ -97,6 +97,20 @@ static bool nats_alone(const void *conf)
 	return true;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Who comes in as another one may be in another account, where nothing meets. */
+static bool same_account(const struct nats_conf *a, const struct nats_conf *b)
+{
+	return same_text(a->username, b->username) && same_text(a->credentials, b->credentials) &&
+	       same_text(a->password.name, b->password.name) &&
+	       same_text(a->token.name, b->token.name) && same_text(a->nkey.name, b->nkey.name) &&
+	       same_text(a->tls.cert, b->tls.cert);
+}
+
 /* What one has stored stands behind the message that the other expects to be the last. */
 static const char *nats_meets(const void *a_conf, const char *a_name, const void *b_conf,
 			      const char *b_name, bool *ret_sure)
@@ -111,7 +125,7 @@ static const char *nats_meets(const void *a_conf, const char *a_name, const void
 	*ret_sure = false;
 	for (size_t i = 0; (one = nats_server(a, i)); i++)
 		for (size_t j = 0; (other = nats_server(b, j)); j++)
-			*ret_sure = *ret_sure || strcmp(one, other) == 0;
+			*ret_sure = *ret_sure || (strcmp(one, other) == 0 && same_account(a, b));
 	return "subject";
 }
 

@@ -408,14 +408,29 @@ void fg_command_request(struct fg_commands *commands, const struct fg_request *r
 	begin(job, request);
 }
 
+static void followers_forget(struct job *job, const void *arg)
+{
+	struct job **at = &job->followers;
+
+	while (*at) {
+		struct job *f = *at;
+
+		if (f->arg != arg) {
+			at = &f->next;
+			continue;
+		}
+		*at = f->next;
+		job->commands->nfollowers--;
+		command_job_free(f);
+	}
+}
+
 void fg_command_forget(struct fg_commands *commands, void *arg)
 {
 	for (struct job *job = commands->first; job; job = job->next) {
 		if (job->arg == arg)
 			job->outcome = NULL;
-		for (struct job *f = job->followers; f; f = f->next)
-			if (f->arg == arg)
-				f->outcome = NULL;
+		followers_forget(job, arg);
 	}
 }
 

@@ -96,15 +96,15 @@ void command_answer(struct job *job, enum fg_outcome outcome, const char *why)
 /* Those who have asked for the same. */
 static void tell_followers(struct job *job, enum fg_outcome outcome, const char *why)
 {
-	struct job *next;
+	while (job->followers) {
+		struct job *f = job->followers;
 
-	for (struct job *f = job->followers; f; f = next) {
-		next = f->next;
+		/* off the list first: who is answered may forget others */
+		job->followers = f->next;
+		job->commands->nfollowers--;
 		f->device = job->device;
 		f->point = job->point;
 		command_answer(f, outcome, why);
-		job->followers = next;
-		job->commands->nfollowers--;
 		command_job_free(f);
 	}
 }
@@ -138,12 +138,12 @@ static struct job *under_way(const struct fg_commands *commands, uint64_t hash, 
 }
 
 /* The one that is under way, or one that follows it, has the same place for its outcome: this is
- * the same request, delivered once more. */
+ * the same request, delivered once more. Who has gone is nobody: his place may be another's now. */
 static bool is_delivered_again(const struct job *first, const struct job *job)
 {
 	const struct job *one = first;
 
-	while (one && (one->arg != job->arg || !fg_str_eq(one->reply, job->reply)))
+	while (one && (!one->outcome || one->arg != job->arg || !fg_str_eq(one->reply, job->reply)))
 		one = one == first ? first->followers : one->next;
 	return one != NULL;
 }
@@ -171,7 +171,8 @@ bool command_repeated(struct job *job, const struct fg_request *request)
 	struct job *first =
 		job->id_hash && !told ? under_way(commands, job->id_hash, request->here) : NULL;
 
-	if (!told && !first)
+	/* a stored one is refused, whatever became of its like */
+	if ((!told && !first) || request->retained)
 		return false;
 	commands->stats.repeated++;
 	if (first && request->again && !is_delivered_again(first, job)) {

@@ -11,7 +11,7 @@
 struct instance {
 	struct fg_place place;
 	const char *type;
-	const struct fg_bridge *bridge;	/* NULL: a driver */
+	const struct fg_bridge *bridge; /* NULL: a driver */
 	const struct fg_option *options;
 	const void *conf;
 };
@@ -20,7 +20,7 @@ struct instances {
 	struct fg_faults *faults;
 	struct fg_place drivers_place, bridges_place;
 	struct instance *items;
-	size_t ndrivers, count;		/* drivers that run come first, then the bridges */
+	size_t ndrivers, count; /* drivers that run come first, then the bridges */
 };
 
 static const char *text_of(const struct instance *i, const char *option)
@@ -33,7 +33,11 @@ static bool share(const struct instance *a, const struct instance *b, const char
 {
 	const char *x = text_of(a, option), *y = text_of(b, option);
 
-	return x && y && fg_same_place(x, y) && strcmp(x, "-") != 0;
+	if (!x || !y || strcmp(x, "-") == 0)
+		return false;
+	if (strcmp(option, "url") == 0)
+		return fg_same_server(x, y);
+	return strcmp(option, "listen") == 0 ? fg_same_address(x, y) : strcmp(x, y) == 0;
 }
 
 static void fault_shared(struct instances *all, const struct instance *a, const struct instance *b,

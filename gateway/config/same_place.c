@@ -67,7 +67,7 @@ static bool this_machine(struct fg_str host)
 	       fg_str_eq_c(host, "[::1]");
 }
 
-bool fg_same_place(const char *a, const char *b)
+static bool same(const char *a, const char *b, bool machine)
 {
 	struct url x, y;
 
@@ -77,5 +77,16 @@ bool fg_same_place(const char *a, const char *b)
 		return false;
 	return same_letters(x.scheme, y.scheme) && fg_str_eq(x.port, y.port) &&
 	       fg_str_eq(x.path, y.path) &&
-	       (same_letters(x.host, y.host) || (this_machine(x.host) && this_machine(y.host)));
+	       (same_letters(x.host, y.host) ||
+		(machine && this_machine(x.host) && this_machine(y.host)));
+}
+
+bool fg_same_server(const char *a, const char *b)
+{
+	return same(a, b, true);
+}
+
+bool fg_same_address(const char *a, const char *b)
+{
+	return same(a, b, false);
 }

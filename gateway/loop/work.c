@@ -215,6 +215,7 @@ void fg_work_pool_flush(struct fg_loop *loop, bool soon)
 {
 	struct work_pool *pool = &loop->work;
 	uint32_t calls = pool->fresh.len;
+	bool awake;
 
 	if (calls == 0)
 		return;
@@ -231,9 +232,11 @@ void fg_work_pool_flush(struct fg_loop *loop, bool soon)
 	if (calls > pool->idle)
 		calls = pool->idle;
 	pool->idle -= calls;
+	/* who looks is awake, but takes one call only: the one before may still be his */
+	awake = pool->looking && pool->calls == 0;
 	__atomic_add_fetch(&pool->calls, calls, __ATOMIC_RELEASE);
-	if (calls > 0 && pool->looking)
-		calls--; /* who looks is awake */
+	if (calls > 0 && awake)
+		calls--;
 	pthread_mutex_unlock(&pool->lock);
 	while (calls-- > 0)
 		pthread_cond_signal(&pool->more);

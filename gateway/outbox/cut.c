@@ -302,7 +302,6 @@ static void flight_commit(struct fg_outbox *box, struct lane *lane, struct fligh
 	if (lane == &box->live)
 		box->cut_to[state->nislands - 1] = to;
 	box->tail++;
-	box->rested = false;
 }
 
 /* An epoch so long ago that nothing tells of it any more has no name to be announced by; and that
@@ -461,6 +460,7 @@ bool outbox_cut(struct fg_outbox *box, struct lane *lane)
 {
 	const struct fg_spool_epoch *epoch;
 
+	box->rested = false;
 	while (view_used(lane) && !lane->gap_to)
 		if (!next_view(lane))
 			return false;

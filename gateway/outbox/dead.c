@@ -373,6 +373,7 @@ bool dead_next(struct fg_outbox *box)
 			continue;
 		}
 		fill_again(box, flight_at(box, box->tail), &letter);
+		box->rested = false;
 		box->tail++;
 		box->again_flights++;
 		found = true;

@@ -11,6 +11,7 @@
 
 /* A bridge that had nothing to do for so long gives back its buffers. */
 #define REST_NS FG_S(1)
+#define TRIM_NS FG_S(30)		/* and not more often than that is the heap trimmed */
 
 /* What has waited that long beyond "linger" is not of now any more. */
 #define FG_BACKLOG_NS (INT64_C(10) * 1000000000)
@@ -127,9 +128,16 @@ struct fg_forward {
 	struct fg_buf status, will;
 	void (*on_up)(void *arg);
 	void *on_up_arg;
-	uint64_t released;
+	uint64_t released, trimmed_ns;
 	bool stopping;
 };
+
+/* Nothing is in flight and nothing waits. */
+static inline bool outbox_is_idle(const struct fg_outbox *box)
+{
+	return box->head == box->tail && !box->live_on &&
+	       box->lane.unread > fg_spool_accepted(box->forward->conf.spool);
+}
 
 static inline struct flight *flight_at(struct fg_outbox *box, uint64_t n)
 {

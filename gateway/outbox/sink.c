@@ -54,6 +54,16 @@ static void on_pace(struct fg_timer *timer)
 	fg_loop_hurry(timer->handle.loop);
 }
 
+/* To the system, which would have to wait for it otherwise until the heap's top is free. It looks
+ * through the whole heap, so not for each burst of those that come every few seconds. */
+static void trim(struct fg_forward *forward, uint64_t now)
+{
+	if (forward->trimmed_ns && now - forward->trimmed_ns < TRIM_NS)
+		return;
+	forward->trimmed_ns = now;
+	malloc_trim(0);
+}
+
 /* Everything is acknowledged and nothing waits: the buffers are for who needs them next, and in a
  * quiet gateway that is nobody. */
 static void on_rest(struct fg_timer *timer)
@@ -61,16 +71,16 @@ static void on_rest(struct fg_timer *timer)
 	struct fg_outbox *box = box_of(rest, timer);
 
 	/* the pump begins to wait anew */
-	if (box->tail != box->rest_tail || box->head < box->tail || box->live_on ||
-	    box->lane.unread <= fg_spool_accepted(box->forward->conf.spool))
+	if (box->tail != box->rest_tail || !outbox_is_idle(box))
 		return;
 	for (uint32_t i = 0; i < box->window; i++)
 		fg_buf_fini(&box->flights[i].text);
 	box->lane.view.count = 0;
 	fg_spool_reader_rest(box->lane.reader);
 	box->rested = true;
-	/* to the system, which would have to wait for it otherwise until the heap's top is free */
-	malloc_trim(0);
+	if (box->tail == 0)
+		return;
+	trim(box->forward, fg_loop_now(box->sink.loop));
 }
 
 static void on_stall(struct fg_timer *timer)

@@ -274,7 +274,7 @@ static void arm_stall(struct fg_outbox *box)
 
 static void arm_rest(struct fg_outbox *box)
 {
-	if (box->head < box->tail || box->rested || fg_timer_active(&box->rest))
+	if (box->rested || fg_timer_active(&box->rest) || !outbox_is_idle(box))
 		return;
 	box->rest_tail = box->tail;
 	(void)fg_timer_start(&box->rest, REST_NS);

@@ -109,6 +109,8 @@ class Check(unittest.TestCase):
                 self.assertEqual(status, 0)
                 self.assertNotIn("/bridges/b", said)
             self.assertEqual(self.bridges(nats, a={"subject": "a.b"}, b={"subject": "a.{name}"})[0], 1)
+            status, said = self.bridges(nats, a={"username": "x"}, b={"username": "y"})
+            self.assertEqual(status, 0, said)   # it may be in another account
             status, said = self.bridges(nats, a={}, b={"url": "nats://other:4222"})
             self.assertEqual(status, 0)
             self.assertIn("warning: /bridges/b/subject: the same as that of /bridges/a", said)

@@ -377,11 +377,25 @@ static void who_waits_is_told_of_an_id_that_came_before(void **state)
 	assert_int_equal(w->waited, 4);
 	assert_string_equal(w->outcome, "unreachable");
 	/* one that has gone */
-	ask(w, "cellar/state", "{\"id\":9,\"value\":1}");
 	wait_for(w, "cellar/state", "{\"id\":9,\"value\":1}", "one");
+	wait_for(w, "cellar/state", "{\"id\":9,\"value\":1}", "two");
 	fg_command_forget(w->commands, w);
+	/* another one, in the place where that one was */
+	wait_for(w, "cellar/state", "{\"id\":9,\"value\":1}", "one");
+	fg_commands_stats(w->commands, &stats);
+	assert_int_equal(stats.waiting, 2);
 	fg_command_done(w->taken[2], FG_OUTCOME_DONE, NULL);
-	assert_int_equal(w->waited, 4);
+	assert_int_equal(w->waited, 5);
+	assert_string_equal(w->outcome, "done");
+	/* what a broker had stored is refused, also if it was done before */
+	fg_command_request(w->commands, &(struct fg_request){ .path = FG_STR("cellar/state"),
+							      .payload = FG_STR("{\"id\":9}"),
+							      .retained = true,
+							      .again = true,
+							      .outcome = on_waited,
+							      .arg = w });
+	assert_int_equal(w->waited, 6);
+	assert_string_equal(w->outcome, "refused");
 	fg_commands_stats(w->commands, &stats);
 	assert_int_equal(stats.waiting, 0);
 	fg_command_done(w->taken[1], FG_OUTCOME_DONE, NULL);

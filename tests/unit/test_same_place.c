@@ -41,17 +41,26 @@ static void test_same_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-		if (fg_same_place(CASES[i].a, CASES[i].b) != CASES[i].same)
+		if (fg_same_server(CASES[i].a, CASES[i].b) != CASES[i].same)
 			fail_msg("%s and %s", CASES[i].a, CASES[i].b);
-		if (fg_same_place(CASES[i].b, CASES[i].a) != CASES[i].same)
+		if (fg_same_server(CASES[i].b, CASES[i].a) != CASES[i].same)
 			fail_msg("%s and %s", CASES[i].b, CASES[i].a);
 	}
+}
+
+static void test_same_address(void **state)
+{
+	(void)state;
+	assert_true(fg_same_address("coap://127.0.0.1", "COAP://127.0.0.1:5683"));
+	assert_false(fg_same_address("coap://127.0.0.1:5683", "coap://[::1]:5683"));
+	assert_false(fg_same_address("coap://localhost", "coap://[::1]"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_place),
+		cmocka_unit_test(test_same_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
