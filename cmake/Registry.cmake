@@ -55,6 +55,8 @@ function(fg_module kind name)
 			target_link_libraries(${target} PRIVATE ${foreign})
 		endif()
 	endforeach()
+	# which the program does without; behind those that need it
+	target_link_libraries(${target} PRIVATE m)
 	set_property(GLOBAL APPEND PROPERTY FG_MODULES ${target})
 	install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/fieldgate)
 endfunction()

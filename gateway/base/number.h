@@ -15,6 +15,25 @@
 /* Writes n in decimal; returns the length, no NUL is written. */
 size_t fg_u64_write(uint64_t n, char *out);
 
+/* The nearest integer, halves away from zero; |d| below 2^63. */
+static inline int64_t fg_nearest(double d)
+{
+	int64_t whole = (int64_t)d;
+	double rest = d - (double)whole;
+
+	return whole + (rest >= 0.5) - (rest <= -0.5);
+}
+
+/* The nearest whole number, halves to the even one: nearbyint(). From 2^52 on doubles are whole.
+ * Both are here since a library of 100 KiB would come along for nothing else. */
+static inline double fg_whole(double d)
+{
+	const double end = 4503599627370496.0;
+	double most = __builtin_fabs(d);
+
+	return most < end ? __builtin_copysign(most + end - end, d) : d;
+}
+
 /* Reads the JSON number (RFC 8259 section 6) at the beginning of [p, end).
  * Returns the byte behind it; with *ret_error -ERANGE it is one, but its nearest double is infinite
  * and there is no value. NULL with *ret_error -EINVAL: it is none. */

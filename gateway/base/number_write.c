@@ -86,7 +86,7 @@ static char *decimal_write(char *out, uint64_t mantissa, int exp10)
 static bool short_decimal(double d, uint64_t *ret_mantissa, int *ret_exp10)
 {
 	for (int k = 0; k <= 9; k++) {
-		double scaled = nearbyint(d * fg_power10[k]);
+		double scaled = fg_whole(d * fg_power10[k]);
 
 		if (scaled >= 1e15)
 			return false;
@@ -124,13 +124,21 @@ static bool reads_back(const char *digits, int n, int exp10, double d)
 	return strtod(text, NULL) == d;
 }
 
+static bool is_power_of_two(double d)
+{
+	uint64_t bits, mantissa;
+
+	memcpy(&bits, &d, sizeof(bits));
+	mantissa = bits & ((UINT64_C(1) << 52) - 1);
+	/* a subnormal one is its mantissa */
+	return bits >> 52 ? mantissa == 0 && d > 0 : mantissa && !(mantissa & (mantissa - 1));
+}
+
 /* Below a power of two doubles are twice as dense, so the nearest text of n digits may read back
  * to its neighbour where the next one above does not. */
 static bool next_reads_back(char *digits, int precision, int *n, int *exp10, double d)
 {
-	int exponent;
-
-	if (frexp(d, &exponent) != 0.5)
+	if (!is_power_of_two(d))
 		return false;
 	/* the zeros that digits_of dropped still stand there */
 	*exp10 -= precision - *n;

@@ -94,7 +94,7 @@ void fg_item_read_int(const struct fg_item *item)
 {
 	double d = cJSON_IsNumber(item->json) ? item->json->valuedouble : (double)NAN;
 
-	if (!isfinite(d) || d != floor(d) || fabs(d) > INTEGER_MAX)
+	if (!isfinite(d) || fabs(d) > INTEGER_MAX || d != (double)(int64_t)d)
 		fg_item_expected(item, "an integer");
 	else if (in_range(item, d))
 		*(int64_t *)fg_option_member(item->option, item->conf) = (int64_t)d;

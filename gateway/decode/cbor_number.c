@@ -16,6 +16,17 @@ struct fg_value fg_cbor_integer(uint64_t arg, bool negative)
 	return fg_value_of_u64(arg + 1, true);
 }
 
+/* 2^e, e not below -1022; ldexp() would bring libm along, 100 KiB for nothing else. */
+static double two_to(int e)
+{
+	uint64_t bits = (uint64_t)(e + 1023) << 52;
+	double d = INFINITY;
+
+	if (e <= 1023)
+		memcpy(&d, &bits, sizeof(d));
+	return d;
+}
+
 /* The nearest double of a big-endian number of more than 8 bytes whose first is not zero: 64 bits
  * from the first one set, with what is cut off remembered in the lowest. */
 static double big_double(const uint8_t *p, size_t len)
@@ -32,7 +43,7 @@ static double big_double(const uint8_t *p, size_t len)
 	more = (uint8_t)(p[8] << shift) != 0;
 	for (size_t i = 9; i < len; i++)
 		more |= p[i] != 0;
-	return ldexp((double)(top | more), (int)(len - 8) * 8 - shift);
+	return (double)(top | more) * two_to((int)(len - 8) * 8 - shift);
 }
 
 /* Adds one to a number with a spare byte in front. */
@@ -141,7 +152,7 @@ static double half_float(uint64_t bits)
 	if (exponent == 31)
 		d = mantissa != 0 ? NAN : INFINITY;
 	else
-		d = exponent ? ldexp(mantissa + 1024, exponent - 25) : ldexp(mantissa, -24);
+		d = exponent ? (mantissa + 1024) * two_to(exponent - 25) : mantissa * two_to(-24);
 	return bits & 0x8000 ? -d : d;
 }
 

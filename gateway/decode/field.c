@@ -1,6 +1,7 @@
 /* The values of typed fields, from bytes and back. */
 #include "decode/field.h"
 
+#include "base/number.h"
 #include "base/utf8.h"
 #include "decode/cbor.h"
 #include "decode/decode.h"
@@ -199,8 +200,8 @@ static int whole(const struct fg_value *value, bool *ret_negative, uint64_t *ret
 	if (!fg_value_is_number(value))
 		return -EINVAL;
 	d = fg_value_double(value);
-	rounded = nearbyint(d);
-	if (fabs(d - rounded) > 1e-9 * fmax(1, fabs(d)))
+	rounded = fg_whole(d);
+	if (fabs(d - rounded) > 1e-9 * (fabs(d) > 1 ? fabs(d) : 1))
 		return -EINVAL;
 	if (fabs(rounded) >= 18446744073709551616.0)
 		return -ERANGE;

@@ -119,12 +119,15 @@ static bool decimal_ns(int64_t i, int exp10, int64_t *ret_ns)
  * one; small ones (offsets) are taken to the nanosecond. */
 static bool double_ns(double d, int64_t *ret_ns)
 {
-	double whole = floor(d), fraction = d - whole;
+	int64_t whole;
+	double fraction;
 
 	if (!(fabs(d) < 9e9))
 		return false;
-	*ret_ns = (int64_t)whole * SECOND_NS;
-	*ret_ns += fabs(d) >= 1e6 ? llround(fraction * 1e6) * 1000 : llround(fraction * 1e9);
+	whole = (int64_t)d - (d < (double)(int64_t)d);
+	fraction = d - (double)whole;
+	*ret_ns = whole * SECOND_NS;
+	*ret_ns += fabs(d) >= 1e6 ? fg_nearest(fraction * 1e6) * 1000 : fg_nearest(fraction * 1e9);
 	return true;
 }
 

@@ -11,7 +11,7 @@
 
 /* A bridge that had nothing to do for so long gives back its buffers. */
 #define REST_NS FG_S(1)
-#define TRIM_NS FG_S(30)		/* and not more often than that is the heap trimmed */
+#define TRIM_NS FG_S(5)		/* and not more often than that is the heap trimmed */
 
 /* What has waited that long beyond "linger" is not of now any more. */
 #define FG_BACKLOG_NS (INT64_C(10) * 1000000000)

@@ -55,7 +55,7 @@ static void on_pace(struct fg_timer *timer)
 }
 
 /* To the system, which would have to wait for it otherwise until the heap's top is free. It looks
- * through the whole heap, so not for each burst of those that come every few seconds. */
+ * through the whole heap, so not for each burst of those that come every second. */
 static void trim(struct fg_forward *forward, uint64_t now)
 {
 	if (forward->trimmed_ns && now - forward->trimmed_ns < TRIM_NS)

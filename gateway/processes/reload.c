@@ -56,10 +56,16 @@ static void say(struct fg_control_client *client, const struct fg_buf *report,
 
 static void log_faults(struct fg_processes *all, const struct fg_faults *faults)
 {
-	for (size_t i = 0; i < faults->count; i++)
-		fg_log(&all->logger, faults->items[i].doubt ? FG_WARN : FG_ERROR,
-		       faults->items[i].doubt ? "doubt" : "fault", "at=\"%s\" what=\"%s\"",
-		       faults->items[i].pointer, faults->items[i].text);
+	char at[256], what[512];
+
+	for (size_t i = 0; i < faults->count; i++) {
+		const struct fg_fault_item *fault = &faults->items[i];
+
+		fg_log(&all->logger, fault->doubt ? FG_WARN : FG_ERROR,
+		       fault->doubt ? "doubt" : "fault", "at=%s what=%s",
+		       fg_log_quote(fault->pointer, strlen(fault->pointer), at, sizeof(at)),
+		       fg_log_quote(fault->text, strlen(fault->text), what, sizeof(what)));
+	}
 }
 
 /* One that does not run reads it when it starts. */

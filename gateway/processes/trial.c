@@ -64,12 +64,14 @@ static void client_tell(struct fg_processes *all)
 static void ended(struct fg_processes *all)
 {
 	struct trial *trial = &all->trial;
+	char quoted[512];
 
 	applied(all, trial->kept ? "done" : "returned", trial->why);
 	fg_log(&all->logger, trial->kept ? FG_INFO : FG_ERROR,
 	       trial->kept ? "configuration kept" :
 			     "configuration given up, the one before returned",
-	       "sha256=%.12s why=\"%s\"", trial->asked.sha256, trial->why);
+	       "sha256=%.12s why=%s", trial->asked.sha256,
+	       fg_log_quote(trial->why, strlen(trial->why), quoted, sizeof(quoted)));
 	client_tell(all);
 	fg_trial_fini(&trial->asked);
 	trial->state = TRIAL_NONE;

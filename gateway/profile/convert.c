@@ -1,6 +1,8 @@
 /* One value into what its point is declared to be: map, then type, then scale and offset. */
 #include "profile/profile_private.h"
 
+#include "base/number.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <strings.h>
@@ -212,8 +214,8 @@ static bool unscale(const struct fg_point_conf *conf, struct fg_value *value)
 	if (!isfinite(d))
 		return false;
 	/* 21.5 at a scale of 0.1 is 215, not 214.99999999999997 */
-	if (fabs(d - nearbyint(d)) < 1e-9 * fmax(1, fabs(d)))
-		d = nearbyint(d);
+	if (fabs(d - fg_whole(d)) < 1e-9 * (fabs(d) > 1 ? fabs(d) : 1))
+		d = fg_whole(d);
 	*value = fg_value_of_double(d);
 	return true;
 }

@@ -1,6 +1,8 @@
 /* A device's own timestamp: Unix seconds, Unix milliseconds, or ISO 8601 (RFC 3339 and its kin). */
 #include "profile/profile_private.h"
 
+#include "base/number.h"
+
 #include <math.h>
 #include <time.h>
 
@@ -123,8 +125,8 @@ static int64_t unix_time(const struct fg_value *value, int64_t unit_ns)
 		return number.i * unit_ns;
 	/* A double holds today's time to some 200 ns; more digits than microseconds mean
 	 * nothing. */
-	us = round(fg_value_double(&number) * (double)(unit_ns / 1000));
-	return fabs(us) < 9e15 ? (int64_t)us * 1000 : FG_TIME_NONE;
+	us = fg_value_double(&number) * (double)(unit_ns / 1000);
+	return fabs(us) < 9e15 ? fg_nearest(us) * 1000 : FG_TIME_NONE;
 }
 
 /* Devices that let their owner choose: a text of ISO 8601, or a number whose size says what it

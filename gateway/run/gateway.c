@@ -459,8 +459,11 @@ void fg_gateway_try(struct fg_gateway *gateway, struct fg_trial *trial)
 
 void fg_gateway_returned(struct fg_gateway *gateway, const struct fg_trial *trial, const char *why)
 {
+	char quoted[512];
+
 	fg_log(&gateway->logger, FG_ERROR, "configuration given up, the one before returned",
-	       "sha256=%.12s why=\"%s\"", trial->sha256, why);
+	       "sha256=%.12s why=%s", trial->sha256,
+	       fg_log_quote(why, strlen(why), quoted, sizeof(quoted)));
 	run_applied_set(gateway, "returned", trial->version, trial->sha256, why);
 	if (!trial->version)
 		return;

@@ -44,8 +44,11 @@ static void let_go(struct fg_gateway *gateway)
 /* `version` 0: nobody known has signed it, so what it says of itself is not repeated. */
 static void refuse(struct fg_gateway *gateway, uint64_t version, const char *why)
 {
+	char quoted[512];
+
 	fg_log(&gateway->logger, FG_WARN, "configuration from afar refused",
-	       "version=%" PRIu64 " why=\"%s\"", version, why);
+	       "version=%" PRIu64 " why=%s", version,
+	       fg_log_quote(why, strlen(why), quoted, sizeof(quoted)));
 	run_applied_set(gateway, "refused", version, version ? gateway->remote.envelope.sha256 : "",
 			why);
 	let_go(gateway);

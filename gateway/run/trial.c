@@ -122,6 +122,7 @@ static void on_work_done(struct fg_work *work)
 static void end(struct fg_gateway *gateway, bool kept)
 {
 	struct run_trial *trial = &gateway->trial;
+	char quoted[512];
 
 	trial->state = TRIAL_ENDING;
 	trial->kept = kept;
@@ -130,7 +131,8 @@ static void end(struct fg_gateway *gateway, bool kept)
 	fg_timer_stop(&trial->tick);
 	fg_log(&gateway->logger, kept ? FG_INFO : FG_ERROR,
 	       kept ? "configuration kept" : "configuration given up, the one before returned",
-	       "sha256=%.12s why=\"%s\"", trial->asked.sha256, trial->why);
+	       "sha256=%.12s why=%s", trial->asked.sha256,
+	       fg_log_quote(trial->why, strlen(trial->why), quoted, sizeof(quoted)));
 	trial->work = (struct fg_work){ .work = work_end, .done = on_work_done };
 	gateway->changing++;
 	if (fg_loop_work(gateway->loop, &trial->work) < 0) {

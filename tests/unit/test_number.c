@@ -143,6 +143,25 @@ static void doubles_become_integers_only_if_they_are(void **state)
 	assert_int_equal(fg_value_of_double(9007199254740992.0).kind, FG_DOUBLE);
 }
 
+static void rounding_is_that_of_libm(void **state)
+{
+	static const double values[] = {
+		0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.49999999999999994, -0.49999999999999994,
+		4503599627370495.5, 4503599627370497.0, 9007199254740993.0, 1e300, -1e300, 5e-324,
+		123456.789, -123456.5, 2147483647.5, INFINITY,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		double whole = fg_whole(values[i]), libm = nearbyint(values[i]);
+
+		assert_memory_equal(&whole, &libm, sizeof(whole));
+		if (fabs(values[i]) < 9e18)
+			assert_int_equal(fg_nearest(values[i]), llround(values[i]));
+	}
+	assert_true(isnan(fg_whole(NAN)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +169,7 @@ int main(void)
 		cmocka_unit_test(long_numbers_round_by_every_digit),
 		cmocka_unit_test(doubles_come_back),
 		cmocka_unit_test(doubles_become_integers_only_if_they_are),
+		cmocka_unit_test(rounding_is_that_of_libm),
 	};
 
 	return cmocka_run_group_tests_name("number", tests, NULL, NULL);
