@@ -235,7 +235,7 @@ const char *fg_number_scan(const char *p, const char *end, struct fg_value *ret_
 		return NULL;
 	}
 	*ret_error = literal_value(&lit, ret_value);
-	return stop;
+	return *ret_error ? NULL : stop;
 }
 
 int fg_value_parse_number(struct fg_str text, struct fg_value *ret_value)
@@ -247,7 +247,7 @@ int fg_value_parse_number(struct fg_str text, struct fg_value *ret_value)
 	int error;
 	const char *stop = fg_number_scan(text.ptr, end, &v, &error);
 
-	if (error)
+	if (!stop)
 		return error;
 	if (stop != end)
 		return -EINVAL;

@@ -35,8 +35,8 @@ static inline double fg_whole(double d)
 }
 
 /* Reads the JSON number (RFC 8259 section 6) at the beginning of [p, end).
- * Returns the byte behind it; with *ret_error -ERANGE it is one, but its nearest double is infinite
- * and there is no value. NULL with *ret_error -EINVAL: it is none. */
+ * Returns the byte behind it, or NULL with *ret_error -EINVAL, or -ERANGE: its nearest double is
+ * infinite. */
 const char *fg_number_scan(const char *p, const char *end, struct fg_value *ret_value,
 			   int *ret_error);
 

@@ -72,6 +72,16 @@ static int scalar_add(struct json *j, enum fg_node_type type, const struct fg_va
 	return 0;
 }
 
+/* One that is no double: it holds no value, and what stands around it does. */
+static int __attribute__((cold)) number_pass(struct json *j)
+{
+	static const struct fg_value none = { .kind = FG_NONE };
+
+	while (j->p < j->end && memchr("+-.0123456789Ee", *j->p, 15))
+		j->p++;
+	return scalar_add(j, FG_NODE_NONFINITE, &none);
+}
+
 static int number_read(struct json *j)
 {
 	struct fg_value value;
@@ -79,12 +89,9 @@ static int number_read(struct json *j)
 	const char *stop = fg_number_scan(j->p, j->end, &value, &error);
 
 	if (__builtin_expect(!stop, 0))
-		return fg_doc_bad(j->doc, "malformed number", (size_t)(j->p - j->start));
-	if (__builtin_expect(error != 0, 0)) {
-		value = (struct fg_value){ .kind = FG_NONE };
-		j->p = stop;
-		return scalar_add(j, FG_NODE_NONFINITE, &value);
-	}
+		return error == -ERANGE ?
+			       number_pass(j) :
+			       fg_doc_bad(j->doc, "malformed number", (size_t)(j->p - j->start));
 	j->p = stop;
 	return scalar_add(j, FG_NODE_SCALAR, &value);
 }

@@ -246,7 +246,8 @@ static void broker_give(struct broker *broker, struct bed *bed, const uint8_t *b
 	turns(bed->sim->loop, 2);
 }
 
-/* True when the handshake is done; both sides move only here. */
+/* True when the handshake is done; both sides move only here, and a worker connects one of them: on
+ * a busy machine, or an emulated one, it needs its time. */
 static bool broker_accept(struct broker *broker, struct bed *bed)
 {
 	int r = 0;
@@ -255,9 +256,10 @@ static bool broker_accept(struct broker *broker, struct bed *bed)
 	fcntl(bed->peer.fd, F_SETFL, O_NONBLOCK);
 	broker->ssl = SSL_new(broker->ctx);
 	SSL_set_fd(broker->ssl, bed->peer.fd);
-	for (int i = 0; i < 20 && r != 1 && !bed->down; i++) {
+	for (int i = 0; i < 20000 && r != 1 && !bed->down; i++) {
 		r = SSL_accept(broker->ssl);
 		turns(bed->sim->loop, 2);
+		sched_yield();
 	}
 	if (SSL_get_servername(broker->ssl, TLSEXT_NAMETYPE_host_name))
 		snprintf(broker->name, sizeof(broker->name), "%s",
