@@ -73,13 +73,16 @@ static int scalar_add(struct json *j, enum fg_node_type type, const struct fg_va
 }
 
 /* One that is no double: it holds no value, and what stands around it does. */
-static int __attribute__((cold)) number_pass(struct json *j)
+static int __attribute__((noinline, cold)) number_pass(struct json *j)
 {
-	static const struct fg_value none = { .kind = FG_NONE };
+	struct fg_node *node = node_add(j, FG_NODE_NONFINITE);
 
 	while (j->p < j->end && memchr("+-.0123456789Ee", *j->p, 15))
 		j->p++;
-	return scalar_add(j, FG_NODE_NONFINITE, &none);
+	if (!node)
+		return fg_doc_bad(j->doc, NULL, (size_t)(j->p - j->start));
+	node->value = (struct fg_value){ .kind = FG_NONE };
+	return 0;
 }
 
 static int number_read(struct json *j)
