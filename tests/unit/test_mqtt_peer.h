@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -175,7 +176,15 @@ static inline bool peer_knocked(void *arg)
 
 static inline void peer_accept(struct peer *peer, struct fg_loop *loop)
 {
+	struct pollfd pfd = { .events = POLLIN };
+
 	peer_hang_up(peer);
 	turns_until(loop, peer_knocked, peer);
+	/* the worker that connected has to say so first: a busy machine needs time for that */
+	pfd.fd = peer->fd;
+	for (int i = 0; i < 5000 && poll(&pfd, 1, 0) == 0; i++) {
+		turns(loop, 1);
+		sched_yield();
+	}
 	turns(loop, 3);
 }

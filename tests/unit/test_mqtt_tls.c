@@ -8,6 +8,7 @@
 #include "adapt/mosquitto.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
