@@ -376,7 +376,9 @@ LIMITS = {"mqtt-qos1": {"syscalls_per_payload": 5.1}}
 
 # the driver asks libcoap for as many datagrams as came in the turns before, and where that settles
 # differs from run to run
-SLACK = {("coap", "syscalls_per_payload"): 0.7, ("coap", "instructions_per_record"): 100}
+SLACK = {("coap", "syscalls_per_payload"): 0.7, ("coap", "instructions_per_record"): 100,
+         # in how many pieces a line's bytes come is the machine's
+         ("serial", "syscalls_per_payload"): 0.05}
 
 
 def compare(kept, found):
