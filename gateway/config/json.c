@@ -73,6 +73,14 @@ static bool holds_nul(const struct fg_doc *doc)
 	return false;
 }
 
+static bool holds_infinity(const struct fg_doc *doc)
+{
+	for (uint32_t i = 0; i < doc->len; i++)
+		if (doc->nodes[i].type == FG_NODE_NONFINITE)
+			return true;
+	return false;
+}
+
 static int check_text(struct fg_str text, struct fg_faults *faults)
 {
 	struct fg_doc doc;
@@ -85,6 +93,9 @@ static int check_text(struct fg_str text, struct fg_faults *faults)
 		r = -EINVAL;
 	} else if (holds_nul(&doc)) {
 		fg_fault_at(faults, NULL, "a string holds \\u0000");
+		r = -EINVAL;
+	} else if (holds_infinity(&doc)) {
+		fg_fault_at(faults, NULL, "a number is beyond what a double holds (1.8e308)");
 		r = -EINVAL;
 	}
 	fg_doc_fini(&doc);

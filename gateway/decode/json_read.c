@@ -72,13 +72,29 @@ static int scalar_add(struct json *j, enum fg_node_type type, const struct fg_va
 	return 0;
 }
 
-/* One that is no double: it holds no value, and what stands around it does. */
+static void digits_pass(struct json *j)
+{
+	while (j->p < j->end && *j->p >= '0' && *j->p <= '9')
+		j->p++;
+}
+
+/* One that is no double: it holds no value, and what stands around it does. It ends where the scan
+ * ended, which took it for a number: what follows is judged as behind any other. */
 static int __attribute__((noinline, cold)) number_pass(struct json *j)
 {
 	struct fg_node *node = node_add(j, FG_NODE_NONFINITE);
 
-	while (j->p < j->end && memchr("+-.0123456789Ee", *j->p, 15))
+	j->p += *j->p == '-';
+	digits_pass(j);
+	if (j->p < j->end && *j->p == '.') {
 		j->p++;
+		digits_pass(j);
+	}
+	if (j->p < j->end && (*j->p | 0x20) == 'e') {
+		j->p++;
+		j->p += *j->p == '+' || *j->p == '-';
+		digits_pass(j);
+	}
 	if (!node)
 		return fg_doc_bad(j->doc, NULL, (size_t)(j->p - j->start));
 	node->value = (struct fg_value){ .kind = FG_NONE };

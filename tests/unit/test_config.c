@@ -257,6 +257,8 @@ static const struct {
 	{ "", "", "line 1, column 1: not valid JSON: empty payload" },
 	{ "{\"gateway\":\n  {\"id\": 01}}", "", "line 2, column 11: not valid JSON" },
 	{ "{\"a\":\"\\u0000\"}", "", "a string holds \\u0000" },
+	{ "{\"a\":1e991e9}", "", "line 1, column 11: not valid JSON" },
+	{ "{\"a\":-1e999}", "", "a number is beyond what a double holds" },
 	{ "{} x", "", "line 1, column 4: not valid JSON" },
 	{ "{\"run\":{\"log\":\"info\",\"log\":\"warn\"}}", "/run/log",
 	  "this key stands here twice" },

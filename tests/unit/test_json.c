@@ -30,6 +30,7 @@ static void documents_become_trees(void **state)
 		{ J("{\"\":1}"), "{=1}" },
 		{ J("{\"a\":1,\"b\":2,\"a\":{\"c\":3}}"), "{b=2,a={c=3}}" },
 		{ J("{\"a\":1e999,\"b\":2,\"c\":[-1e400]}"), "{a=nonfinite,b=2,c=[nonfinite]}" },
+		{ J("[-1.5E+999,1e-999,2]"), "[nonfinite,0,2]" },
 		{ J("{\"a\":{\"x\":1},\"\\u0061\":2,\"a\":3}"), "{a=3}" },
 	};
 
@@ -59,6 +60,9 @@ static void what_is_not_json_is_rejected(void **state)
 		{ J("{}\0"), "!trailing bytes" },
 		{ J("01"), "!trailing bytes" },
 		{ J("1.e5"), "!malformed number" },
+		{ J("[1e999e9]"), "!',' or the end of the container expected" },
+		{ J("[1e999.5]"), "!',' or the end of the container expected" },
+		{ J("1e999-1"), "!trailing bytes" },
 		{ J("-"), "!malformed number" },
 		{ J("tru"), "!unexpected character" },
 		{ J("True"), "!unexpected character" },
