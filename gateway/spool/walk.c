@@ -169,6 +169,17 @@ static bool hole_skip(struct fg_walk *w)
 	return true;
 }
 
+/* No entry begins with four zeros, its length: so many bytes are passed at once where a tail of them
+ * has to be read. The last head in the buffer is left for hole_skip(). */
+static size_t zeros_skip(const char *bytes, size_t have)
+{
+	size_t zeros = 0;
+
+	while (zeros + 8 <= have && fg_get64(bytes + zeros) == 0)
+		zeros += 8;
+	return zeros <= 8 ? 1 : zeros - 4 < have - FG_ENTRY_HEAD ? zeros - 4 : have - FG_ENTRY_HEAD;
+}
+
 /* Looks for the next sound entry, byte by byte. Afterwards `at` is where it stands. */
 static bool walk_resync(struct fg_walk *w)
 {
@@ -177,7 +188,9 @@ static bool walk_resync(struct fg_walk *w)
 	while (!w->error && head_due(w)) {
 		if (entry_sound(w, &len))
 			return true;
-		if (walk_have(w) != FG_ENTRY_HEAD || !hole_skip(w))
+		if (walk_have(w) > FG_ENTRY_HEAD)
+			w->at += zeros_skip(walk_bytes(w), walk_have(w));
+		else if (!hole_skip(w))
 			w->at++;
 	}
 	return false;

@@ -48,19 +48,31 @@ class Field:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"mqtt://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.sock = None
+        self.sock, self.turn = None, threading.Lock()
 
     def accept(self):
-        self.sock, _ = self.listener.accept()
-        reader = fg.Reader(self.sock)
+        sock, _ = self.listener.accept()
+        reader = fg.Reader(sock)
         reader.packet()
-        self.sock.sendall(b"\x20\x03\x00\x00\x00")
+        sock.sendall(b"\x20\x03\x00\x00\x00")
         _, body = reader.packet()
-        self.sock.sendall(b"\x90\x04" + body[:2] + b"\x00\x00")
+        sock.sendall(b"\x90\x04" + body[:2] + b"\x00\x00")
+        self.sock = sock
+        threading.Thread(target=self.answer, args=(sock, reader), daemon=True).start()
+
+    def answer(self, sock, reader):
+        """PINGREQ, as long as this client is there."""
+        try:
+            while reader.packet()[0] & 0xf0 == 0xc0:
+                with self.turn:
+                    sock.sendall(b"\xd0\x00")
+        except (OSError, EOFError):
+            pass
 
     def publish(self, device, values):
         payload = json.dumps(values).encode()
-        self.sock.sendall(fg.packet(0x30, fg.text16(f"d/{device}") + b"\0" + payload))
+        with self.turn:
+            self.sock.sendall(fg.packet(0x30, fg.text16(f"d/{device}") + b"\0" + payload))
 
 
 def config(field, upstream, **more):
