@@ -66,8 +66,10 @@ static bool wanted(const struct mqtt_source *s, const struct fg_mqtt_message *m)
 
 static void refuse(struct mqtt_source *s, const struct fg_mqtt_message *m)
 {
-	if (m->qos == 0)
+	if (m->qos == 0) {
+		fg_source_reject(s->source, "not-kept", m->payload);
 		return;
+	}
 	s->refused = true;
 	fg_mqtt_hold(&s->conn, true);
 	fg_mqtt_read(&s->conn, false);
@@ -80,6 +82,7 @@ static void on_message(struct fg_mqtt *conn, const struct fg_mqtt_message *m)
 		.address = { m->topic, strlen(m->topic) },
 		.payload = m->payload,
 		.content_format = -1,
+		.once = m->qos == 0,
 	};
 	uint64_t pos = 0;
 	int r;
@@ -209,11 +212,15 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 	return hash;
 }
 
+/* Subscriptions, and whose: of another broker's session it says nothing. */
 static uint64_t list_id(const struct mqtt_source *s)
 {
-	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)conf_of(s)->qos;
+	const struct mqtt_source_conf *conf = conf_of(s);
+	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)conf->qos ^
+			(uint64_t)conf->mqtt.version << 8 ^ (uint64_t)conf->retained << 16;
 
-	for (size_t i = 0; i < conf_of(s)->subscribe.count; i++)
+	hash = hash_text(hash_text(hash, conf->mqtt.url), s->client_id);
+	for (size_t i = 0; i < conf->subscribe.count; i++)
 		hash = hash_text(hash, s->filters[i]);
 	/* never zero, and room for MEMO_MIXED */
 	return (hash | 2u) & ~(uint64_t)MEMO_MIXED;

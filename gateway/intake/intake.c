@@ -83,15 +83,23 @@ static bool nobody_repeats(const struct fg_driver *driver)
 	return driver->address == FG_ADDRESS_LINK || driver->address == FG_ADDRESS_DEVICE;
 }
 
+static void count_not_kept(struct fg_inlet *inlet, uint32_t payloads)
+{
+	uint64_t *counters = fg_spool_counters(inlet->intake->conf.spool);
+
+	inlet->rejected += payloads;
+	counters[FG_COUNTER_REJECTED + FG_REJECT_NOT_KEPT] += payloads;
+}
+
 static void turn_over(struct fg_inlet *inlet)
 {
-	inlet->unkept = 0;
+	inlet->unkept = inlet->unkept_once = 0;
 	inlet->suppressed = inlet->suppressed_unkept = 0;
 }
 
 /* What was submitted in this turn is not on disk and its positions are given back: nothing of it
  * may be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a
- * line nobody does, so it is counted. What was suppressed of a payload that comes again is counted
+ * line and at QoS 0 nobody does, so it is counted. What was suppressed of a payload that comes again is counted
  * then, and of one that was not kept, not at all. */
 void intake_not_kept(struct fg_intake *intake, int error)
 {
@@ -108,14 +116,9 @@ void intake_not_kept(struct fg_intake *intake, int error)
 		i->submitted = i->reported;
 		*suppressed -= nobody_repeats(i->source.driver) ? i->suppressed_unkept :
 								  i->suppressed;
-		if (nobody_repeats(i->source.driver)) {
-			i->rejected += i->unkept;
-			fg_spool_counters(
-				intake->conf.spool)[FG_COUNTER_REJECTED + FG_REJECT_NOT_KEPT] +=
-				i->unkept;
-		} else {
+		count_not_kept(i, nobody_repeats(i->source.driver) ? i->unkept : i->unkept_once);
+		if (!nobody_repeats(i->source.driver))
 			fg_source_fault(&i->source, error, "the spool does not take it");
-		}
 		turn_over(i);
 	}
 }

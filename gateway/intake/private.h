@@ -35,6 +35,7 @@ struct fg_inlet {
 	struct fg_framer_conf framer_conf;
 	uint64_t submitted, reported;	/* positions: of the last payload; told to kept() */
 	uint32_t unkept;		/* payloads of this turn that are not written yet */
+	uint32_t unkept_once;		/* those of them that nobody sends again */
 	/* values suppressed in this turn: of all payloads, and of those that are not written yet */
 	uint64_t suppressed, suppressed_unkept;
 	enum fg_link_state state;

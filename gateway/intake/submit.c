@@ -146,10 +146,10 @@ static int keep_reading(struct fg_inlet *inlet, struct fg_device *device,
 }
 
 /* Nothing is wrong with the payload. Who can send it again is cut off, as by a disk that does not
- * take it; what came over a line is lost, and counted. */
+ * take it; what came over a line or at QoS 0 is lost, and counted. */
 static int out_of_memory(struct fg_inlet *inlet, const struct fg_input *input)
 {
-	if (inlet->source.driver->address == FG_ADDRESS_LINK) {
+	if (inlet->source.driver->address == FG_ADDRESS_LINK || input->once) {
 		reject(inlet, FG_REJECT_NOT_KEPT, "out of memory", 0, input);
 		return -EBADMSG;
 	}
@@ -218,6 +218,7 @@ static int take_reading(struct fg_inlet *inlet, struct route *route, const struc
 	inlet->suppressed_unkept += suppressed;
 	inlet->submitted = *ret_pos;
 	inlet->unkept++;
+	inlet->unkept_once += input->once;
 	return 0;
 }
 

@@ -87,7 +87,7 @@ static void on_act(struct fg_defer *defer)
 	if (!inlet->close_called && inlet->state != FG_LINK_RETRYING) {
 		inlet->close_called = true;
 		inlet->submitted = inlet->reported;
-		inlet->unkept = 0;
+		inlet->unkept = inlet->unkept_once = 0;
 		inlet->state = FG_LINK_CLOSING;
 		inlet->reopen = false;
 		inlet->source.driver->ops.close(&inlet->source);

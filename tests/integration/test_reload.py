@@ -4,6 +4,7 @@ faulty changes nothing, and no record is lost on the way."""
 import copy
 import json
 import os
+import re
 import signal
 import threading
 
@@ -227,6 +228,26 @@ def test_limits_and_profiles():
     fg.equal(fg.records(texts(up)), [("d/a", "t", 1), ("d/a", "u", 2), ("a", "temp", 2)],
              "records")
     fg.equal(len(field.connects), 1, "connections")
+    gateway.stop()
+
+
+def test_back_to_a_broker():
+    """A broker that still has the session of another list is not taken for one that has this list."""
+    first, second, up = fg.Broker("first"), fg.Broker("second"), fg.Script()
+    gateway = fg.Gateway({"drivers": {"field": mqtt(first, subscribe=["a/#"])},
+                          "bridges": {"up": mqtt(up, batch={"linger": "10ms"})}}).start()
+    first.wait_subscribed("gw-field")
+    gateway.config["drivers"]["field"] = mqtt(second, subscribe=["b/#"])
+    gateway.reload()
+    second.wait_subscribed("gw-field")
+    gateway.config["drivers"]["field"] = mqtt(first, subscribe=["b/#"])
+    gateway.reload()
+    fg.wait_for("its new list", lambda: re.search(r"^\d+: gw-field \d b/#", first.log(), re.M))
+    device = fg.Mqtt((first.host, first.port), "device")
+    device.publish("b/x", ['{"t":1}'])
+    fg.wait_for("the reading", lambda: gateway.ledger()["accepted"] == 1)
+    gateway.wait_drained()
+    fg.equal(fg.records(texts(up)), [("b/x", "t", 1)], "records")
     gateway.stop()
 
 

@@ -388,6 +388,31 @@ static void a_line_counts_what_the_disk_did_not_take(void **state)
 	assert_int_equal(w->kept, 1);
 }
 
+static void what_nobody_repeats_is_counted(void **state)
+{
+	struct world *w = *state;
+	struct fg_input once = { .address = FG_STR("a"),
+				 .payload = FG_STR("3"),
+				 .content_format = -1,
+				 .once = true };
+	uint64_t pos;
+
+	up(w, 10);
+	assert_int_equal(submit(w, "a", "1", &pos), 0);
+	turns(w, 1, 0);
+	w->io = *w->f.spool->io;
+	w->io.pwrite = write_fails;
+	w->f.spool->io = &w->io;
+	assert_int_equal(submit(w, "a", "2", &pos), 0);
+	assert_int_equal(fg_source_submit(w->source, &once, &pos), 0);
+	turns(w, 1, 0);
+	w->io = fg_spool_io;
+	assert_int_equal(w->inlet->faults, 1);
+	assert_int_equal(rejected(w, FG_REJECT_NOT_KEPT), 1);
+	assert_int_equal(w->inlet->rejected, 1);
+	assert_int_equal(w->kept, 1);
+}
+
 static void each_is_told_when_it_is_committed(void **state)
 {
 	struct world *w = *state;
@@ -482,6 +507,7 @@ int main(void)
 		TEST(one_that_does_not_fit_pauses),
 		TEST(a_failing_disk_acknowledges_nothing),
 		TEST(a_line_counts_what_the_disk_did_not_take),
+		TEST(what_nobody_repeats_is_counted),
 		TEST(each_is_told_when_it_is_committed),
 		TEST(faults_close_and_back_off),
 		TEST(removed_while_opening),

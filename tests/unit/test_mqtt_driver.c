@@ -23,7 +23,8 @@ struct bed {
 	int result;			/* of submit */
 	bool valueless;
 	uint64_t pos;
-	unsigned submitted, up, faults, closed, drained;
+	bool once;
+	unsigned submitted, rejected, up, faults, closed, drained;
 	int error;
 	char what[256], address[128], payload[128];
 };
@@ -33,6 +34,7 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	struct bed *bed = (struct bed *)source;
 
 	bed->submitted++;
+	bed->once = input->once;
 	snprintf(bed->address, sizeof(bed->address), "%.*s", (int)input->address.len,
 		 input->address.ptr);
 	snprintf(bed->payload, sizeof(bed->payload), "%.*s", (int)input->payload.len,
@@ -40,6 +42,13 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	if (bed->result == 0 && !bed->valueless)
 		*ret_pos = ++bed->pos;
 	return bed->result;
+}
+
+void fg_source_reject(struct fg_source *source, const char *reason, struct fg_str bytes)
+{
+	(void)bytes;
+	assert_string_equal(reason, "not-kept");
+	((struct bed *)source)->rejected++;
 }
 
 bool fg_source_waits_for_commit(const struct fg_source *source)
@@ -514,6 +523,28 @@ static void test_refused_is_never_acknowledged(void **state)
 	assert_int_equal(bed->faults, 0);
 }
 
+/* Nobody sends it again, so nobody is cut off for it: it is counted. */
+static void test_refused_at_qos_0_is_counted(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_up(bed);
+	bed->result = -EAGAIN;
+	peer_publish(&bed->peer, "tele/a", "1", 0, false, 0);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+	assert_true(bed->once);
+	assert_int_equal(bed->rejected, 1);
+	bed->result = 0;
+	peer_publish(&bed->peer, "tele/a", "2", 1, false, 1);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 2);
+	assert_false(bed->once);
+	bed_kept(bed, 2);
+	expect_puback(bed, 1);
+	assert_int_equal(bed->rejected, 1);
+}
+
 static void test_pause_acknowledges_then_leaves_and_comes_back(void **state)
 {
 	struct bed *bed = *state;
@@ -721,6 +752,7 @@ int main(void)
 		TEST(test_qos_0_holds_nothing),
 		TEST(test_commit_each_stops_reading),
 		TEST(test_refused_is_never_acknowledged),
+		TEST(test_refused_at_qos_0_is_counted),
 		TEST(test_pause_acknowledges_then_leaves_and_comes_back),
 		TEST(test_opened_while_paused),
 		TEST(test_close_acknowledges_nothing_unkept),

@@ -43,6 +43,7 @@ struct fg_input {
 	struct fg_str address;		/* MQTT topic, CoAP path without the first '/', or empty */
 	struct fg_str payload;		/* borrowed for the call */
 	int content_format;		/* CoAP's, or -1 */
+	bool once;			/* nobody sends it again, whatever becomes of it (QoS 0) */
 	/* Where it came from, for a command to the same device (fg_command's `peer`): the driver's
 	 * own word, 0: nothing to remember. */
 	uint64_t peer;
