@@ -32,31 +32,6 @@ static const struct mqtt_sink_conf *conf_of(const struct mqtt_sink *s)
 
 /* -- what becomes of a pack -- */
 
-struct outcome {
-	int reason, error;
-};
-
-/* MQTT 5, 3.4.2.1, and what a broker may say about a single pack. All else is for good. */
-static const struct outcome outcomes[] = {
-	{ 0x00, 0 },
-	{ 0x10, 0 },		/* nobody has subscribed */
-	{ 0x80, -EAGAIN },	/* unspecified */
-	{ 0x88, -EAGAIN },	/* unavailable */
-	{ 0x89, -EAGAIN },	/* busy */
-	{ 0x91, -EAGAIN },	/* identifier in use */
-	{ 0x95, -EMSGSIZE },
-	{ 0x96, -EAGAIN },	/* too many a second */
-	{ 0x97, -EAGAIN },	/* quota */
-};
-
-static int outcome_of(int reason)
-{
-	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
-		if (outcomes[i].reason == reason)
-			return outcomes[i].error;
-	return -EBADMSG;
-}
-
 static void on_published(struct fg_mqtt *conn, int mid, int reason)
 {
 	struct mqtt_sink *s = of_conn(conn);
@@ -81,7 +56,7 @@ static void report(struct mqtt_sink *s, uint32_t at)
 {
 	struct mqtt_slot *slot = &s->slots[at];
 	struct fg_batch *batch = slot->batch;
-	int error = outcome_of(slot->reason);
+	int error = fg_mqtt_outcome(slot->reason);
 
 	slot->batch = NULL;
 	s->in_flight--;

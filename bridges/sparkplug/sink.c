@@ -29,28 +29,6 @@ static struct spark *of_conn(struct fg_mqtt *conn)
 
 /* -- what is under way -- */
 
-/* What a broker may say about one message (MQTT 5, 3.4.2.1): it is there, it may be there later,
- * it is too large, it never will be. */
-static int error_of(int reason)
-{
-	switch (reason) {
-	case 0x00:
-	case 0x10:
-		return 0;
-	case 0x80:
-	case 0x88:
-	case 0x89:
-	case 0x91:
-	case 0x96:
-	case 0x97:
-		return -EAGAIN;
-	case 0x95:
-		return -EMSGSIZE;
-	default:
-		return -EBADMSG;
-	}
-}
-
 static void slot_fail(struct spark_slot *slot, int error, const char *why)
 {
 	if (slot->error)
@@ -72,8 +50,8 @@ static void on_published(struct fg_mqtt *conn, int mid, int reason)
 		struct spark_slot *slot = &s->slots[s->messages[i].slot];
 
 		slot->pending--;
-		if (error_of(reason))
-			slot_fail(slot, error_of(reason), fg_mqtt_reason(reason));
+		if (fg_mqtt_outcome(reason))
+			slot_fail(slot, fg_mqtt_outcome(reason), fg_mqtt_reason(reason));
 	}
 	s->messages[i] = s->messages[--s->nmessages];
 }

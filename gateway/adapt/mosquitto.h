@@ -245,3 +245,6 @@ int fg_mqtt_subscribe(struct fg_mqtt *, char *const *filters, size_t count, int 
 int fg_mqtt_unsubscribe(struct fg_mqtt *, char *const *filters, size_t count);
 /* What a reason code of the broker means, constant text. */
 const char *fg_mqtt_reason(int reason);
+/* What a PUBACK's reason (MQTT 5, 3.4.2.1; 0 for MQTT 3.1.1) makes of what was published, as
+ * fg_sink_done() takes it. */
+int fg_mqtt_outcome(int reason);

@@ -96,3 +96,27 @@ const char *fg_mqtt_reason(int reason)
 {
 	return mosquitto_reason_string(reason);
 }
+
+int fg_mqtt_outcome(int reason)
+{
+	switch (reason) {
+	case 0x00:
+	case 0x10: /* nobody has subscribed */
+		return 0;
+	case 0x80: /* unspecified */
+	case 0x88: /* unavailable */
+	case 0x89: /* busy */
+	case 0x91: /* identifier in use */
+	case 0x96: /* too many a second */
+	case 0x97: /* quota */
+		return -EAGAIN;
+	case 0x83: /* implementation specific */
+	case 0x87: /* not authorised */
+	case 0x90: /* the topic's name */
+		return -EACCES;
+	case 0x95:
+		return -EMSGSIZE;
+	default:
+		return -EBADMSG;
+	}
+}

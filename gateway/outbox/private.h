@@ -92,6 +92,7 @@ struct fg_outbox {
 	bool blocked;			/* the bridge, a back-off or the rate says: not now */
 	bool unsent;			/* some flight may be ready and not sent */
 	bool moved;			/* the cursor is to be written */
+	bool denied;			/* one for -EACCES, and nothing was taken since */
 	bool rested;			/* has given back its buffers since the last pack */
 	uint64_t rest_tail;		/* `tail` when it began to wait for that */
 	uint64_t turned_ns;		/* when it came up, or ceased to be */

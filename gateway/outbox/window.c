@@ -117,6 +117,23 @@ static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
 		(void)fg_timer_start(&box->pause, fg_backoff_next(&box->resend));
 }
 
+/* A single pack that is not wanted must not stop the others; a right that was taken away refuses
+ * one and all, and is given back some day. They are told apart by whether anything is taken between
+ * two of them. */
+static void part_denied(struct fg_outbox *box, struct flight *flight, const char *why)
+{
+	if (!box->denied) {
+		box->denied = true;
+		part_dead(box, flight, why);
+		return;
+	}
+	if (!fg_timer_active(&box->pause))
+		fg_log(&box->sink.logger, box->resend.attempt ? FG_DEBUG : FG_WARN,
+		       "one pack behind the other is refused: they wait", "why=\"%s\"",
+		       why ? why : "?");
+	wait_to_resend(box, flight);
+}
+
 void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const char *why)
 {
 	struct fg_outbox *box = (struct fg_outbox *)sink;
@@ -128,6 +145,7 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 	case 0:
 		box->progress_ns = fg_loop_now(sink->loop);
 		fg_backoff_reset(&box->resend);
+		box->denied = false;
 		box->delivered += flight->kind == FLIGHT_PACK ? flight->batch.records : 0;
 		outbox_part_done(box, flight);
 		break;
@@ -136,6 +154,9 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 		break;
 	case -EBADMSG:
 		part_dead(box, flight, why);
+		break;
+	case -EACCES:
+		part_denied(box, flight, why);
 		break;
 	default:
 		wait_to_resend(box, flight);

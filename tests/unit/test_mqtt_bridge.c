@@ -213,7 +213,7 @@ static void test_reasons(void **state)
 		int error;
 	} rows[] = {
 		{ 0x00, 0 },	    { 0x10, 0 },	{ 0x97, -EAGAIN },  { 0x99, -EBADMSG },
-		{ 0x90, -EBADMSG }, { 0x83, -EBADMSG }, { 0x87, -EBADMSG },
+		{ 0x90, -EACCES },  { 0x83, -EACCES },	{ 0x87, -EACCES },
 	};
 	struct bed *bed = *state;
 	struct packet packet;

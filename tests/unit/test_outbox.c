@@ -218,6 +218,56 @@ static unsigned letters_count(struct world *w)
 	return count;
 }
 
+/* A right that was taken away: one pack finds out, the others wait for it to be given back. */
+static void who_refuses_all_is_waited_for(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 3, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 3);
+	for (int i = 0; i < 3; i++)
+		world_done(w, 0, -EACCES, "not authorised");
+	for (int i = 0; i < 4; i++) {
+		world_turns(w, 2, FG_S(20));
+		assert_true(w->nheld > 0);
+		while (w->nheld)
+			world_done(w, 0, -EACCES, "not authorised");
+	}
+	assert_int_equal(letters_count(w), 1);
+	w->takes = true;
+	world_turns(w, 4, FG_S(20));
+	assert_int_equal(world_account(w).dead, 10);
+	assert_int_equal(world_account(w).acknowledged, 20);
+	world_audit(w, false, "\"lost\":{\"refused\":10},\"gaps\":[]");
+}
+
+/* One pack that is not wanted, wherever it stands, stops nothing. */
+static void who_refuses_one_has_the_others(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 3, 10);
+	world_turn(w, 0);
+	world_done(w, 0, -EACCES, "not authorised");
+	world_done(w, 0, -EACCES, "not authorised");
+	world_done(w, 0, 0, NULL);
+	world_turn(w, FG_S(20));
+	/* what is lost of the first, and the second anew */
+	assert_int_equal(w->nheld, 2);
+	world_done(w, 0, 0, NULL);
+	world_done(w, 0, -EACCES, "not authorised");
+	w->takes = true;
+	world_turns(w, 4, FG_S(20));
+	assert_int_equal(world_account(w).dead, 20);
+	assert_int_equal(world_account(w).acknowledged, 10);
+	world_audit(w, false, "\"lost\":{\"refused\":20},\"gaps\":[]");
+}
+
 /* The gateway dies right after a letter was written: its cursor has not moved, so the records are
  * refused once more. */
 static void no_letter_stands_twice(void **state)
@@ -452,6 +502,8 @@ int main(void)
 		WORLD_TEST(halving_keeps_the_range_of_what_is_not_carried),
 		WORLD_TEST(dead_letters_count_what_is_carried),
 		WORLD_TEST(refused_goes_to_the_dead_letters_and_again),
+		WORLD_TEST(who_refuses_all_is_waited_for),
+		WORLD_TEST(who_refuses_one_has_the_others),
 		WORLD_TEST(no_letter_stands_twice),
 		WORLD_TEST(discarded_letters_are_dropped),
 		WORLD_TEST(letters_beyond_the_limit_are_dropped),

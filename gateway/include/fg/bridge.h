@@ -131,6 +131,8 @@ void fg_sink_pause(struct fg_sink *, uint64_t ns);
  *   -EMSGSIZE   too large for this upstream: the outbox halves it; a single record goes to the dead
  *               letters
  *   -EBADMSG    refused for good: to the dead letters
+ *   -EACCES     refused for what may be the upstream's own fault (a right that was taken away): one
+ *               pack goes to the dead letters, and those behind it wait until another is taken
  * After fg_sink_fault() all batches in flight are the outbox's again without a done. */
 void fg_sink_done(struct fg_sink *, struct fg_batch *, int error, const char *why);
 
