@@ -30,7 +30,7 @@ struct running {
 	struct fg_panel panel;
 	struct fg_signal term, interrupt, hangup;
 	struct cli_start start;
-	bool signals, again, broken;
+	bool signals, again, broken, drained;
 	int status;
 };
 
@@ -127,6 +127,7 @@ static void on_drained(void *arg)
 {
 	struct running *running = arg;
 
+	running->drained = true;
 	fg_gateway_stop(running->gateway, on_stopped, running);
 }
 
@@ -191,6 +192,8 @@ static int start_and_run(struct running *running, struct fg_log *log, struct fg_
 	r = fg_loop_run(running->loop);
 	if (r < 0)
 		return fg_cli_failed("run", "the loop: %s", strerror(-r));
+	if (running->drained)
+		return FG_PROCESS_DRAINED;
 	return running->broken ? FG_EXIT_FAILED : FG_EXIT_OK;
 }
 

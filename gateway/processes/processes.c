@@ -122,12 +122,13 @@ void processes_ended(struct process *process, int status)
 {
 	struct fg_processes *all = process->all;
 	bool exited = WIFEXITED(status);
+	bool drained = process->left_over && exited && WEXITSTATUS(status) == FG_PROCESS_DRAINED;
 
 	if (all->stopping) {
-		if (exited && WEXITSTATUS(status) != 0 && all->status == 0)
+		if (exited && WEXITSTATUS(status) != 0 && !drained && all->status == 0)
 			all->status = STATUS_BROKEN;
 		processes_stop_step(all);
-	} else if (process->left_over && exited && WEXITSTATUS(status) == 0) {
+	} else if (drained) {
 		finish(process);
 	} else if (!all->ready && !process->left_over && exited && WEXITSTATUS(status) != 0) {
 		/* what does not start is said at once, as by a gateway alone */

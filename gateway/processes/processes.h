@@ -20,6 +20,9 @@
 #include "config/config.h"
 #include "config/put.h"
 
+/* What a process that was left over ends with when it has nothing left, and by nothing else. */
+#define FG_PROCESS_DRAINED 64
+
 struct fg_processes;
 
 struct fg_processes_conf {

@@ -303,6 +303,27 @@ def test_fewer_leave_nothing_behind():
     fg.check(len(lines) > 0 and len(first) > 0, "packs")
 
 
+def test_left_over_keeps_what_waits():
+    """Who stops a process that was left over has not given back what it had: it is started anew."""
+    world = World(2)
+    world.gateway.start()
+    world.cloud.stop()
+    join(Publisher(world.field, count=50))
+    fg.wait_for("all to be accepted", lambda: world.gateway.ledger()["accepted"] == 200)
+    world.gateway.stop()
+    world.use(1)
+    world.gateway.start()
+    pid = fg.wait_for("the second", lambda: world.processes().get(2, {}).get("pid"))
+    os.kill(pid, signal.SIGTERM)
+    fg.wait_for("another", lambda: world.processes().get(2, {}).get("pid") not in (None, 0, pid))
+    world.cloud.start()
+    world.collector = world.cloud.collector()
+    fg.wait_for("it to finish", lambda: not os.path.exists("gateway.spool/process-2"))
+    ledger = world.gateway.wait_drained()
+    fg.equal(ledger["bridges"]["cloud"]["acknowledged"], 200, "acknowledged")
+    world.gateway.stop()
+
+
 def test_more_share_the_session():
     """From one to two: what is in the first one's session comes once."""
     world = World(1, coap=False)
