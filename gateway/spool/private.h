@@ -212,6 +212,7 @@ void fg_readers_orphan(struct fg_spool *); /* the spool goes before them */
 /* -- spool.c -- */
 struct fg_segment *fg_spool_active(const struct fg_spool *); /* NULL: the next append bears one */
 int fg_spool_write_turn(struct fg_spool *);
+void fg_spool_give(struct fg_spool *); /* what is released, as far as the limit asks for it */
 void fg_spool_tell_room(struct fg_spool *); /* room(), if it was missed and is there */
 int fg_spool_retry(struct fg_spool *); /* a segment's birth after a failure */
 struct fg_spool *fg_spool_destroy(struct fg_spool *); /* NULL and half-made ones are fine */

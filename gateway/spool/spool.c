@@ -224,6 +224,13 @@ static void active_give(struct fg_spool *spool)
 		fg_segment_seal(spool, active);
 }
 
+void fg_spool_give(struct fg_spool *spool)
+{
+	if (spool->conf.when_full == FG_FULL_REFUSE && !fg_spool_has_room(spool))
+		active_give(spool);
+	segments_give(spool);
+}
+
 void fg_spool_release(struct fg_spool *spool, uint64_t upto)
 {
 	if (upto > spool->accepted)
@@ -231,9 +238,7 @@ void fg_spool_release(struct fg_spool *spool, uint64_t upto)
 	if (upto <= spool->released || spool->readonly)
 		return;
 	spool->released = upto;
-	if (spool->conf.when_full == FG_FULL_REFUSE && !fg_spool_has_room(spool))
-		active_give(spool);
-	segments_give(spool);
+	fg_spool_give(spool);
 }
 
 /* A new segment with room for an entry of `len` bytes. The buffer must have been written. */

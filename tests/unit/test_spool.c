@@ -561,6 +561,33 @@ static void test_refuse(void **state)
 	assert_int_equal(f->drops, 0);
 }
 
+/* Everything is acknowledged, and the segment that is being written to is larger than the new limit. */
+static void test_refuse_less(void **state)
+{
+	struct fixture *f = *state;
+	const struct fg_segment *active;
+	struct fg_spool_conf less;
+	uint64_t last;
+
+	f->conf.limit = 8 << 20;
+	f->conf.segment = 1 << 20;
+	f->conf.when_full = FG_FULL_REFUSE;
+	fixture_open(f);
+	do {
+		fixture_fill(f, 1);
+		active = fg_spool_active(f->spool);
+	} while (active->size - active->end > 64 << 10);
+	last = fg_spool_accepted(f->spool);
+	fg_spool_release(f->spool, last);
+	less = f->conf;
+	less.limit = 512 << 10;
+	fg_spool_set_conf(f->spool, &less);
+	assert_true(fg_spool_has_room(f->spool));
+	assert_int_equal(fixture_append(f, 1, &last), 0);
+	assert_int_equal(fg_spool_flush(f->spool), 0);
+	assert_int_equal(fg_spool_accepted(f->spool), last);
+}
+
 static void test_release(void **state)
 {
 	struct fixture *f = *state;
@@ -626,8 +653,8 @@ int main(void)
 		T(test_kill_empty),	  T(test_power_cut),	  T(test_power_cut_each),
 		T(test_state_lost),	  T(test_lock),		  T(test_readonly),
 		T(test_reader_positions), T(test_reader_at_end),  T(test_large_entry),
-		T(test_drop_oldest),	  T(test_refuse),	  T(test_release),
-		T(test_disk_full),
+		T(test_drop_oldest),	  T(test_refuse),	  T(test_refuse_less),
+		T(test_release),	  T(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
