@@ -39,11 +39,20 @@ static const struct fg_option rotate_options[] = {
 	{ 0 },
 };
 
+static int path_check(const char *text, char *why, size_t cap)
+{
+	if (*text)
+		return 0;
+	snprintf(why, cap, "expected a file's path, or - for stdout");
+	return -EINVAL;
+}
+
 static const struct fg_option file_options[] = {
 	{ .name = "path",
 	  .type = FG_OPT_STRING,
 	  .offset = offsetof(struct file_conf, path),
 	  .def = "-",
+	  .check = path_check,
 	  .help = "the file, or - for stdout" },
 	{ .name = "rotate",
 	  .type = FG_OPT_GROUP,

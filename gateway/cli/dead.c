@@ -318,6 +318,8 @@ static int find_folders(const char *config, const char *dir, struct dead *dead)
 	cli_settings_fini(&settings);
 	if (n >= PATH_MAX)
 		return fg_cli_failed("dead", "%s", strerror(ENAMETOOLONG));
+	if (access(dead->dir, X_OK) < 0)
+		return fg_cli_failed("dead", "%s: %s", dead->dir, strerror(errno));
 	dead->processes[0] = 1;
 	dead->count = 1 + fg_process_folders(dead->dir, dead->processes + 1, FG_PROCESSES_MAX);
 	return FG_EXIT_OK;

@@ -132,6 +132,12 @@ class Check(unittest.TestCase):
             self.assertIn("/bridges/b/node: /bridges/a already has this edge node", said)
             self.assertEqual(self.bridges(spark, a={}, b={"group": "h"})[0], 0)
 
+    def test_a_file_without_a_name(self):
+        status, said = self.bridges({"type": "file", "path": ""}, local={})
+        if status is not None:
+            self.assertEqual(status, 1)
+            self.assertIn("/bridges/local/path: expected a file's path", said)
+
     def test_exit_status(self):
         def run(*args):
             return subprocess.run([FIELDGATE, *args], capture_output=True, text=True, check=False)

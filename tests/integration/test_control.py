@@ -142,6 +142,8 @@ def test_dead_letters():
     table = fg.fieldgate("dead", "-c", gateway.conf)
     fg.check("cloud" in table.out and letters[0]["why"] in table.out, table.out)
     fg.equal(fg.fieldgate("dead", "other", "-c", gateway.conf).out, "", "another bridge's")
+    none = fg.fieldgate("dead", "--spool", "nowhere", want=(3,))
+    fg.check("nowhere: No such file" in none.err, none.err)
 
     done = fg.fieldgate("dead", "--requeue", "nobody", "-c", gateway.conf, want=(1,))
     fg.check("nobody" in done.err, done.err)

@@ -102,6 +102,25 @@ def abort_in(folder, start):
     return sorted(n for n in set(os.listdir(folder)) - before if n.startswith("core"))
 
 
+def test_closed_streams():
+    """Nothing of the gateway's own stands where a log line or a pack of stdout is written to."""
+    gateway, device = gateway_with()
+    gateway.config["bridges"]["out"] = {"type": "file", "path": "-"}
+    gateway.write()
+    process = subprocess.Popen(["bash", "-c", f"exec {fg.FIELDGATE} run -c {gateway.conf} <&- >&- 2>&-"])
+    fg.wait_for("the socket", lambda: os.path.exists("run/control.sock"))
+    fg.wait_for("an answer", lambda: fg.fieldgate("ledger", "-c", gateway.conf, want=None).out)
+    for fd in range(3):
+        fg.equal(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null", f"descriptor {fd}")
+    post(device, 3)
+    fg.wait_for("all of it", lambda: all(b["waiting"] == 0 for b in fg.check_ledger(json.loads(
+        fg.fieldgate("ledger", "-c", gateway.conf).out))["bridges"].values()))
+    process.terminate()
+    fg.equal(process.wait(), 0, "its status")
+    fg.equal(fg.check_ledger(json.loads(fg.fieldgate(
+        "ledger", "--spool", gateway.spool).out))["accepted"], 3, "accepted")
+
+
 def test_no_core():
     pattern = fg.read("/proc/sys/kernel/core_pattern").strip()
     if pattern.startswith("|") or "/" in pattern or not pattern.startswith("core"):
