@@ -210,17 +210,31 @@ void fg_coap_notify(struct fg_coap_watch *watch, coap_pdu_t *pdu)
 	fg_buf_fini(&buf);
 }
 
-/* A device's id is safe in a path but for its own '/', which is one. Whole entries only. */
+/* A device's id as a path (RFC 3986 section 3.3); its own '/' is one. */
+static void core_add_path(struct fg_buf *buf, struct fg_str device)
+{
+	for (size_t i = 0; i < device.len; i++) {
+		unsigned c = (unsigned char)device.ptr[i];
+
+		/* '-' to ':': the digits, '.' and '/' too */
+		if ((c | 0x20) - 'a' < 26 || c - '-' < 14 || c == '_' || c == '~')
+			fg_buf_char(buf, device.ptr[i]);
+		else
+			fg_buf_printf(buf, "%%%02X", c);
+	}
+}
+
+/* Whole entries only. */
 static bool core_add(void *arg, struct fg_str device)
 {
 	struct fg_buf *buf = arg;
 
-	if (buf->max - buf->len < device.len + 20)
+	if (buf->max - buf->len < 3 * device.len + 20)
 		return false;
 	if (buf->len)
 		fg_buf_char(buf, ',');
 	fg_buf_text(buf, "</");
-	fg_buf_str(buf, device);
+	core_add_path(buf, device);
 	fg_buf_text(buf, ">;ct=110;obs");
 	return !buf->failed;
 }

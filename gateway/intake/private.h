@@ -76,6 +76,9 @@ struct fg_intake {
 	bool look;			/* for silent devices, in this turn's check phase */
 };
 
+/* What a name in the field is called in records: escaped into the scratch buffer, with a NUL behind
+ * it; ptr NULL: out of memory. */
+struct fg_str intake_safe_name(struct fg_intake *, struct fg_str raw);
 /* The route of an input; makes it on first sight. 0; -ENOSPC: device limit; -EINVAL: no device in
  * the address; -ENOMEM. */
 int route_find(struct fg_inlet *, struct fg_str address, struct route **ret_route);

@@ -56,19 +56,23 @@ static int routes_grow(struct routes *routes)
 	return 0;
 }
 
-/* Escapes into the scratch buffer. */
-static struct fg_str safe_name(struct fg_intake *intake, struct fg_str raw)
+struct fg_str intake_safe_name(struct fg_intake *intake, struct fg_str raw)
 {
+	struct fg_str name = { NULL, 0 };
 	char *room;
 
 	fg_buf_reset(&intake->name);
 	room = fg_buf_reserve(&intake->name, raw.len * 5 + 1);
-	return room ? fg_str(room, fg_name_escape(raw, false, room)) : fg_str(NULL, 0);
+	if (!room)
+		return name;
+	name = fg_str(room, fg_name_escape(raw, false, room));
+	room[name.len] = '\0';
+	return name;
 }
 
 int route_device(struct fg_intake *intake, struct fg_str id, struct fg_device **ret_device)
 {
-	struct fg_str name = safe_name(intake, id);
+	struct fg_str name = intake_safe_name(intake, id);
 
 	if (!name.ptr)
 		return -ENOMEM;
@@ -100,7 +104,7 @@ struct split {
 
 static void split_path(struct fg_inlet *inlet, struct fg_str address, struct split *split)
 {
-	struct fg_str name = safe_name(inlet->intake, address);
+	struct fg_str name = intake_safe_name(inlet->intake, address);
 	size_t n = name.ptr ? fg_devices_split(inlet->intake->conf.devices, name) : 0;
 	size_t levels = 0, at = 0;
 
@@ -158,7 +162,7 @@ static int route_new(struct fg_inlet *inlet, struct fg_str address, struct route
 		return -EINVAL;
 	if (split.device.len > DEVICE_MAX)
 		return -ENAMETOOLONG;
-	rest = safe_name(intake, split.rest);
+	rest = intake_safe_name(intake, split.rest);
 	if (!rest.ptr)
 		return -ENOMEM;
 	route = malloc(sizeof(*route) + address.len + rest.len + split.device.len);

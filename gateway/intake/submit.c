@@ -1,4 +1,5 @@
 /* The way of one payload: route, profile, spool, last values. */
+#include "base/name.h"
 #include "intake/private.h"
 #include "record/pack.h"
 
@@ -307,12 +308,18 @@ int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *
 	return out->failed ? -ENOMEM : 0;
 }
 
+/* The names are looked up before the scratch buffer, where they may be, is written again. */
 int fg_source_last(struct fg_source *source, struct fg_str path, struct fg_buf *out)
 {
-	return fg_intake_last(inlet_of(source)->intake, path, out);
+	struct fg_intake *intake = inlet_of(source)->intake;
+	struct fg_str name = intake_safe_name(intake, path);
+	int r = name.ptr ? fg_intake_last(intake, name, out) : -ENOMEM;
+
+	return r == -ENOENT ? fg_intake_last(intake, path, out) : r;
 }
 
 struct listing {
+	struct fg_buf *name;
 	bool (*each)(void *arg, struct fg_str device);
 	void *arg;
 };
@@ -320,14 +327,19 @@ struct listing {
 static bool list_device(void *arg, const struct fg_device *device)
 {
 	const struct listing *listing = arg;
+	struct fg_str id = fg_device_id(device);
+	char *room;
 
-	return listing->each(listing->arg, fg_device_id(device));
+	fg_buf_reset(listing->name);
+	room = fg_buf_reserve(listing->name, id.len);
+	return room && listing->each(listing->arg, fg_str(room, fg_name_unescape(id, room)));
 }
 
 void fg_source_devices(struct fg_source *source, bool (*each)(void *arg, struct fg_str device),
 		       void *arg)
 {
-	struct listing listing = { each, arg };
+	struct fg_intake *intake = inlet_of(source)->intake;
+	struct listing listing = { &intake->name, each, arg };
 
-	fg_devices_each(inlet_of(source)->intake->conf.devices, list_device, &listing);
+	fg_devices_each(intake->conf.devices, list_device, &listing);
 }

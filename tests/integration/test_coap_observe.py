@@ -2,10 +2,12 @@
 """CoAP Observe both ways: libcoap's client observes the gateway's last values, and the gateway
 observes and polls libcoap's server."""
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.parse
 
 import fg
 
@@ -55,6 +57,31 @@ def test_a_client_observes():
         finally:
             observer.send_signal(signal.SIGKILL)
     fg.check("other" not in fg.read("seen"), "only what is observed is told")
+    end(started)
+
+
+def test_a_path_is_read_as_it_is_written():
+    """Whatever is in it: what a device POSTs to is what it is read, observed and listed by."""
+    client = program("coap-client")
+    started = gateway()
+    device = fg.Coap(started.port)
+    for n, path in enumerate(["my dev/te mp", "my_x20_dev/te mp", "höhe/2"]):
+        fg.equal(device.post(path, str(70 + n))[0], "2.04", f"POST {path}")
+        fg.check(f'"v":{70 + n}}}'.encode() in (device.get(path) or b""), f"GET {path}")
+    links = re.findall("<(.*?)>", (device.get(".well-known/core") or b"").decode())
+    fg.equal(sorted(links), sorted(["/my%20dev", "/my_x20_dev", "/h%C3%B6he"]), "links")
+    for link in links:
+        fg.check(device.get(urllib.parse.unquote(link)[1:]), f"GET {link}")
+    with open("seen", "wb") as seen, subprocess.Popen(
+            [client, "-s", "60", "-m", "get",
+             f"coap://127.0.0.1:{started.port}/my%20dev/te%20mp"],
+            stdout=seen, stderr=subprocess.DEVNULL) as observer:
+        try:
+            fg.wait_for("the first value", lambda: '"v":70}' in fg.read("seen"))
+            fg.equal(device.post("my dev/te mp", "80")[0], "2.04", "the next")
+            fg.wait_for("its notification", lambda: '"v":80}' in fg.read("seen"))
+        finally:
+            observer.send_signal(signal.SIGKILL)
     end(started)
 
 

@@ -241,6 +241,11 @@ static void listing(void **state)
 	assert_memory_equal(out, "</d0>;ct=110;obs,</d1>;ct=110;obs", 33);
 	bed->in.devices = 200;
 	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 10 * 16 + 90 * 17 + 100 * 18 + 199);
+	/* a link is an URI: what may not stand in one is percent-encoded */
+	bed->in.devices = 0;
+	bed->in.device = "my dev>/a-z_.~:\xc3\xa4";
+	assert_int_equal(fetch(bed, &m, 6, out, sizeof(out)), 39);
+	assert_memory_equal(out, "</my%20dev%3E/a-z_.~:%C3%A4>;ct=110;obs", 39);
 }
 
 /* -- what is claimed of libcoap -- */

@@ -37,6 +37,7 @@ struct fake {
 	int content_format;
 	const char *last;		/* what GET finds; NULL: nothing */
 	unsigned devices;
+	const char *device;		/* the only one there is, if not NULL */
 	uint64_t peer;			/* of the last input */
 	struct fg_watch *watches;
 };
@@ -110,6 +111,8 @@ void fg_source_devices(struct fg_source *source, bool (*each)(void *arg, struct 
 {
 	char id[16];
 
+	if (fake_of(source)->device)
+		each(arg, fg_str_c(fake_of(source)->device));
 	for (unsigned i = 0; i < fake_of(source)->devices; i++) {
 		snprintf(id, sizeof(id), "d%u", i);
 		if (!each(arg, fg_str_c(id)))

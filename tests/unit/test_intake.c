@@ -273,6 +273,71 @@ static void a_path_is_split_at_the_longest_known_device(void **state)
 	assert_non_null(fg_devices_find(w->devices, FG_STR("hall")));
 }
 
+static unsigned looked;
+
+static void look(struct fg_watch *watch)
+{
+	(void)watch;
+	looked++;
+}
+
+/* What a device sends to a path is read, watched and listed by the path as the device has it. */
+static void a_path_is_read_as_it_is_written(void **state)
+{
+	static const char *const paths[] = { "my dev/te mp", "my_x20_dev/te mp", "dev/\xc3\xa4/_" };
+	struct world *w = *state;
+	struct fg_watch watch = { .changed = look };
+	struct fg_buf out;
+	char payload[8], value[16];
+	uint64_t pos;
+
+	w->driver.address = FG_ADDRESS_PATH;
+	up(w, 10);
+	for (int i = 0; i < 3; i++) {
+		looked = 0;
+		watch.path = fg_str_c(paths[i]);
+		fg_source_watch(w->source, &watch);
+		snprintf(payload, sizeof(payload), "%d", 70 + i);
+		snprintf(value, sizeof(value), "\"v\":%d}", 70 + i);
+		assert_int_equal(submit(w, paths[i], payload, &pos), 0);
+		turns(w, 1, 0);
+		fg_source_unwatch(w->source, &watch);
+		assert_int_equal(looked, 1);
+		fg_buf_init(&out, 4096);
+		assert_int_equal(fg_source_last(w->source, fg_str_c(paths[i]), &out), 0);
+		fg_buf_char(&out, '\0');
+		assert_non_null(strstr(out.data, value));
+		fg_buf_fini(&out);
+	}
+	/* what it is called in records leads there too */
+	fg_buf_init(&out, 4096);
+	assert_int_equal(fg_source_last(w->source, FG_STR("my_x20_dev/te_x20_mp"), &out), 0);
+	fg_buf_char(&out, '\0');
+	assert_non_null(strstr(out.data, "\"v\":70"));
+	fg_buf_fini(&out);
+}
+
+static bool list(void *arg, struct fg_str device)
+{
+	fg_buf_str(arg, device);
+	fg_buf_char(arg, ',');
+	return true;
+}
+
+static void devices_are_listed_as_paths(void **state)
+{
+	struct world *w = *state;
+	struct fg_buf out;
+	uint64_t pos;
+
+	up(w, 10);
+	assert_int_equal(submit(w, "my dev/_x20_", "1", &pos), 0);
+	fg_buf_init(&out, 4096);
+	fg_source_devices(w->source, list, &out);
+	assert_true(fg_str_eq_c(fg_buf_view(&out), "my dev/_x20_,"));
+	fg_buf_fini(&out);
+}
+
 static void no_room_pauses_until_there_is_some(void **state)
 {
 	struct world *w = *state;
@@ -503,6 +568,8 @@ int main(void)
 		TEST(kept_follows_the_write),
 		TEST(bad_payloads_are_rejected_and_counted),
 		TEST(a_path_is_split_at_the_longest_known_device),
+		TEST(a_path_is_read_as_it_is_written),
+		TEST(devices_are_listed_as_paths),
 		TEST(no_room_pauses_until_there_is_some),
 		TEST(one_that_does_not_fit_pauses),
 		TEST(a_failing_disk_acknowledges_nothing),

@@ -143,10 +143,12 @@ void fg_source_drained(struct fg_source *);
 /* The framer that this source's profile brings, or NULL. Lives as long as the source is open. */
 const struct fg_framer_conf *fg_source_framer(const struct fg_source *);
 
-/* The last value of a device's point, or all of them, as SenML JSON records (for GET).
+/* The last value of a device's point, or all of them, as SenML JSON records (for GET), by the path
+ * that a device sends it to, or else by what it is called in records (escaped, RFC 8428).
  * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
 int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
-/* Calls `each` with every device's id (for a listing); stops when it returns false. */
+/* Calls `each` with every device's id as it is in the field (for a listing), in memory that is
+ * borrowed for the call; stops when it returns false. */
 void fg_source_devices(struct fg_source *, bool (*each)(void *arg, struct fg_str device),
 		       void *arg);
 
@@ -158,6 +160,7 @@ struct fg_watch {
 	void (*changed)(struct fg_watch *);
 	/* private */
 	struct fg_watch *next;
+	char *name;			/* what the path is called in records; NULL: just so */
 	uint64_t first, last;		/* positions that were not told yet */
 };
 
