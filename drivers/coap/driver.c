@@ -121,6 +121,7 @@ static void coap_resume(struct fg_source *source)
 	struct fg_coap_server *server = source->state;
 
 	server->paused = false;
+	fg_coap_remotes_resume(server);
 }
 
 /* What libcoap and we remember of a client, and what OpenSSL does beside. */

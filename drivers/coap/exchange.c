@@ -100,6 +100,7 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
 {
 	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
 	struct fg_coap_exchange *e = exchange_find(server, session, coap_pdu_get_token(received));
+	enum fg_coap_answer answer;
 
 	(void)sent;
 	(void)mid;
@@ -107,15 +108,14 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
 	/* nobody waits for it: a reset ends an observation that was given up */
 	if (!e)
 		return COAP_RESPONSE_FAIL;
-	switch (e->answered(e, received, NULL)) {
-	case FG_COAP_ANSWER_KEEP:
-		return COAP_RESPONSE_OK;
-	case FG_COAP_ANSWER_END:
+	answer = e->answered(e, received, NULL);
+	if (answer == FG_COAP_ANSWER_END || answer == FG_COAP_ANSWER_REFUSE)
 		fg_coap_exchange_end(e);
+	/* an acknowledgement is not reset: its message id is one of ours */
+	if (answer == FG_COAP_ANSWER_REFUSE && coap_pdu_get_type(received) != COAP_MESSAGE_ACK)
+		return COAP_RESPONSE_FAIL;
+	if (answer != FG_COAP_ANSWER_SILENCE)
 		return COAP_RESPONSE_OK;
-	case FG_COAP_ANSWER_SILENCE:
-		break;
-	}
 	/* libcoap acknowledges what is confirmable when this returns; so it is not */
 	coap_pdu_set_type((coap_pdu_t *)(uintptr_t)received, COAP_MESSAGE_NON);
 	return COAP_RESPONSE_OK;

@@ -23,8 +23,10 @@ struct fg_coap_exchange;
 enum fg_coap_answer {
 	FG_COAP_ANSWER_KEEP,	/* taken; more may come (Observe) */
 	FG_COAP_ANSWER_END,	/* taken; the exchange is over */
-	/* not taken: no acknowledgement now. Who sent it will send it again, or give up. */
-	FG_COAP_ANSWER_SILENCE,
+	FG_COAP_ANSWER_SILENCE,	/* taken, to be acknowledged later */
+	/* Not taken, and the exchange is over. It is reset, which ends an observation: libcoap knows
+	 * a repetition of it by its message id, and drops it before anyone can take it. */
+	FG_COAP_ANSWER_REFUSE,
 };
 
 /* `response` NULL: there is none, for the reason `why`; the exchange is over then. */

@@ -65,6 +65,16 @@ static uint64_t peer_of(const struct fg_coap_remote *r)
 	return PEER_REMOTE | ((uint64_t)(r - r->server->remotes.items) + 1);
 }
 
+/* It is asked for again: by fg_coap_remotes_resume(), or in a moment if nothing is paused. */
+static enum fg_coap_answer remote_refuse(struct fg_coap_remote *r)
+{
+	fg_log(&r->server->source->logger, FG_DEBUG, "reading waits", "of=%s", r->name);
+	r->refused = true;
+	if (!r->server->paused)
+		fg_timer_start(&r->timer, RETRY_FIRST_NS);
+	return FG_COAP_ANSWER_REFUSE;
+}
+
 static enum fg_coap_answer remote_submit(struct fg_coap_remote *r, struct fg_str payload,
 					 int format, const coap_pdu_t *response)
 {
@@ -80,10 +90,10 @@ static enum fg_coap_answer remote_submit(struct fg_coap_remote *r, struct fg_str
 	int e;
 
 	if (server->paused || (confirmable && !fg_coap_queue_reserve(&server->pending)))
-		return FG_COAP_ANSWER_SILENCE;
+		return remote_refuse(r);
 	e = fg_source_submit(server->source, &input, &pos);
 	if (e == -EAGAIN)
-		return FG_COAP_ANSWER_SILENCE;
+		return remote_refuse(r);
 	if (e < 0 || !confirmable || pos <= server->kept)
 		return FG_COAP_ANSWER_KEEP;
 	/* an acknowledgement without more, when it is kept */
@@ -140,10 +150,9 @@ static enum fg_coap_answer block_answered(struct fg_coap_exchange *exchange,
 	} else if (block & 8) {
 		r->next_block++;
 		remote_fetch(r, block & 7);
-	} else if (remote_submit(r, fg_buf_view(&r->body), r->format, response) ==
-		   FG_COAP_ANSWER_SILENCE) {
-		/* the last block goes unacknowledged, and its exchange is over all the same */
-		fg_log(&r->server->source->logger, FG_DEBUG, "reading waits", "of=%s", r->name);
+	} else {
+		/* the last block is acknowledged as the others were; its exchange is over */
+		(void)remote_submit(r, fg_buf_view(&r->body), r->format, response);
 	}
 	return FG_COAP_ANSWER_END;
 }
@@ -239,6 +248,10 @@ static enum fg_coap_answer remote_answered(struct fg_coap_exchange *exchange,
 		return FG_COAP_ANSWER_END;
 	}
 	answer = remote_take(r, response);
+	if (answer == FG_COAP_ANSWER_REFUSE) {
+		r->exchange = NULL;
+		return answer;
+	}
 	if (number_of(response, COAP_OPTION_OBSERVE, UINT32_MAX) != UINT32_MAX && r->observe)
 		return answer;
 	/* one answer is all there is; not acknowledged yet it may still be */
@@ -378,7 +391,7 @@ static void remote_look_up(struct fg_coap_remote *r)
 
 static void remote_ask(struct fg_coap_remote *r)
 {
-	r->numbered = false;
+	r->numbered = r->refused = false;
 	r->exchange = remote_send(r, remote_answered, r->observe, -1);
 }
 
@@ -472,6 +485,16 @@ void fg_coap_remotes_fini(struct fg_coap_server *server)
 	}
 	free(server->remotes.items);
 	server->remotes = (struct fg_coap_remotes){ 0 };
+}
+
+void fg_coap_remotes_resume(struct fg_coap_server *server)
+{
+	for (size_t i = 0; i < server->remotes.count; i++) {
+		struct fg_coap_remote *r = &server->remotes.items[i];
+
+		if (r->refused && !r->failed)
+			fg_timer_start(&r->timer, 0);
+	}
 }
 
 coap_session_t *fg_coap_remote_session(struct fg_coap_server *server, uint64_t peer)

@@ -4,7 +4,8 @@
  *
  * Names are resolved by a worker, anew after every failure. One that cannot be reached is tried
  * less and less often. A notification is acknowledged when it is kept; the rest of one that comes
- * in blocks is fetched, and it is acknowledged before that.
+ * in blocks is fetched, and it is acknowledged before that. What finds no room is asked for again
+ * when there is some: then the present value comes in.
  */
 #pragma once
 
@@ -41,6 +42,7 @@ struct fg_coap_remote {
 	struct fg_timer timer;		/* the next thing to do */
 	uint32_t failures;
 	bool failed;			/* the session is to be made anew */
+	bool refused;			/* an answer found no room: to be asked for again */
 	bool numbered;			/* `number` is that of the last notification */
 	uint32_t number;
 	uint64_t number_ns;
@@ -64,5 +66,7 @@ int fg_coap_remotes_open(struct fg_coap_server *server);
 /* Stops everything; memory goes with fg_coap_remotes_fini(), after the handles' closing. */
 void fg_coap_remotes_close(struct fg_coap_server *server);
 void fg_coap_remotes_fini(struct fg_coap_server *server);
+/* There is room again. */
+void fg_coap_remotes_resume(struct fg_coap_server *server);
 /* The session of a peer's name that is one of these, or NULL. */
 coap_session_t *fg_coap_remote_session(struct fg_coap_server *server, uint64_t peer);

@@ -128,6 +128,44 @@ def test_the_gateway_observes():
         server.stop()
 
 
+def test_what_was_refused_is_asked_for_again():
+    """A notification comes while the spool refuses: its value comes in when there is room again,
+    and the observing goes on."""
+    server, upstream = Server(), fg.Broker("upstream")
+    upstream.stop()
+    try:
+        server.put("/example_data", "10")
+        port = fg.free_port(socket.SOCK_DGRAM)
+        started = fg.Gateway({
+            "run": {"log": "debug"},
+            "spool": {"limit": "1MiB", "segment": "128KiB", "when_full": "refuse"},
+            "drivers": {"things": {"type": "coap", "listen": f"coap://127.0.0.1:{port}",
+                                   "observe": {"boiler": {"url": server.url + "/example_data"}}}},
+            "bridges": {"up": {"type": "mqtt", "url": upstream.url, "start": "oldest"}}}).start()
+        fg.wait_for("the first value",
+                    lambda: started.ledger()["accepted"] == 1)
+        device, count = fg.Coap(port), 1
+        while device.post("filler", '"' + 1000 * "x" + '"')[0] == "2.04":
+            count += 1
+        server.put("/example_data", "11")
+        fg.wait_for("the refusal", lambda: "reading waits" in started.said())
+        fg.equal(started.ledger()["accepted"], count, "accepted while there is no room")
+        upstream.start()
+        collector = upstream.collector()
+
+        def seen():
+            return [v for d, _, v in fg.records(collector.payloads()) if d == "boiler"]
+        fg.wait_for("what was refused", lambda: seen()[-1:] == [11])
+        server.put("/example_data", "12")
+        fg.wait_for("the next value", lambda: seen()[-1:] == [12])
+        ledger = started.wait_drained()
+        fg.audit(collector.payloads(), fg.until(ledger))
+        started.stop()
+        fg.check_ledger(started.ledger())
+    finally:
+        server.stop()
+
+
 def test_large_answers_come_in_blocks():
     server = Server()
     try:
