@@ -14,6 +14,7 @@ struct route {
 	const struct fg_profile *profile;	/* NULL: taken as it is */
 	struct fg_device *device;	/* NULL before its first good reading */
 	uint32_t address_len, prefix_len, device_len;
+	uint32_t known;			/* devices when a path was split, plus one; 0: none was */
 	/* the address, the point part's escaped name, the device's name as it is there */
 	char text[];
 };

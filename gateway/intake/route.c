@@ -100,6 +100,7 @@ int route_reading_device(struct fg_intake *intake, struct route *route, struct f
 struct split {
 	const struct fg_profile *profile;
 	struct fg_str device, rest;
+	bool path;		/* at the longest device that is known by now */
 };
 
 static void split_path(struct fg_inlet *inlet, struct fg_str address, struct split *split)
@@ -141,6 +142,7 @@ static void split_address(struct fg_inlet *inlet, struct fg_str address, struct 
 		split->device = address;
 		break;
 	case FG_ADDRESS_PATH:
+		split->path = true;
 		split_path(inlet, address, split);
 		break;
 	case FG_ADDRESS_DEVICE:
@@ -174,6 +176,7 @@ static int route_new(struct fg_inlet *inlet, struct fg_str address, struct route
 		.address_len = (uint32_t)address.len,
 		.prefix_len = (uint32_t)rest.len,
 		.device_len = (uint32_t)split.device.len,
+		.known = split.path ? fg_devices_count(intake->conf.devices) + 1 : 0,
 		.hash = route_hash(inlet, address),
 	};
 	memcpy(route->text, address.ptr, address.len);
@@ -199,26 +202,43 @@ static void route_insert(struct fg_intake *intake, struct route *route)
 	routes->bytes += route_bytes(route);
 }
 
+/* NULL: not known yet, or it is not that of a path any more. A device that has become known since
+ * may be a longer one than it was split at. */
+static struct route *route_look_up(struct fg_inlet *inlet, struct fg_str address)
+{
+	struct routes *routes = &inlet->intake->routes;
+	uint64_t hash = route_hash(inlet, address);
+	struct route **at, *route;
+
+	if (!routes->nbuckets)
+		return NULL;
+	for (at = &routes->buckets[hash & (routes->nbuckets - 1)]; (route = *at);
+	     at = &route->next)
+		if (route->hash == hash && route->inlet == inlet &&
+		    fg_str_eq(fg_str(route->text, route->address_len), address))
+			break;
+	if (!route || !route->known ||
+	    route->known == fg_devices_count(inlet->intake->conf.devices) + 1)
+		return route;
+	*at = route->next;
+	routes->count--;
+	routes->bytes -= route_bytes(route);
+	free(route);
+	return NULL;
+}
+
 int route_find(struct fg_inlet *inlet, struct fg_str address, struct route **ret_route)
 {
 	struct fg_intake *intake = inlet->intake;
 	struct routes *routes = &intake->routes;
-	uint64_t hash;
-	struct route *route = NULL;
+	struct route *route;
 	int r;
 
 	if (!address.ptr) /* a link has none */
 		address = FG_STR("");
-	hash = route_hash(inlet, address);
-	if (routes->nbuckets)
-		route = routes->buckets[hash & (routes->nbuckets - 1)];
-	for (; route; route = route->next) {
-		if (route->hash == hash && route->inlet == inlet &&
-		    fg_str_eq(fg_str(route->text, route->address_len), address)) {
-			*ret_route = route;
-			return 0;
-		}
-	}
+	*ret_route = route_look_up(inlet, address);
+	if (*ret_route)
+		return 0;
 	if (routes->count >= 2 * intake->conf.devices_max || routes->bytes > BYTES_MAX)
 		routes_clear(intake);
 	if (routes->count >= routes->nbuckets && routes_grow(routes) < 0)

@@ -273,6 +273,28 @@ static void a_path_is_split_at_the_longest_known_device(void **state)
 	assert_non_null(fg_devices_find(w->devices, FG_STR("hall")));
 }
 
+static void a_longer_device_wins_once_it_is_known(void **state)
+{
+	struct world *w = *state;
+	struct fg_device *device;
+	struct fg_buf out;
+	uint64_t pos;
+
+	w->driver.address = FG_ADDRESS_PATH;
+	up(w, 10);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(submit(w, "a/b/c", "1", &pos), 0);
+	assert_int_equal(fg_devices_get(w->devices, FG_STR("a/b"), &device), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(submit(w, "a/b/c", "2", &pos), 0);
+	fg_buf_init(&out, 4096);
+	assert_int_equal(fg_source_last(w->source, FG_STR("a/b/c"), &out), 0);
+	fg_buf_char(&out, '\0');
+	assert_non_null(strstr(out.data, "\"v\":2}"));
+	assert_int_equal(w->intake->routes.count, 1);
+	fg_buf_fini(&out);
+}
+
 static unsigned looked;
 
 static void look(struct fg_watch *watch)
@@ -568,6 +590,7 @@ int main(void)
 		TEST(kept_follows_the_write),
 		TEST(bad_payloads_are_rejected_and_counted),
 		TEST(a_path_is_split_at_the_longest_known_device),
+		TEST(a_longer_device_wins_once_it_is_known),
 		TEST(a_path_is_read_as_it_is_written),
 		TEST(devices_are_listed_as_paths),
 		TEST(no_room_pauses_until_there_is_some),
