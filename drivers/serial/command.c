@@ -3,6 +3,10 @@
  * so a command is done when its last byte has left the kernel's queue. What the kernel does not
  * take at once waits here.
  *
+ * A line can be stuck for hours (flow control), and what moves hours after it was asked for does
+ * harm: a command whose time is over is taken back as long as nothing of it has left. Of one that
+ * has begun the rest follows, since half a frame would spoil the next.
+ *
  * A tty does not say when its queue is empty: it is looked at, as often as the line's speed makes
  * sense.
  */
@@ -16,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define QUEUE_MAX 64
@@ -69,6 +74,22 @@ static bool out_write(struct serial *serial, struct serial_out *out)
 	return false;
 }
 
+static bool out_is_late(const struct serial *serial, const struct serial_out *out)
+{
+	return fg_loop_now(serial->source->loop) >= out->command->deadline_ns;
+}
+
+/* True if it is late, and nothing of it has left. What the kernel holds is of the first one alone:
+ * the next is written when it holds nothing. */
+static bool out_taken_back(const struct serial *serial, const struct serial_out *out)
+{
+	if (!out_is_late(serial, out) || (out->at && port_unsent(serial) < (int)out->at))
+		return false;
+	if (out->at)
+		tcflush(serial->port.fd, TCOFLUSH);
+	return true;
+}
+
 void serial_out_pump(struct serial *serial)
 {
 	bool blocked = false;
@@ -76,13 +97,21 @@ void serial_out_pump(struct serial *serial)
 	while (serial->out.first && !serial->faulted && !blocked) {
 		struct serial_out *out = serial->out.first;
 
+		if (out_taken_back(serial, out)) {
+			out_tell(serial, FG_OUTCOME_UNREACHABLE, "the line did not take it");
+			continue;
+		}
 		blocked = out_write(serial, out);
 		if (serial->faulted) {
 			out_tell(serial, FG_OUTCOME_FAILED, "the port cannot be written");
 			return;
 		}
-		if (blocked)
+		if (blocked) {
+			if (!out_is_late(serial, out))
+				(void)fg_timer_start_at(&serial->out.look,
+							out->command->deadline_ns);
 			break;
+		}
 		if (port_unsent(serial) > 0) {
 			fg_timer_start(&serial->out.look, LOOK_NS);
 			break;

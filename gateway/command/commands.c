@@ -30,6 +30,8 @@ static void soon(struct fg_commands *commands)
 static void end(struct job *job, enum fg_outcome outcome, const char *why)
 {
 	job->state = job->state == JOB_SENT ? JOB_OVER : JOB_DONE;
+	/* the driver need not begin with it any more */
+	job->command.deadline_ns = fg_loop_now(job->commands->conf.loop);
 	command_tell(job, outcome, why);
 	soon(job->commands);
 }

@@ -436,8 +436,11 @@ static void deadline_is_an_outcome(void **state)
 	turns(w, 2, 0);
 	assert_int_equal(w->told, 1);
 	ask(w, "hall/state", "{\"value\":1,\"expires\":\"1s\"}");
-	turns(w, 2, FG_MS(1100));
+	turns(w, 1, FG_MS(1100));
+	turns(w, 1, 0);
 	outcome_is(w, 2, "expired");
+	/* a driver that has not begun with it leaves it */
+	assert_true(w->taken[1]->deadline_ns <= w->sim.now_ns);
 	fg_command_done(w->taken[1], FG_OUTCOME_DONE, NULL);
 	ask(w, "hall/state", "{\"value\":1,\"expires\":\"2001-01-01T00:00:00Z\"}");
 	outcome_is(w, 3, "expired");

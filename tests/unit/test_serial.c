@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -23,6 +24,34 @@
 #include <cmocka.h>
 
 #include "test_command_fake.h"
+
+/* A pseudo-terminal sends what it takes at once; this says what a port with a queue would say. */
+static struct {
+	int unsent;		/* -1: what the port says */
+	unsigned flushed;
+} fake_port;
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_tcflush(int fd, int queue);
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (request != TIOCOUTQ || fake_port.unsent < 0)
+		return __real_ioctl(fd, request, arg);
+	*(int *)arg = fake_port.unsent;
+	return 0;
+}
+
+int __wrap_tcflush(int fd, int queue)
+{
+	(void)fd;
+	if (queue == TCOFLUSH && fake_port.unsent > 0) {
+		fake_port.unsent = 0;
+		fake_port.flushed++;
+	}
+	return 0;
+}
 
 #ifdef CONFIG_DRIVER_SERIAL
 
@@ -187,6 +216,7 @@ static int setup(void **state)
 {
 	struct line *line = calloc(1, sizeof(*line));
 
+	fake_port.unsent = -1;
 	line->master = -1;
 	line->room = -1;
 	line->conf = (struct serial_conf){
@@ -287,7 +317,9 @@ static void lines_become_payloads(void **state)
 static void commands_are_framed(void **state)
 {
 	struct line *line = *state;
-	struct fg_command command = { .payload = FG_STR("RELAY=1"), .content_format = -1 };
+	struct fg_command command = {
+		.payload = FG_STR("RELAY=1"), .content_format = -1, .deadline_ns = UINT64_MAX
+	};
 	char bytes[16];
 
 	command_fake = (struct command_fake){ 0 };
@@ -303,6 +335,81 @@ static void commands_are_framed(void **state)
 	assert_int_equal(fg_driver_serial.ops.command(&line->source, &command), 0);
 	assert_int_equal(command_fake.done, 2);
 	assert_int_equal(command_fake.how, FG_OUTCOME_REFUSED);
+}
+
+/* -- a line that is stuck -- */
+
+/* All that comes out of the line until `count` commands are done. */
+static size_t read_until_done(struct line *line, unsigned count, char *bytes, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	assert_int_equal(fcntl(line->master, F_SETFL, O_NONBLOCK), 0);
+	do {
+		n = read(line->master, bytes + len, cap - len);
+		len += n > 0 ? (size_t)n : 0;
+		assert_true(len < cap);
+		fg_loop_turn(line->source.loop, false);
+	} while ((n > 0 || command_fake.done < count) && !line->late);
+	assert_int_equal(command_fake.done, count);
+	return len;
+}
+
+/* A valve that opens hours after it was given up does harm. */
+static void what_was_given_up_is_not_sent(void **state)
+{
+	static char text[3900], bytes[1 << 20];
+	struct line *line = *state;
+	struct fg_command filler = { .payload = { text, sizeof(text) }, .deadline_ns = UINT64_MAX };
+	struct fg_command valve = { .payload = FG_STR("VALVE-OPEN"), .deadline_ns = UINT64_MAX };
+	struct fg_command lamp = { .payload = FG_STR("LAMP-ON"), .deadline_ns = UINT64_MAX };
+	unsigned sent = 0;
+	size_t len;
+
+	command_fake = (struct command_fake){ 0 };
+	memset(text, 'x', sizeof(text));
+	line_open(line);
+	do
+		assert_int_equal(fg_driver_serial.ops.command(&line->source, &filler), 0);
+	while (++sent == command_fake.done);
+	assert_int_equal(fg_driver_serial.ops.command(&line->source, &valve), 0);
+	assert_int_equal(fg_driver_serial.ops.command(&line->source, &lamp), 0);
+	/* their outcomes are told; of the first a part has left */
+	filler.deadline_ns = valve.deadline_ns = fg_loop_now(line->source.loop);
+	assert_int_equal(command_fake.done, sent - 1);
+	len = read_until_done(line, sent + 2, bytes, sizeof(bytes));
+	assert_int_equal(len, sent * (sizeof(text) + 1) + 8);
+	assert_memory_equal(bytes + len - 9, "\nLAMP-ON\n", 9);
+	assert_ptr_equal(command_fake.command, &lamp);
+	assert_int_equal(command_fake.how, FG_OUTCOME_DONE);
+}
+
+/* What the kernel holds of it is taken back from there, if that is all of it. */
+static void what_the_kernel_holds_is_taken_back(void **state)
+{
+	struct line *line = *state;
+	struct fg_command command = { .payload = FG_STR("VALVE-OPEN") };
+
+	command_fake = (struct command_fake){ 0 };
+	line_open(line);
+	fake_port.flushed = 0;
+	for (int part = 0; part < 2; part++) {
+		fake_port.unsent = 11 - part;
+		command.deadline_ns = fg_loop_now(line->source.loop) + FG_MS(20);
+		assert_int_equal(fg_driver_serial.ops.command(&line->source, &command), 0);
+		while (command_fake.done == (unsigned)part &&
+		       fg_loop_now(line->source.loop) < command.deadline_ns + FG_MS(20))
+			fg_loop_turn(line->source.loop, false);
+		assert_int_equal(fake_port.flushed, 1);
+		assert_int_equal(command_fake.done, 1);
+		assert_int_equal(command_fake.how, FG_OUTCOME_UNREACHABLE);
+	}
+	/* its beginning had left: all of it goes */
+	fake_port.unsent = 0;
+	while (command_fake.done < 2 && !line->late)
+		fg_loop_turn(line->source.loop, false);
+	assert_int_equal(command_fake.how, FG_OUTCOME_DONE);
 }
 
 /* Bytes a terminal would take for itself: ^C, ^D, ^Z, ^S, ^Q, ^V, CR, 0x7f, 0xff, NUL. */
@@ -620,6 +727,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lines_become_payloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_byte_passes, setup, teardown),
 		cmocka_unit_test_setup_teardown(commands_are_framed, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_given_up_is_not_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_kernel_holds_is_taken_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(bytes_before_open_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_terminal_of_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(checksums_and_lengths, setup, teardown),

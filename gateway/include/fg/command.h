@@ -44,7 +44,9 @@ struct fg_command {
 	int content_format;	/* CoAP's of the payload, or -1 */
 	/* fg_input's of the device's last payload; 0: not heard in this run */
 	uint64_t peer;
-	uint64_t deadline_ns;	/* fg_loop_now(): an answer after it is too late */
+	/* fg_loop_now(): an answer after it is too late, and what was not begun is not begun any
+	 * more. It moves to the present when the outcome is told before, by `expires` say. */
+	uint64_t deadline_ns;
 	void *user;		/* the driver's own */
 };
 
