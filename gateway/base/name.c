@@ -92,6 +92,23 @@ size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out)
 	return (size_t)(out - start);
 }
 
+size_t fg_name_escape_device(struct fg_str in, char *out)
+{
+	static const char own[] = "fieldgate", below[] = "/devices";
+	size_t n = fg_name_escape(in, false, out);
+	struct fg_str name = fg_str(out, n), rest = fg_str(out, 0);
+
+	if (!fg_str_starts(name, fg_str_c(own)))
+		return n;
+	rest = fg_str(out + sizeof(own) - 1, n - (sizeof(own) - 1));
+	if (rest.len && !(fg_str_starts(rest, fg_str_c(below)) &&
+			  (rest.len == sizeof(below) - 1 || rest.ptr[sizeof(below) - 1] == '/')))
+		return n;
+	memmove(out + 5, out + 1, n - 1);
+	escape_write(out, (unsigned char)own[0]);
+	return n + 4;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -79,14 +79,15 @@ static const struct fg_profile *route(const struct normaliser *n, struct fg_str 
 	return profile;
 }
 
-static struct fg_str escaped(struct fg_buf *buf, struct fg_str raw)
+static struct fg_str escaped(struct fg_buf *buf, struct fg_str raw, bool device)
 {
 	char *room = fg_buf_reserve(buf, raw.len * 5 + 1);
 	struct fg_str name;
 
 	if (!room)
 		return FG_STR("");
-	name = fg_str(room, fg_name_escape(raw, false, room));
+	name = fg_str(room, device ? fg_name_escape_device(raw, room) :
+				     fg_name_escape(raw, false, room));
 	buf->len += name.len;
 	return name;
 }
@@ -141,7 +142,7 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	}
 	fg_buf_reset(&n->name);
 	fg_buf_reserve(&n->name, (device.len + rest.len) * 5 + 1024 * 5);
-	rest = escaped(&n->name, rest);
+	rest = escaped(&n->name, rest, false);
 	fg_doc_reset(&n->doc, 0);
 	n->doc.now_ns = n->clock.wall_ns;
 	n->doc.now_right = n->clock.synced;
@@ -153,7 +154,7 @@ static int normalise(struct normaliser *n, struct fg_str payload)
 	}
 	if (n->reading.device.len)
 		device = n->reading.device;
-	device = escaped(&n->name, device);
+	device = escaped(&n->name, device, true);
 	if (device.len == 0) {
 		fprintf(stderr, "rejected: no device in the address\n");
 		return -EBADMSG;

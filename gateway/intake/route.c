@@ -56,13 +56,17 @@ static int routes_grow(struct routes *routes)
 	return 0;
 }
 
+static char *name_room(struct fg_intake *intake, struct fg_str raw)
+{
+	fg_buf_reset(&intake->name);
+	return fg_buf_reserve(&intake->name, raw.len * 5 + 1);
+}
+
 struct fg_str intake_safe_name(struct fg_intake *intake, struct fg_str raw)
 {
 	struct fg_str name = { NULL, 0 };
-	char *room;
+	char *room = name_room(intake, raw);
 
-	fg_buf_reset(&intake->name);
-	room = fg_buf_reserve(&intake->name, raw.len * 5 + 1);
 	if (!room)
 		return name;
 	name = fg_str(room, fg_name_escape(raw, false, room));
@@ -72,11 +76,12 @@ struct fg_str intake_safe_name(struct fg_intake *intake, struct fg_str raw)
 
 int route_device(struct fg_intake *intake, struct fg_str id, struct fg_device **ret_device)
 {
-	struct fg_str name = intake_safe_name(intake, id);
+	char *room = name_room(intake, id);
 
-	if (!name.ptr)
+	if (!room)
 		return -ENOMEM;
-	return fg_devices_get(intake->conf.devices, name, ret_device);
+	return fg_devices_get(intake->conf.devices, fg_str(room, fg_name_escape_device(id, room)),
+			      ret_device);
 }
 
 /* A device begins to exist with its first good reading: what is only ever rejected must not use up

@@ -195,6 +195,33 @@ static void names_are_escaped_without_collisions(void **state)
 	}
 }
 
+static void names_of_the_gateway_are_its_own(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "fieldgate", "_x66_ieldgate" },
+		{ "fieldgate/devices", "_x66_ieldgate/devices" },
+		{ "fieldgate/devices/a b", "_x66_ieldgate/devices/a_x20_b" },
+		{ "_x66_ieldgate", "_x5F_x66_ieldgate" },
+		{ "fieldgate/other", "fieldgate/other" },
+		{ "fieldgate/devicesx", "fieldgate/devicesx" },
+		{ "fieldgate2", "fieldgate2" },
+		{ "field", "field" },
+		{ "", "" },
+	};
+	char out[256], back[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fg_str in = fg_str_c(cases[i].in);
+		struct fg_str name = fg_str(out, fg_name_escape_device(in, out));
+
+		assert_true(fg_str_eq_c(name, cases[i].out));
+		assert_true(fg_str_eq(fg_str(back, fg_name_unescape(name, back)), in));
+	}
+}
+
 /* Any two names over an alphabet of trouble, up to seven bytes long, stay different: what an
  * escaped name means can be read back. */
 static size_t unescape(struct fg_str in, char *out)
@@ -373,6 +400,7 @@ int main(void)
 		cmocka_unit_test(hash_depends_on_every_byte_and_the_seed),
 		cmocka_unit_test(names_are_escaped_without_collisions),
 		cmocka_unit_test(names_read_back),
+		cmocka_unit_test(names_of_the_gateway_are_its_own),
 		cmocka_unit_test(durations_need_a_unit),
 		cmocka_unit_test(sizes_need_a_unit),
 		cmocka_unit_test(base64_is_the_url_safe_one),

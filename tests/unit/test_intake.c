@@ -500,6 +500,19 @@ static void what_nobody_repeats_is_counted(void **state)
 	assert_int_equal(w->kept, 1);
 }
 
+static void nobody_speaks_for_the_gateway(void **state)
+{
+	struct world *w = *state;
+	uint64_t pos;
+
+	up(w, 10);
+	assert_int_equal(submit(w, "fieldgate", "{\"lost\":5}", &pos), 0);
+	turns(w, 1, 0);
+	assert_null(fg_devices_find(w->devices, FG_STR("fieldgate")));
+	assert_non_null(fg_devices_find(w->devices, FG_STR("_x66_ieldgate")));
+	assert_int_equal(w->kept, 1);
+}
+
 static void each_is_told_when_it_is_committed(void **state)
 {
 	struct world *w = *state;
@@ -598,6 +611,7 @@ int main(void)
 		TEST(a_failing_disk_acknowledges_nothing),
 		TEST(a_line_counts_what_the_disk_did_not_take),
 		TEST(what_nobody_repeats_is_counted),
+		TEST(nobody_speaks_for_the_gateway),
 		TEST(each_is_told_when_it_is_committed),
 		TEST(faults_close_and_back_off),
 		TEST(removed_while_opening),
