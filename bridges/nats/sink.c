@@ -43,6 +43,10 @@ static void finish(struct nats_sink *s, struct nats_slot *slot, int error, const
 {
 	struct fg_batch *batch = slot->batch;
 
+	/* The slot's texts and the batch's payload are lent to the sending. This may be the answer
+	 * to an earlier one of the same pack, while one more still waits; from here on another pack
+	 * is written there. If this one is to go again, then it is sent again. */
+	fg_nats_withdraw(&s->nats, (uint32_t)(slot - s->desk->slots));
 	slot->batch = NULL;
 	s->in_flight--;
 	if (error != -EAGAIN)

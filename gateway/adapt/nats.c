@@ -38,6 +38,11 @@ int fg_nats_send(struct fg_nats *n, const struct fg_nats_out *out)
 	return nats_queue_add(link, &job);
 }
 
+void fg_nats_withdraw(struct fg_nats *n, uint32_t token)
+{
+	nats_queue_withdraw(n->link, token);
+}
+
 int fg_nats_probe(struct fg_nats *n)
 {
 	return nats_queue_add(n->link, &(struct fg_nats_job){ .probe = true });

@@ -77,9 +77,13 @@ int fg_nats_open(struct fg_loop *, struct fg_nats *, const struct fg_nats_conf *
 /* No callback comes any more but `closed`, at the latest when a name that is being looked up is
  * found or not. */
 void fg_nats_close(struct fg_nats *);
-/* What is not copied stays until the answer or until `closed`. -EAGAIN: the queue is full; `room`
- * tells when it is not any more. */
+/* What is not copied stays until it is withdrawn or until `closed`: an answer to one sending says
+ * nothing of the next, which may still wait. -EAGAIN: the queue is full; `room` tells when it is
+ * not any more. */
 int fg_nats_send(struct fg_nats *, const struct fg_nats_out *);
+/* What was not copied and has this token is not sent any more if it still waits, and nothing of it
+ * is read once this returns. It waits for no more than the library's copying of one message. */
+void fg_nats_withdraw(struct fg_nats *, uint32_t token);
 /* Whether `message` is told; it is from the beginning. What comes meanwhile waits in the library,
  * which gives up the rest when that is too much. A few that have come already are still told. */
 void fg_nats_hear(struct fg_nats *, bool hear);

@@ -8,8 +8,8 @@
 #include <nats/nats.h>
 
 struct fg_nats_job {
-	struct fg_nats_out out;
-	char *bytes;			/* what was copied, or NULL */
+	struct fg_nats_out out;		/* no subject: withdrawn */
+	char *bytes;			/* what was copied, or NULL: `out` is lent by the loop */
 	bool probe;
 };
 
@@ -43,6 +43,8 @@ struct fg_nats_link {
 	pthread_cond_t heard;		/* a subscription may go on to tell */
 	struct fg_nats_job *jobs;	/* a ring of conf.queue */
 	uint32_t first, count;
+	bool reads;			/* the thread reads what a job lends, one with */
+	uint32_t read_token;		/* this token */
 	bool ending;			/* the loop wants it closed */
 	bool ended;			/* the thread has nothing more to do with it */
 	bool conn_closed;
@@ -69,6 +71,8 @@ void nats_link_free(struct fg_nats_link *link);
 
 /* Takes `bytes` over, also when it fails. -EAGAIN: full. */
 int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job);
+/* Waits as long as the thread reads a job with this token. */
+void nats_queue_withdraw(struct fg_nats_link *link, uint32_t token);
 void nats_queue_end(struct fg_nats_link *link);
 /* What has come since the last time; *ret_ended: the thread ends; *ret_room: the queue has room
  * again. */
@@ -76,8 +80,10 @@ struct fg_nats_event *nats_events_take(struct fg_nats_link *link, bool *ret_ende
 void nats_hold(struct fg_nats_link *link, bool hold);
 
 /* -- nats_queue.c: of the threads -- */
-/* Waits for something to do. False: the loop has said that it ends. */
+/* Waits for something to do. False: the loop has said that it ends. What the job lends may be read
+ * until nats_queue_read(), or until the next is taken. */
 bool nats_queue_take(struct fg_nats_link *link, struct fg_nats_job *job);
+void nats_queue_read(struct fg_nats_link *link);
 /* For the loop. What there is no memory or no place for is left out: whoever waits for it asks
  * again, and sees then that it is down. */
 void nats_tell(struct fg_nats_link *link, const struct fg_nats_event *what, struct fg_str subject,

@@ -68,6 +68,46 @@ int nats_queue_add(struct fg_nats_link *link, const struct fg_nats_job *job)
 	return r;
 }
 
+/*
+ * What a job lends is the loop's, which writes the next pack to where the last one was. It is read
+ * by the thread from nats_queue_take() to nats_queue_read(), and by nobody else. Both of these and
+ * this here hold the lock, so what is written after this is written after what was read:
+ * - a job that waits loses its subject, by which the thread knows, when it takes it, that it must
+ *   not look at the rest. It keeps its place, or `room` would have to be told from here as well;
+ * - the one that is being read, `reads` tells of, and the end of that is waited for. The thread
+ *   copies meanwhile and does nothing that could take longer: that it has read, it says before it
+ *   calls what waits for the connection.
+ * Only the loop adds, so none comes while it waits. `changed` is signalled to one waiter only where
+ * the loop adds, so it takes no signal from the thread by waiting there too.
+ */
+void nats_queue_withdraw(struct fg_nats_link *link, uint32_t token)
+{
+	pthread_mutex_lock(&link->lock);
+	for (uint32_t i = 0; i < link->count; i++) {
+		struct fg_nats_job *job = &link->jobs[(link->first + i) % link->conf.queue];
+
+		if (job->out.token == token && !job->bytes)
+			job->out.subject = NULL; /* a probe has none anyway */
+	}
+	while (link->reads && link->read_token == token)
+		pthread_cond_wait(&link->changed, &link->lock);
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* Under the lock. */
+static void read_end(struct fg_nats_link *link)
+{
+	link->reads = false;
+	pthread_cond_broadcast(&link->changed);
+}
+
+void nats_queue_read(struct fg_nats_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	read_end(link);
+	pthread_mutex_unlock(&link->lock);
+}
+
 void nats_queue_end(struct fg_nats_link *link)
 {
 	pthread_mutex_lock(&link->lock);
@@ -107,6 +147,7 @@ bool nats_queue_take(struct fg_nats_link *link, struct fg_nats_job *job)
 	bool more;
 
 	pthread_mutex_lock(&link->lock);
+	read_end(link);
 	while (link->count == 0 && !link->ending)
 		pthread_cond_wait(&link->changed, &link->lock);
 	more = !link->ending;
@@ -114,6 +155,8 @@ bool nats_queue_take(struct fg_nats_link *link, struct fg_nats_job *job)
 		*job = link->jobs[link->first];
 		link->first = (link->first + 1) % link->conf.queue;
 		link->count--;
+		link->reads = job->out.subject && !job->bytes;
+		link->read_token = job->out.token;
 	}
 	if (more && link->crowded && link->count <= (link->conf.queue - link->conf.kept) / 2) {
 		link->crowded = false;

@@ -308,6 +308,8 @@ static void publish(struct fg_nats_link *link, const struct fg_nats_out *out)
 	natsMsg *msg = NULL;
 	natsStatus s = message_of(link, out, &msg);
 
+	/* all of it has been copied, and the next may take as long as the server likes */
+	nats_queue_read(link);
 	if (s == NATS_OK)
 		s = natsConnection_PublishMsg(link->conn, msg);
 	natsMsg_Destroy(msg);
@@ -385,7 +387,7 @@ void *nats_thread(void *arg)
 	while (nats_queue_take(link, &job)) {
 		if (s == NATS_OK && job.probe)
 			probe(link);
-		else if (s == NATS_OK)
+		else if (s == NATS_OK && job.out.subject)
 			publish(link, &job.out);
 		free(job.bytes);
 	}
