@@ -62,7 +62,7 @@ struct http_request {
 	struct fg_buf packed;
 	char why[CURL_ERROR_SIZE];
 	char body[128]; /* the answer's begin */
-	size_t body_len, body_total, head_total;
+	size_t body_len, head_total;
 };
 
 /* -ENOMEM. To be given back even if it failed. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MAX ((size_t)64 << 10) /* of the head, and of the body */
+#define HEAD_MAX ((size_t)64 << 10)
 #define CONNECT_MAX_NS INT64_C(10000000000)
 #define PACKED_MAX ((size_t)160 << 20)
 
@@ -44,9 +44,12 @@ static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
 
 	(void)bytes;
 	request->head_total += size * count;
-	return request->head_total > ANSWER_MAX ? 0 : size * count;
+	return request->head_total > HEAD_MAX ? 0 : size * count;
 }
 
+/* The status is known by now, and says what became of the pack. A body that is given up would be
+ * no answer, and the same pack would be sent for it again and again: it is taken until its end or
+ * the request's, and dropped. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_request *request = arg;
@@ -54,8 +57,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 
 	memcpy(request->body + request->body_len, bytes, len < room ? len : room);
 	request->body_len += len < room ? len : room;
-	request->body_total += len;
-	return request->body_total > ANSWER_MAX ? 0 : len;
+	return len;
 }
 
 void http_plain(char *text)
@@ -128,8 +130,8 @@ int http_request_init(struct http_request *request, const struct http_conf *conf
 		curl_easy_setopt(easy, CURLOPT_PASSWORD,
 				 conf->password.value ? conf->password.value : "");
 	}
-	/* without it, a length that no number holds would be none */
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ANSWER_MAX);
+	/* without any, a length that no number holds would be none */
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)INT64_MAX);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "fieldgate");
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
@@ -158,7 +160,7 @@ int http_request_prepare(struct http_request *request, struct http_squeeze *sque
 			return r;
 		body = fg_buf_view(&request->packed);
 	}
-	request->body_len = request->body_total = request->head_total = 0;
+	request->body_len = request->head_total = 0;
 	request->why[0] = '\0';
 	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);

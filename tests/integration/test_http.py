@@ -254,12 +254,48 @@ def test_unfit():
     gateway.stop()
 
 
+def test_long_answers():
+    """How much a server has to say of a pack is no matter: its status counts, and each goes once."""
+    server, field = Server(), fg.Script()
+
+    def until_closed(connection):
+        connection.sendall(b"HTTP/1.1 201 Created\r\n\r\n" + b"z" * (4 << 20))
+
+    said = [(200, {}, b"[" + b"{},\r\n" * 100000 + b"{}]"), until_closed, (503, {}, b"e" * 100000),
+            (200, {}, b"y" * (64 << 10)), (200, {}, b"x" * ((64 << 10) + 1))]
+
+    def answer(request):
+        if 77 in [v for _, n, v in fg.records([request["body"].decode()]) if n == "seq"]:
+            return 400, {}, b"f" * 100000
+        what = said.pop(0) if said else (204, {}, b"")
+        if what is until_closed:
+            server.kept.append(request)
+        return what
+    server.answer = answer
+    gateway = gateway_for(field, {"url": server.url}).start()
+    feed(field, 0, 200)
+    check_all(gateway, server, 200, dead=1)
+    fg.equal(said, [], "answers that were not given")
+    bodies = server.bodies()
+    fg.equal(len(bodies), len(set(bodies)), "packs that were taken, each once")
+    fg.check('msg="fault"' not in gateway.said(), "a fault")
+    gateway.stop()
+
+
 def flood(chunk):
     def say(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         for _ in range(4000):
             connection.sendall(chunk)
     return say
+
+
+def endless(connection):
+    """Until the other end has had enough of it."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(b"z" * 100000)
+        time.sleep(0.01)
 
 
 def test_nonsense():
@@ -269,7 +305,7 @@ def test_nonsense():
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"\0" * 5000,
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"HTTP/1.1 999\xff weird\r\nContent-Length: -1\r\n\r\n", b"<html>0.9</html>",
-        flood(b"X-Header: " + b"y" * 1000 + b"\r\n"), flood(b"\r\n" + b"z" * 1000),
+        flood(b"X-Header: " + b"y" * 1000 + b"\r\n"), endless,
         lambda connection: connection.shutdown(socket.SHUT_RD) or time.sleep(2.5),
         lambda connection: [connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in range(2000)],
         lambda connection: connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"),
