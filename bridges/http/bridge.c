@@ -20,7 +20,6 @@ struct http_sink {
 	CURL *probe; /* while it opens: connects, and no more */
 	char probe_why[CURL_ERROR_SIZE];
 	struct http_squeeze squeeze;
-	struct curl_slist *headers;
 	struct fg_log_limit limit;
 	uint32_t count;
 	struct http_request requests[HTTP_CONNECTIONS_MAX];
@@ -223,7 +222,6 @@ static void http_close(struct fg_sink *sink)
 		fg_curl_remove(&st->curl, st->probe);
 		curl_easy_cleanup(st->probe);
 	}
-	curl_slist_free_all(st->headers);
 	http_squeeze_fini(&st->squeeze);
 	fg_curl_close(&st->curl, on_closed);
 }
@@ -236,15 +234,28 @@ static struct http_request *idle_request(struct http_sink *st)
 	return NULL;
 }
 
+/* A letter that goes again is of the format in which it was refused. */
+static int aim_headers(struct http_sink *st, struct http_request *request, const char *type,
+		       const char **ret_bad)
+{
+	int r;
+
+	if (request->type && strcmp(request->type, type) == 0)
+		return 0;
+	curl_slist_free_all(request->headers);
+	request->headers = NULL;
+	r = http_headers_new(st->sink->conf, type, &request->headers, ret_bad);
+	request->type = r == 0 ? type : NULL;
+	return r;
+}
+
 static int begin(struct http_sink *st, struct http_request *request, struct fg_batch *batch,
 		 const char **ret_bad)
 {
-	int r = 0;
+	int r = aim_headers(st, request, batch->content_type, ret_bad);
 
-	if (!st->headers)
-		r = http_headers_new(st->sink->conf, batch->content_type, &st->headers, ret_bad);
 	if (r == 0)
-		r = http_request_prepare(request, &st->squeeze, batch, st->headers);
+		r = http_request_prepare(request, &st->squeeze, batch);
 	return r < 0 ? r : fg_curl_add(&st->curl, request->easy);
 }
 

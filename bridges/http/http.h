@@ -59,6 +59,8 @@ int http_headers_new(const struct http_conf *conf, const char *content_type,
 struct http_request {
 	CURL *easy;
 	struct fg_batch *batch; /* NULL: idle */
+	struct curl_slist *headers; /* lent to the transfer: each its own */
+	const char *type; /* they say, or NULL */
 	struct fg_buf packed;
 	char why[CURL_ERROR_SIZE];
 	char body[128]; /* the answer's begin */
@@ -72,7 +74,7 @@ void http_request_fini(struct http_request *request);
 void http_aim(CURL *easy, const struct http_conf *conf, char *why);
 /* Before each request. The body is borrowed until it has ended. -ENOMEM. */
 int http_request_prepare(struct http_request *request, struct http_squeeze *squeeze,
-			 struct fg_batch *batch, struct curl_slist *headers);
+			 struct fg_batch *batch);
 /* In one line of printable ASCII without quotes: status and the begin of the answer. */
 void http_request_tell(const struct http_request *request, long status, char *out, size_t cap);
 /* The same of a text of the library's. */

@@ -145,11 +145,12 @@ void http_request_fini(struct http_request *request)
 {
 	curl_easy_cleanup(request->easy);
 	request->easy = NULL;
+	curl_slist_free_all(request->headers);
 	fg_buf_fini(&request->packed);
 }
 
 int http_request_prepare(struct http_request *request, struct http_squeeze *squeeze,
-			 struct fg_batch *batch, struct curl_slist *headers)
+			 struct fg_batch *batch)
 {
 	struct fg_str body = batch->payload;
 
@@ -162,7 +163,7 @@ int http_request_prepare(struct http_request *request, struct http_squeeze *sque
 	}
 	request->body_len = request->head_total = 0;
 	request->why[0] = '\0';
-	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
 	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body.ptr);
 	return 0;

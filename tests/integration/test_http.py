@@ -282,6 +282,37 @@ def test_long_answers():
     gateway.stop()
 
 
+def test_letters_of_another_format():
+    """Each pack goes as what it is, also where the format was changed while some lay with the dead
+    letters, and two requests are on their way at a time."""
+    server, field, heals = Server(), fg.Script(), threading.Event()
+
+    def answer(request):
+        is_json = request["body"].startswith(b"[")
+        if request["headers"]["Content-Type"] != f"application/senml+{'json' if is_json else 'cbor'}":
+            return 415, {}, b""
+        return (204, {}, b"") if not is_json or heals.is_set() else (422, {}, b"")
+    server.answer = answer
+    gateway = gateway_for(field, {"url": server.url, "connections": 2,
+                                  "batch": {"records": 1, "linger": "0s"}}).start()
+    feed(field, 0, 10)
+    fg.equal(gateway.wait_drained("up")["bridges"]["up"]["dead"], 10, "dead")
+    heals.set()
+    gateway.config["bridges"]["up"]["format"] = "senml+cbor"
+    gateway.reload()
+    feed(field, 10, 20)
+    gateway.wait_drained("up")
+    fg.fieldgate("dead", "--requeue", "-c", gateway.conf)
+    feed(field, 20, 30)
+    fg.wait_for("the letters to be taken", lambda: gateway.account("up")["dead"] == 0)
+    ledger = gateway.wait_drained("up")
+    fg.equal(ledger["bridges"]["up"]["acknowledged"], 30, "acknowledged")
+    values = fg.series([r["body"].decode() for r in server.kept if r["body"].startswith(b"[")])["d/a"]
+    fg.equal(sorted(values), list(range(10)), "readings in the letters")
+    fg.check('msg="fault"' not in gateway.said(), "a fault")
+    gateway.stop()
+
+
 def flood(chunk):
     def say(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
