@@ -253,19 +253,26 @@ static int file_rotate(struct fg_sink *sink)
 	return open_file(sink);
 }
 
+static void rest_drop(struct fg_sink *sink)
+{
+	struct file_rest *rest = sink->keep;
+
+	free(rest->text);
+	*rest = (struct file_rest){ .torn = false };
+}
+
 /* The part of a line that stdout did not take yet. */
 static int write_rest(struct fg_sink *sink)
 {
 	struct file_state *st = state_of(sink);
 
-	while (st->current) {
-		const struct fg_str *text = &st->current->payload;
+	while (st->writing) {
+		const struct fg_str *text = &st->line;
 		struct iovec parts[2] = {
 			{ (void *)(uintptr_t)(text->ptr + st->offset), text->len - st->offset },
 			{ (void *)(uintptr_t)"\n", 1 },
 		};
 		struct iovec *first = parts;
-		struct fg_batch *done = st->current;
 		ssize_t n;
 
 		if (st->offset >= text->len)
@@ -278,10 +285,35 @@ static int write_rest(struct fg_sink *sink)
 		st->offset += (size_t)n;
 		if (st->offset < text->len + 1)
 			continue;
-		st->current = NULL;
-		fg_sink_done(sink, done, 0, NULL);
+		st->writing = false;
+		if (st->current)
+			fg_sink_done(sink, st->current, 0, NULL);
+		else
+			rest_drop(sink);
 	}
 	return 0;
+}
+
+/* The pack will come again, whole, and must not be glued to a piece of itself. Where there is no
+ * memory for what is missing, the piece ends as a line of its own. */
+static void keep_rest(struct fg_sink *sink)
+{
+	struct file_state *st = state_of(sink);
+	struct file_rest *rest = sink->keep;
+	size_t len;
+	char *text;
+
+	if (!st->writing)
+		return;
+	st->writing = false;
+	if (st->offset == 0)
+		return;
+	len = st->line.len - st->offset;
+	text = malloc(len + 1);
+	if (text)
+		memcpy(text, st->line.ptr + st->offset, len);
+	rest_drop(sink);
+	*rest = (struct file_rest){ text, text ? len : 0, true };
 }
 
 static void on_writable(struct fg_io *io, unsigned events)
@@ -294,7 +326,7 @@ static void on_writable(struct fg_io *io, unsigned events)
 	r = write_rest(st->sink);
 	if (r < 0)
 		fg_sink_fault(st->sink, r, "cannot write");
-	else if (!st->current)
+	else if (!st->writing)
 		fg_sink_ready(st->sink);
 }
 
@@ -348,6 +380,13 @@ static int send_to_file(struct fg_sink *sink, struct fg_batch *batch)
 	return 0;
 }
 
+static void write_begin(struct file_state *st, struct fg_str line)
+{
+	st->line = line;
+	st->offset = 0;
+	st->writing = true;
+}
+
 static int file_send(struct fg_sink *sink, struct fg_batch *batch)
 {
 	struct file_state *st = state_of(sink);
@@ -355,13 +394,13 @@ static int file_send(struct fg_sink *sink, struct fg_batch *batch)
 
 	if (st->regular)
 		return send_to_file(sink, batch);
-	if (st->current)
+	if (st->writing)
 		return -EAGAIN;
 	st->current = batch;
-	st->offset = 0;
+	write_begin(st, batch->payload);
 	r = write_rest(sink);
 	if (r < 0) {
-		st->current = NULL;
+		keep_rest(sink);
 		fg_sink_fault(sink, r, "cannot write");
 		return -EAGAIN;
 	}
@@ -380,6 +419,25 @@ static void file_flush(struct fg_sink *sink)
 		(void)fg_timer_start(&st->timer, FG_S(1));
 }
 
+/* What came of the last opening is ended first. */
+static int open_stream(struct fg_sink *sink)
+{
+	struct file_state *st = state_of(sink);
+	struct file_rest *rest = sink->keep;
+	int r;
+
+	if (!rest)
+		rest = sink->keep = calloc(1, sizeof(*rest));
+	if (!rest)
+		return -ENOMEM;
+	if (rest->torn)
+		write_begin(st, fg_str(rest->text ? rest->text : "", rest->len));
+	r = write_rest(sink);
+	if (r == 0)
+		fg_sink_up(sink);
+	return r;
+}
+
 static int file_open(struct fg_sink *sink)
 {
 	const struct file_conf *conf = sink->conf;
@@ -396,9 +454,11 @@ static int file_open(struct fg_sink *sink)
 	r = strcmp(conf->path, "-") == 0 ? open_stdout(st) : open_file(sink);
 	if (r < 0)
 		return r;
+	if (!st->regular)
+		return open_stream(sink);
 	/* What an earlier run left may not be on the disk, and is mended and synced before anything
 	 * is added: so no more than one window of lines is ever in doubt. */
-	st->opening = st->regular && st->size > 0;
+	st->opening = st->size > 0;
 	if (st->opening)
 		start_sync(sink);
 	else
@@ -411,13 +471,21 @@ static void file_close(struct fg_sink *sink)
 	struct file_state *st = state_of(sink);
 
 	st->closing = true;
-	st->current = NULL;
+	keep_rest(sink);
 	/* What is written but not synced is not acknowledged, and comes again; stopping cleanly,
 	 * it is worth one more sync. */
 	if (!st->sync_running && st->regular && st->nwritten > 0)
 		start_sync(sink);
 	if (!st->sync_running)
 		finish_close(sink);
+}
+
+static void file_fini(struct fg_sink *sink)
+{
+	if (sink->keep)
+		rest_drop(sink);
+	free(sink->keep);
+	sink->keep = NULL;
 }
 
 static const char *file_target(const void *conf)
@@ -467,5 +535,6 @@ const struct fg_bridge fg_bridge_file = {
 		.close = file_close,
 		.send = file_send,
 		.flush = file_flush,
+		.fini = file_fini,
 	},
 };

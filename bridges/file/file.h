@@ -15,6 +15,13 @@ struct file_conf {
 	struct file_rotate rotate;
 };
 
+/* What is missing of a line that a fault has torn; kept from one opening to the next. */
+struct file_rest {
+	char *text;
+	size_t len;
+	bool torn;
+};
+
 struct file_state {
 	struct fg_sink *sink;
 	struct fg_io io;		/* stdout: room for more */
@@ -25,9 +32,12 @@ struct file_state {
 	/* written, not yet synced; the first `syncing` are being synced */
 	struct fg_batch **written;
 	uint32_t nwritten, syncing;
-	struct fg_batch *current;	/* stdout: being written, `offset` bytes of it are */
+	/* stdout: the line that is being written, `offset` bytes of it are; NULL: a torn one's rest
+	 */
+	struct fg_batch *current;
+	struct fg_str line;
 	size_t offset;
 	int sync_error;
-	bool regular, fresh, sync_running, closing;
+	bool regular, fresh, sync_running, closing, writing;
 	bool opening;	/* what an earlier run left is being mended and synced */
 };

@@ -307,6 +307,62 @@ static void a_full_pipe_is_waited_for(void **state)
 	world_audit(w, true, "\"duplicates\":0");
 }
 
+/* All that a pipe holds, behind what was read of it before. */
+static size_t drain(int fd, char *text, size_t len)
+{
+	ssize_t n;
+
+	while ((n = read(fd, text + len, 1000)) > 0)
+		len += (size_t)n;
+	return len;
+}
+
+/* Its reader sleeps, for longer than "stall" and over several openings; what it reads then are whole
+ * lines, the one that was torn among them. */
+static void a_line_torn_by_a_fault_is_ended_first(void **state)
+{
+	struct world *w = *state;
+	struct file_world fw;
+	char *text = calloc(1, 1 << 20);
+	size_t len = 0;
+	int fd;
+	FILE *f;
+
+	file_up(w, &fw);
+	w->conf.batch.records = 200;
+	assert_int_equal(mkfifo(fw.path, 0600), 0);
+	fd = open(fw.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
+	world_up(w);
+	world_entries(w, "a", 60, 10);
+	for (int i = 0; i < 1000 && w->box->faults < 3; i++)
+		world_turn(w, FG_S(1));
+	assert_int_equal(w->box->faults, 3);
+	/* a little of the rest fits, and it is torn again */
+	len = (size_t)read(fd, text, 1000);
+	for (int i = 0; i < 1000 && w->box->faults < 5; i++)
+		world_turn(w, FG_S(1));
+	assert_int_equal(w->box->faults, 5);
+	assert_int_equal(world_account(w).waiting, 600);
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++) {
+		world_turn(w, FG_MS(100));
+		len = drain(fd, text, len);
+	}
+	len = drain(fd, text, len);
+	close(fd);
+	assert_int_equal(world_account(w).waiting, 0);
+	world_down(w);
+	unlink(fw.path);
+	f = fopen(fw.path, "we");
+	fwrite(text, 1, len, f);
+	fclose(f);
+	free(text);
+	world_up(w);
+	assert_int_equal(audit_lines(w, fw.path), 4);
+	world_audit(w, true, "\"duplicates\":200");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +374,7 @@ int main(void)
 		WORLD_TEST(a_file_is_rotated_between_lines),
 		WORLD_TEST(a_full_disk_takes_no_part_of_a_line),
 		WORLD_TEST(a_full_pipe_is_waited_for),
+		WORLD_TEST(a_line_torn_by_a_fault_is_ended_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
