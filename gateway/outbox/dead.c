@@ -403,6 +403,25 @@ void dead_again_done(struct fg_outbox *box, const struct flight *flight)
 		again_end(box);
 }
 
+/* Records of letters that the cursor has not passed yet, for their loss is still to be acknowledged;
+ * given up with the letters if `drop`. */
+static uint64_t dead_in_flight(struct fg_outbox *box, bool drop)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t n = box->head; n < box->tail; n++) {
+		struct flight *flight = flight_at(box, n);
+
+		sum += flight->dead;
+		if (!drop || !flight->dead)
+			continue;
+		flight->dropped += flight->dead;
+		flight->drop_why = FG_WHY_REFUSED;
+		flight->dead = 0;
+	}
+	return sum;
+}
+
 /* On the disk before the letters are: how many of an earlier lot were done must not be taken for
  * some of this one. */
 static int again_begin(struct fg_outbox *box)
@@ -431,7 +450,7 @@ int fg_forward_requeue(struct fg_forward *forward, const char *bridge, uint64_t 
 		return -EAGAIN;
 	if (!dead_path(box, ".jsonl", path) || !dead_path(box, ".again", again))
 		return -ENAMETOOLONG;
-	*ret_count = fg_cursor_state(box->cursor)->dead;
+	*ret_count = fg_cursor_state(box->cursor)->dead + dead_in_flight(box, false);
 	r = again_begin(box);
 	if (r < 0)
 		return r;
@@ -458,7 +477,7 @@ int fg_forward_discard(struct fg_forward *forward, const char *bridge, uint64_t 
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	state = fg_cursor_state(box->cursor);
-	*ret_count = state->dead;
+	*ret_count = state->dead + dead_in_flight(box, true);
 	state->dropped[FG_WHY_REFUSED] += state->dead;
 	state->dead = 0;
 	return fg_cursor_write(box->cursor);

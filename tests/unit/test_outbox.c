@@ -312,6 +312,57 @@ static void discarded_letters_are_dropped(void **state)
 	assert_int_equal(world_account(w).dropped[FG_WHY_REFUSED], 10);
 }
 
+/* The letter is there before upstream has heard that the range is lost. */
+static void letters_are_discarded_before_their_loss_is_told(void **state)
+{
+	struct world *w = *state;
+	uint64_t count;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 2, 10);
+	world_turn(w, 0);
+	world_done(w, 0, -EBADMSG, "no");
+	world_turn(w, 0);
+	assert_int_equal(world_account(w).dead, 10);
+	assert_int_equal(fg_forward_discard(w->forward, "up", &count), 0);
+	assert_int_equal(count, 10);
+	assert_int_equal(letters_count(w), 0);
+	assert_int_equal(world_account(w).dead, 0);
+	assert_int_equal(world_account(w).dropped[FG_WHY_REFUSED], 10);
+	world_done(w, 0, 0, NULL);
+	world_done(w, 0, 0, NULL);
+	world_turn(w, 0);
+	assert_int_equal(world_account(w).waiting, 0);
+	assert_int_equal(world_account(w).dead, 0);
+	assert_int_equal(world_account(w).dropped[FG_WHY_REFUSED], 10);
+	world_audit(w, false, "\"lost\":{\"refused\":10},\"gaps\":[]");
+}
+
+static void letters_go_again_before_their_loss_is_told(void **state)
+{
+	struct world *w = *state;
+	uint64_t count;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 1, 10);
+	world_turn(w, 0);
+	world_done(w, 0, -EBADMSG, "no");
+	world_turn(w, 0);
+	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
+	assert_int_equal(count, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 2);
+	world_done(w, 1, 0, NULL);
+	assert_int_equal(world_account(w).dead, 10);
+	world_done(w, 0, 0, NULL);
+	world_turns(w, 2, 0);
+	assert_int_equal(world_account(w).dead, 0);
+	assert_int_equal(world_account(w).acknowledged, 10);
+	world_audit(w, true, "\"gaps\":[]");
+}
+
 static void letters_beyond_the_limit_are_dropped(void **state)
 {
 	struct world *w = *state;
@@ -506,6 +557,8 @@ int main(void)
 		WORLD_TEST(who_refuses_one_has_the_others),
 		WORLD_TEST(no_letter_stands_twice),
 		WORLD_TEST(discarded_letters_are_dropped),
+		WORLD_TEST(letters_are_discarded_before_their_loss_is_told),
+		WORLD_TEST(letters_go_again_before_their_loss_is_told),
 		WORLD_TEST(letters_beyond_the_limit_are_dropped),
 		WORLD_TEST(not_now_is_sent_again_after_a_while),
 		WORLD_TEST(silence_is_a_fault_but_not_idleness),
