@@ -138,6 +138,8 @@ static void conn_failed(struct fg_mqtt *c, int rc, int saved_errno)
 		fg_mqtt_note_refusal(c, c->refusal);
 	if (c->connack && c->connack_reason)
 		rc = MOSQ_ERR_CONN_REFUSED;
+	else if (c->state == FG_MQTT_UP && c->connack_reason == MQTT_RC_PACKET_TOO_LARGE)
+		rc = MOSQ_ERR_OVERSIZE_PACKET;
 	conn_down(c, fg_mqtt_errno(rc, saved_errno), fg_mqtt_error_text(rc, saved_errno));
 }
 

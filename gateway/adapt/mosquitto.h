@@ -145,7 +145,8 @@ struct fg_mqtt_ops {
 	void (*up)(struct fg_mqtt *, bool session_present);
 	/* The library has returned: act upon what was noted. Often, also without any note. */
 	void (*turn)(struct fg_mqtt *);
-	/* The connection is lost or could not be made; it is idle again. */
+	/* The connection is lost or could not be made; it is idle again. -EMSGSIZE: a packet was
+	 * too large for the broker. */
 	void (*down)(struct fg_mqtt *, int error, const char *what);
 	/* All is given back; the last callback. */
 	void (*closed)(struct fg_mqtt *);
@@ -207,7 +208,7 @@ struct fg_mqtt {
 	uint32_t queued;		/* packets to write, about */
 	uint16_t server_keepalive_s;
 	uint8_t refusal;		/* code of a CONNACK as in MQTT 3.1.1 */
-	int connack_reason;
+	int connack_reason;		/* or that of a DISCONNECT */
 	int rc;				/* of the worker, of a read: MOSQ_ERR_... */
 	int rc_errno;
 	char why[200];

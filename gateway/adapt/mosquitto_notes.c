@@ -48,6 +48,7 @@ static void note_disconnect(struct mosquitto *mosq, void *obj, int reason,
 	(void)mosq, (void)props;
 	if (reason < 0x80 || c->peer_said_why)
 		return;
+	c->connack_reason = reason;
 	snprintf(c->why, sizeof(c->why), "the broker ended the connection: %s",
 		 reason == MQTT_RC_SESSION_TAKEN_OVER ? "another client has the same client_id" :
 							fg_mqtt_reason(reason));

@@ -65,7 +65,7 @@ static bool add_view(struct fg_outbox *box, struct flight *flight, struct fg_pac
 			fg_spool_date(view, time_ns, &record);
 			fg_pack_add(pack, view->device, &record, time_ns, unsynced);
 			if (pack->out->failed ||
-			    (fg_pack_size(pack) > box->conf->batch.bytes && mark.records > 0)) {
+			    (fg_pack_size(pack) > flight->bytes_max && mark.records > 0)) {
 				fg_pack_undo(pack, mark);
 				*at = before;
 				return false;
@@ -243,6 +243,7 @@ static int render_part(struct fg_outbox *box, struct flight *flight)
 
 	if (r < 0)
 		return r;
+	flight->bytes_max = outbox_bytes(box);
 	fg_pack_begin(&pack, &flight->text, pack_format(box), fg_str_c(box->sink.gateway));
 	while (next <= flight->part_to && (r = fg_spool_read(reader, &view)) == 1) {
 		struct fg_record skipped;
@@ -284,6 +285,7 @@ static struct flight *flight_new(struct fg_outbox *box, const struct lane *lane,
 		.part_from = lane->range_from,
 		.part_to = UINT64_MAX,
 		.part_max = (uint32_t)box->conf->batch.records,
+		.bytes_max = outbox_bytes(box),
 		.oldest_ns = FG_TIME_NONE,
 	};
 	return flight;

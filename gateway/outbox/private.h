@@ -39,6 +39,7 @@ struct flight {
 	uint64_t from, to;		/* positions */
 	uint64_t part_from, part_to;
 	uint32_t part_max;		/* records a part may have */
+	uint64_t bytes_max;		/* and bytes, as it was rendered */
 	struct fg_spool_mark mark;	/* where `from` is to be read */
 	const struct fg_spool_epoch *epoch;
 	uint64_t dead, dropped;		/* of this range, so far; dropped for `drop_why` */
@@ -97,6 +98,12 @@ struct fg_outbox {
 	uint64_t rest_tail;		/* `tail` when it began to wait for that */
 	uint64_t turned_ns;		/* when it came up, or ceased to be */
 	uint64_t progress_ns, linger_upto, allowed_ns;
+	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
+	 * many packs still go one at a time; what a pack may have, since when, and whether that
+	 * has grown and is now what passes */
+	uint32_t hangs, alone;
+	uint64_t bytes_max, limited_ns;
+	bool grew, settled;
 	struct fg_timer retry, linger, stall, pause, pace, rest;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
@@ -177,7 +184,21 @@ void dead_open(struct fg_outbox *);	/* letters that were on their way again come
 bool dead_next(struct fg_outbox *);	/* the next letter that goes again, as a flight */
 void dead_again_done(struct fg_outbox *, const struct flight *);
 
+/* hang.c */
+/* The connection is at its end, and nothing is forgotten yet. */
+void outbox_hung(struct fg_outbox *);
+/* The upstream has acknowledged the part at hand. */
+void outbox_heard(struct fg_outbox *, const struct flight *);
+/* One at a time: the one that is on its way is waited for. */
+bool outbox_must_wait(struct fg_outbox *);
+/* What a pack may have. */
+uint64_t outbox_bytes(const struct fg_outbox *);
+/* It was rendered before packs had to be smaller. */
+bool outbox_must_cut(const struct fg_outbox *, const struct flight *);
+
 /* window.c */
+/* By records, not by numbers: a bridge may carry few of those that a range covers. */
+void outbox_halve(struct fg_outbox *, struct flight *, const char *why);
 /* The rest of a range that goes up in parts, or the end of it. */
 void outbox_part_done(struct fg_outbox *, struct flight *);
 /* Moves the cursor over what is done at the window's head. */

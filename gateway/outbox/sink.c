@@ -144,6 +144,7 @@ static void outbox_unlink(struct fg_outbox *box)
 static void wait_and_retry(struct fg_outbox *box)
 {
 	box->state = SINK_RETRYING;
+	outbox_hung(box);
 	outbox_forget_sends(box);
 	if (fg_timer_start(&box->retry, fg_backoff_after(&box->backoff, box->error)) < 0)
 		fg_loop_defer(box->sink.loop, &box->act);
@@ -342,6 +343,7 @@ static struct fg_outbox *outbox_new(struct fg_forward *forward, const struct fg_
 	box->turned_ns = fg_loop_now(forward->conf.loop);
 	box->conf = conf;
 	box->window = (uint32_t)conf->window;
+	box->bytes_max = UINT64_MAX;
 	box->acknowledges = conf->bridge->acks ? conf->bridge->acks(conf->conf) :
 						 conf->bridge->acknowledges;
 	box->act.cb = on_act;

@@ -97,8 +97,7 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 	part_ready(box, flight);
 }
 
-/* By records, not by numbers: a bridge may carry few of those that a range covers. */
-static void part_halve(struct fg_outbox *box, struct flight *flight, const char *why)
+void outbox_halve(struct fg_outbox *box, struct flight *flight, const char *why)
 {
 	if (flight->kind != FLIGHT_PACK || flight->batch.records <= 1) {
 		part_dead(box, flight, why ? why : "too large for the upstream");
@@ -146,11 +145,12 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 		box->progress_ns = fg_loop_now(sink->loop);
 		fg_backoff_reset(&box->resend);
 		box->denied = false;
+		outbox_heard(box, flight);
 		box->delivered += flight->kind == FLIGHT_PACK ? flight->batch.records : 0;
 		outbox_part_done(box, flight);
 		break;
 	case -EMSGSIZE:
-		part_halve(box, flight, why);
+		outbox_halve(box, flight, why);
 		break;
 	case -EBADMSG:
 		part_dead(box, flight, why);
@@ -224,7 +224,9 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 	struct fg_batch before;
 	int r;
 
-	if (!flight->batch.payload.ptr && outbox_render(box, flight) < 0) {
+	if ((!flight->batch.payload.ptr || outbox_must_cut(box, flight)) &&
+	    outbox_render(box, flight) < 0) {
+		flight->batch.payload = fg_str(NULL, 0);
 		wait_to_resend(box, flight);
 		return false;
 	}
@@ -370,7 +372,7 @@ void outbox_pump(struct fg_outbox *box)
 	note_moved(box);
 	if (box->state == SINK_UP && box->conf->order == FG_ORDER_LIVE_FIRST)
 		lane_go_live(box);
-	while (box->state == SINK_UP && !box->blocked && !box->faulted) {
+	while (box->state == SINK_UP && !box->blocked && !box->faulted && !outbox_must_wait(box)) {
 		struct flight *flight = box->unsent ? next_unsent(box) : NULL;
 
 		if (!flight) {

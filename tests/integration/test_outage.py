@@ -193,6 +193,58 @@ def test_too_large_for_upstream():
     gateway.stop()
 
 
+def test_upstream_that_hangs_up():
+    """MQTT 3.1.1 has no word for too large: mosquitto ends the connection. What passes is found out,
+    and everything arrives."""
+    field = fg.Broker("field")
+    upstream = fg.Broker("upstream", more="allow_anonymous true\nmax_packet_size 20000\n")
+    collector = upstream.collector()
+    gateway = gateway_for(field, {"up": {"type": "mqtt", "url": upstream.url, "version": "3.1.1",
+                                         "batch": {"records": 1000}}}).start()
+    field.wait_subscribed("gw-field")
+    upstream.stop()
+    feed_and_wait(gateway, field, 0, READINGS)
+    upstream.start()
+    ledger = gateway.wait_drained(seconds=2 * fg.DEADLINE_S)
+    account = ledger["bridges"]["up"]
+    fg.equal((account["acknowledged"], account["dead"], account["dropped"]), (READINGS, 0, {}),
+             "the account")
+    collector = upstream.collector()
+    lines = collector.payloads
+    fg.wait_for("all packs", lambda: len(set(fg.series(lines()).get("d/a", []))) == READINGS)
+    fg.equal(fg.total(fg.audit(lines(), fg.until(ledger))), READINGS, "records")
+    gateway.stop()
+    fg.check_ledger(gateway.ledger())
+
+
+def test_upstream_that_says_too_large_and_leaves():
+    """DISCONNECT with reason 0x95: as if that pack had been refused so, and no other suffers."""
+    def answer(message):
+        if len(message["payload"]) > 3000:
+            script.active["gw-up"].sendall(fg.packet(0xe0, b"\x95"))
+            raise EOFError
+        return 0
+    field, script = fg.Broker("field"), fg.Script(answer=answer)
+    gateway = gateway_for(field, {"up": {"type": "mqtt", "url": script.url,
+                                         "batch": {"records": 200, "linger": "2s"}}}).start()
+    field.wait_subscribed("gw-field")
+    feed(field, 0, 100)
+    client = fg.Mqtt(field.port, "device", version=5)
+    client.publish("d/a", [json.dumps({"long": "x" * 4000})])
+    client.close()
+    feed(field, 100, 200)
+    fg.wait_for("all to be accepted", lambda: gateway.ledger()["accepted"] == 201)
+    ledger = gateway.wait_drained()
+    fg.equal((ledger["bridges"]["up"]["acknowledged"], ledger["bridges"]["up"]["dead"]), (200, 1),
+             "acknowledged, dead")
+    lines = [p["payload"].decode() for p in script.packs() if len(p["payload"]) <= 3000]
+    answered = fg.audit(lines, fg.until(ledger), want=(1,))
+    fg.equal((fg.total(answered), fg.lost(answered)), (200, {"refused": 1}), "the audit")
+    fg.equal(sorted(set(fg.series(lines)["d/a"])), list(range(200)), "the values")
+    gateway.stop()
+    fg.check_ledger(gateway.ledger())
+
+
 def test_busy_upstream():
     """Reasons that pass (busy, quota): tried again, nothing is dead."""
     left = [3]

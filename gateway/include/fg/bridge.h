@@ -117,7 +117,8 @@ struct fg_bridge {
 };
 
 void fg_sink_up(struct fg_sink *);
-/* -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. */
+/* -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. -EMSGSIZE:
+ * the upstream has hung up because something was too large for it. */
 void fg_sink_fault(struct fg_sink *, int error, const char *what);
 void fg_sink_closed(struct fg_sink *);
 void fg_sink_ready(struct fg_sink *);

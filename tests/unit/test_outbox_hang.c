@@ -1,0 +1,144 @@
+/* Upstreams that hang up upon a pack instead of answering it. */
+#include "outbox_fixture.h"
+
+/* What is in flight, by an upstream that hangs up upon what is larger than `largest`: whatever else
+ * came by that connection is unacknowledged then. */
+static void upstream_answers(struct world *w, size_t largest, int error)
+{
+	world_turn(w, FG_S(1));
+	for (unsigned i = 0; i < w->nheld; i++)
+		if (w->held[i]->payload.len > largest) {
+			w->nheld = 0;
+			fg_sink_fault(w->sink, error, "hung up");
+			return;
+		}
+	while (w->nheld)
+		world_done(w, 0, 0, NULL);
+}
+
+static void begin(struct world *w, unsigned entries)
+{
+	w->takes = false;
+	w->conf.batch.records = 200;
+	world_up(w);
+	fg_forward_set_will(w->forward, FG_STR("{}"));
+	world_entries(w, "a", entries, 10);
+	world_turns(w, 2, FG_S(1));
+}
+
+static void a_pack_that_is_hung_up_upon_is_cut(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 100);
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1500, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 1000);
+	assert_int_equal(world_account(w).dead, 0);
+	/* what it takes was found once, and the other packs were cut accordingly */
+	assert_true(w->box->faults < 20);
+	assert_true(w->box->bytes_max <= 1500);
+	world_audit(w, true, "\"duplicates\":0");
+	/* an hour later larger ones are tried again */
+	world_turn(w, FG_S(3700));
+	world_entries(w, "a", 100, 10);
+	world_turns(w, 2, FG_S(1));
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 2000);
+	assert_int_equal(outbox_bytes(w->box), w->conf.batch.bytes);
+}
+
+/* Killed and started again, it has done nothing that a pack is to blame for. */
+static void a_broker_that_is_killed_often_costs_no_record(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 100);
+	for (int i = 0; i < 2000 && w->box->faults < 40; i++)
+		upstream_answers(w, i % 100 == 99 ? 1 << 20 : 0, -EPIPE);
+	assert_int_equal(w->box->faults, 40);
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -EPIPE);
+	assert_int_equal(world_account(w).acknowledged, 1000);
+	assert_int_equal(world_account(w).dead, 0);
+	world_audit(w, true, "\"duplicates\":0");
+	/* and packs are as large as before */
+	world_entries(w, "a", 20, 10);
+	world_turns(w, 2, FG_S(1));
+	assert_int_equal(w->nheld, 1);
+	assert_int_equal(w->held[0]->records, 200);
+}
+
+static void a_record_that_is_hung_up_upon_is_no_dead_letter(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 1);
+	for (int i = 0; i < 2000 && w->box->faults < 60; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_int_equal(w->box->faults, 60);
+	assert_int_equal(world_account(w).waiting, 10);
+	for (int i = 0; i < 100 && w->nheld == 0; i++)
+		world_turn(w, FG_S(1));
+	assert_int_equal(w->nheld, 1);
+	assert_int_equal(w->held[0]->records, 1);
+	for (int i = 0; i < 100 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 10);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
+static void who_says_that_it_is_too_large_is_believed(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 40);
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1500, -EMSGSIZE);
+	assert_int_equal(world_account(w).acknowledged, 400);
+	assert_true(w->box->faults <= 4);
+	world_audit(w, true, "\"duplicates\":0");
+	/* not even one record is small enough */
+	world_entries(w, "a", 1, 2);
+	world_turns(w, 2, FG_S(1));
+	for (int i = 0; i < 2000 && w->box->head < w->box->tail; i++) {
+		world_turn(w, FG_S(1));
+		if (w->nheld && !w->held[0]->lost) {
+			w->nheld = 0;
+			fg_sink_fault(w->sink, -EMSGSIZE, "hung up");
+		} else if (w->nheld) {
+			world_done(w, 0, 0, NULL);
+		}
+	}
+	assert_int_equal(world_account(w).dead, 2);
+	world_audit(w, false, "\"lost\":{\"refused\":2},\"gaps\":[]");
+}
+
+/* Something was too large, but nothing says that it was a pack: the status is larger. */
+static void a_status_that_is_too_large_is_not_taken_for_a_pack(void **state)
+{
+	char status[4000];
+	struct world *w = *state;
+
+	memset(status, 'x', sizeof(status));
+	begin(w, 1);
+	fg_forward_status(w->forward, fg_str(status, sizeof(status)));
+	for (int i = 0; i < 2000 && w->box->faults < 30; i++)
+		upstream_answers(w, 0, -EMSGSIZE);
+	assert_int_equal(world_account(w).dead, 0);
+	assert_int_equal(world_account(w).waiting, 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_TEST(a_pack_that_is_hung_up_upon_is_cut),
+		WORLD_TEST(a_broker_that_is_killed_often_costs_no_record),
+		WORLD_TEST(a_record_that_is_hung_up_upon_is_no_dead_letter),
+		WORLD_TEST(who_says_that_it_is_too_large_is_believed),
+		WORLD_TEST(a_status_that_is_too_large_is_not_taken_for_a_pack),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
