@@ -211,11 +211,24 @@ static void segment_rewritten(struct fg_spool *spool, struct fg_segment *s)
 	fg_readers_reopen(spool, s);
 }
 
+/* The spool has dropped a segment while the worker wrote it anew: its name is there again. What
+ * the worker has synced since is the directory with that name, so it is to be synced once more. */
+static void rewritten_in_vain(struct fg_spool *spool, uint64_t number)
+{
+	char name[FG_SEGMENT_NAME];
+
+	fg_segment_name(number, name);
+	if (unlinkat(spool->dir_fd, name, 0) == 0)
+		spool->dir_dirty = true;
+}
+
 static void item_done(struct fg_spool *spool, const struct sync_item *item)
 {
 	struct fg_segment *s = segment_find(spool, item->number);
 
 	close(item->fd);
+	if (!s && item->rewrite)
+		rewritten_in_vain(spool, item->number);
 	if (!s)
 		return;
 	if (item->error)

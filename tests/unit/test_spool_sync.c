@@ -3,6 +3,7 @@
 #include "spool_fixture.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "loop/loop_private.h"
@@ -22,6 +23,7 @@ struct faults {
 	int allocate_error;
 	atomic_int sync_error;
 	atomic_uint syncs;
+	atomic_int hold; /* 1: the next sync sets 2, and goes on when it is 3 */
 };
 
 static struct faults *faults(void)
@@ -51,7 +53,12 @@ static ssize_t faulty_pwrite(int fd, const void *bytes, size_t len, off_t at)
 
 static int faulty_sync(int fd)
 {
+	int held = 1;
+
 	atomic_fetch_add(&faults()->syncs, 1);
+	if (atomic_compare_exchange_strong(&faults()->hold, &held, 2))
+		while (atomic_load(&faults()->hold) != 3)
+			sched_yield();
 	if (atomic_load(&faults()->sync_error)) {
 		errno = atomic_load(&faults()->sync_error);
 		return -1;
@@ -511,6 +518,47 @@ static void test_sync_fails(void **state)
 	assert_int_equal(spool_drain(w->f.spool, 1).records, 20);
 }
 
+static bool is_there(const struct world *w, const char *name)
+{
+	char path[128];
+
+	return access(fixture_path(&w->f, name, path), F_OK) == 0;
+}
+
+/* While a worker writes a segment anew, the spool drops it. */
+static void test_rewritten_after_it_was_dropped(void **state)
+{
+	static const char name[] = "0000000000000001.seg";
+	struct world *w = *state;
+	uint64_t oldest;
+
+	w->f.conf.limit = 1 << 20;
+	world_open(w);
+	fixture_fill(&w->f, 10);
+	atomic_store(&faults()->sync_error, EIO);
+	for (int i = 0; i < 20; i++)
+		fg_loop_turn(w->f.loop, true);
+	assert_true(w->f.spool->first->uncertain);
+	atomic_store(&faults()->hold, 1);
+	atomic_store(&faults()->sync_error, 0);
+	for (int i = 0; i < 1000000 && atomic_load(&faults()->hold) != 2; i++) {
+		w->now += 100000000;
+		fg_loop_turn(w->f.loop, false);
+		sched_yield();
+	}
+	assert_int_equal(atomic_load(&faults()->hold), 2);
+	fixture_fill(&w->f, 40000);
+	oldest = fg_spool_oldest(w->f.spool);
+	assert_true(oldest > 10);
+	assert_false(is_there(w, name));
+	atomic_store(&faults()->hold, 3);
+	until_committed(w, 40010);
+	assert_false(is_there(w, name));
+	fixture_close(&w->f);
+	world_open(w);
+	assert_int_equal(fg_spool_oldest(w->f.spool), oldest);
+}
+
 /* A disk that cannot sync at the end: the end was not clean. */
 static void test_close_fails(void **state)
 {
@@ -550,6 +598,7 @@ int main(void)
 		T(test_early_write_fails),
 		T(test_birth_fails),
 		T(test_sync_fails),
+		T(test_rewritten_after_it_was_dropped),
 		T(test_close_fails),
 	};
 
