@@ -317,8 +317,8 @@ static size_t drain(int fd, char *text, size_t len)
 	return len;
 }
 
-/* Its reader sleeps, for longer than "stall" and over several openings; what it reads then are whole
- * lines, the one that was torn among them. */
+/* Its reader sleeps, for longer than "stall" and over several openings; what it reads then are
+ * whole lines, the one that was torn among them. */
 static void a_line_torn_by_a_fault_is_ended_first(void **state)
 {
 	struct world *w = *state;
