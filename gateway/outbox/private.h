@@ -97,7 +97,9 @@ struct fg_outbox {
 	bool rested;			/* has given back its buffers since the last pack */
 	uint64_t rest_tail;		/* `tail` when it began to wait for that */
 	uint64_t turned_ns;		/* when it came up, or ceased to be */
-	uint64_t progress_ns, linger_upto, allowed_ns;
+	/* since when acknowledgements are missed, pauses left out; when this pause began */
+	uint64_t progress_ns, paused_ns;
+	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
 	 * many packs still go one at a time; what a pack may have, since when, and whether that
 	 * has grown and is now what passes */

@@ -43,9 +43,19 @@ static void on_linger(struct fg_timer *timer)
 	fg_loop_hurry(box->sink.loop);
 }
 
+/* How long there has been something to acknowledge, and nothing was. */
+static uint64_t missed_ns(const struct fg_outbox *box, uint64_t until)
+{
+	return until > box->progress_ns ? until - box->progress_ns : 0;
+}
+
 static void on_pause(struct fg_timer *timer)
 {
-	box_of(pause, timer)->blocked = false;
+	struct fg_outbox *box = box_of(pause, timer);
+
+	/* nothing was expected meanwhile: what goes out now has as long as it had before */
+	box->progress_ns = fg_loop_now(timer->handle.loop) - missed_ns(box, box->paused_ns);
+	box->blocked = false;
 	fg_loop_hurry(timer->handle.loop);
 }
 
@@ -86,15 +96,14 @@ static void on_rest(struct fg_timer *timer)
 static void on_stall(struct fg_timer *timer)
 {
 	struct fg_outbox *box = box_of(stall, timer);
-	uint64_t due = box->progress_ns + (uint64_t)box->conf->stall_ns;
+	uint64_t stall = (uint64_t)box->conf->stall_ns, missed;
 
 	if (box->state != SINK_UP || box->head == box->tail)
 		return;
-	/* While the upstream itself asked for patience, nothing is expected of it. */
-	if (fg_timer_active(&box->pause))
-		due = fg_loop_now(box->sink.loop) + (uint64_t)box->conf->stall_ns;
-	if (due > fg_loop_now(box->sink.loop))
-		(void)fg_timer_start_at(&box->stall, due);
+	missed = missed_ns(box, fg_timer_active(&box->pause) ? box->paused_ns :
+							       fg_loop_now(box->sink.loop));
+	if (missed < stall)
+		(void)fg_timer_start(&box->stall, stall - missed);
 	else
 		fg_sink_fault(&box->sink, -ETIMEDOUT, "connected, but nothing is acknowledged");
 }

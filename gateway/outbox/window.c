@@ -112,8 +112,10 @@ static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
 	flight->state = FLIGHT_READY;
 	box->unsent = true;
 	box->blocked = true;
-	if (!fg_timer_active(&box->pause))
-		(void)fg_timer_start(&box->pause, fg_backoff_next(&box->resend));
+	if (fg_timer_active(&box->pause))
+		return;
+	box->paused_ns = fg_loop_now(box->sink.loop);
+	(void)fg_timer_start(&box->pause, fg_backoff_next(&box->resend));
 }
 
 /* A single pack that is not wanted must not stop the others; a right that was taken away refuses
@@ -169,6 +171,8 @@ void fg_sink_pause(struct fg_sink *sink, uint64_t ns)
 {
 	struct fg_outbox *box = (struct fg_outbox *)sink;
 
+	/* who asks for patience is there */
+	box->progress_ns = box->paused_ns = fg_loop_now(sink->loop);
 	box->blocked = true;
 	(void)fg_timer_start(&box->pause, ns);
 }

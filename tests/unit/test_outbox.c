@@ -431,6 +431,51 @@ static void silence_is_a_fault_but_not_idleness(void **state)
 	assert_int_equal(w->box->faults, 1);
 }
 
+/* What an upstream asks for is no silence of it; what is sent behind that has its whole time. */
+static void patience_is_no_silence(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 2, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 2);
+	world_turns(w, 20, FG_S(1));
+	fg_sink_pause(w->sink, FG_S(55));
+	world_done(w, 0, -EAGAIN, "later");
+	world_turn(w, FG_S(1));
+	world_done(w, 0, 0, NULL); /* one that was on its way already */
+	world_turns(w, 54, FG_S(1));
+	assert_int_equal(w->nheld, 1);
+	world_turns(w, 29, FG_S(1));
+	assert_int_equal(w->closes, 0);
+	world_turns(w, 2, FG_S(1));
+	assert_int_equal(w->closes, 1);
+}
+
+/* Nor is what the outbox waits by itself. But that it waits is no sign of life. */
+static void waiting_to_send_again_is_no_silence(void **state)
+{
+	struct world *w = *state;
+	unsigned answers = 0, asked = 0;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 1, 10);
+	while (w->closes == 0 && asked < 1000) {
+		world_turn(w, FG_S(1));
+		asked += w->nheld;
+		if (asked == 4 * (answers + 1)) {
+			answers++;
+			world_done(w, 0, -EAGAIN, "not acknowledged in time");
+		}
+	}
+	/* three seconds of each four turns, up to thirty */
+	assert_in_range(asked, 38, 42);
+	assert_int_equal(w->box->faults, 1);
+}
+
 static void failed_opens_back_off(void **state)
 {
 	struct world *w = *state;
@@ -562,6 +607,8 @@ int main(void)
 		WORLD_TEST(letters_beyond_the_limit_are_dropped),
 		WORLD_TEST(not_now_is_sent_again_after_a_while),
 		WORLD_TEST(silence_is_a_fault_but_not_idleness),
+		WORLD_TEST(patience_is_no_silence),
+		WORLD_TEST(waiting_to_send_again_is_no_silence),
 		WORLD_TEST(failed_opens_back_off),
 		WORLD_TEST(removed_in_every_state),
 		WORLD_TEST(the_rate_bounds_the_backlog),
