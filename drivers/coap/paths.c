@@ -36,6 +36,14 @@ int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str
 	return 0;
 }
 
+bool fg_coap_is_conditional(const coap_pdu_t *request)
+{
+	coap_opt_iterator_t it;
+
+	return coap_check_option(request, COAP_OPTION_IF_MATCH, &it) ||
+	       coap_check_option(request, COAP_OPTION_IF_NONE_MATCH, &it);
+}
+
 int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number, uint32_t *ret_value)
 {
 	coap_opt_iterator_t it;

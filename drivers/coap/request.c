@@ -195,6 +195,10 @@ static bool take_read(struct take *t)
 
 	coap_get_data(t->request, &len, &data);
 	t->payload = fg_str((const char *)data, len);
+	if (fg_coap_is_conditional(t->request)) {
+		take_reject(t, "condition", COAP_RESPONSE_CODE_BAD_OPTION, "no conditions here");
+		return false;
+	}
 	if (fg_coap_path(t->request, server->address, sizeof(server->address), &t->path) < 0) {
 		take_reject(t, "address", COAP_RESPONSE_CODE_BAD_REQUEST, "no path of a device");
 		return false;
@@ -255,6 +259,8 @@ static void take_submit(struct take *t)
 
 	if (r == -EBADMSG)
 		take_answer(t, COAP_RESPONSE_CODE_BAD_REQUEST, "payload rejected");
+	else if (r == -ENOTSUP)
+		take_answer(t, COAP_RESPONSE_CODE_UNSUPPORTED_CONTENT_FORMAT, NULL);
 	else if (r < 0)
 		take_answer(t, COAP_RESPONSE_CODE_SERVICE_UNAVAILABLE, NULL);
 	else if (pos == 0 || pos <= server->kept)

@@ -131,6 +131,9 @@ void fg_coap_view_done(struct fg_coap_view *view);
 /* The Uri-Path segments joined by '/'. -EINVAL: none, an empty one, one that holds '/' or NUL, or
  * longer than cap. */
 int fg_coap_path(const coap_pdu_t *request, char *out, size_t cap, struct fg_str *ret_path);
+/* Whether it asks for something only on a condition (RFC 7252 section 5.10.8). libcoap lets both
+ * options pass, critical as they are, and nothing here judges them. */
+bool fg_coap_is_conditional(const coap_pdu_t *request);
 /* The value of an option that is a number of up to four bytes; -ENOENT, -EINVAL. */
 int fg_coap_option_number(const coap_pdu_t *request, coap_option_num_t number, uint32_t *ret_value);
 void fg_coap_add_number(coap_pdu_t *response, coap_option_num_t number, uint32_t value);

@@ -43,6 +43,10 @@ static bool look_read(struct look *l)
 	uint32_t value;
 	int r = fg_coap_option_number(l->request, COAP_OPTION_ACCEPT, &value);
 
+	if (fg_coap_is_conditional(l->request)) {
+		fg_coap_say(l->response, COAP_RESPONSE_CODE_BAD_OPTION, NULL);
+		return false;
+	}
 	if (r != -ENOENT && (r < 0 || value != l->format)) {
 		fg_coap_say(l->response, COAP_RESPONSE_CODE_NOT_ACCEPTABLE, NULL);
 		return false;

@@ -245,9 +245,9 @@ int fg_source_submit(struct fg_source *source, const struct fg_input *input, uin
 	if (r == -ENOMEM)
 		return out_of_memory(inlet, input);
 	if (r < 0) {
-		reject(inlet, FG_REJECT_MALFORMED, intake->doc.reason ? intake->doc.reason : "?",
-		       intake->doc.at, input);
-		return -EBADMSG;
+		reject(inlet, r == -ENOTSUP ? FG_REJECT_CONTENT_FORMAT : FG_REJECT_MALFORMED,
+		       intake->doc.reason ? intake->doc.reason : "?", intake->doc.at, input);
+		return r == -ENOTSUP ? r : -EBADMSG;
 	}
 	count_oddities(&intake->stats, &intake->reading);
 	if (intake->reading.count > 0)

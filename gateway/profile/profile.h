@@ -80,7 +80,8 @@ void fg_reading_fini(struct fg_reading *);
  * Decodes the payload and picks its points. `profile` NULL: taken as it is (by content format,
  * else by its first byte). `prefix`: the point part of the address ("kitchen/lamp"), or empty;
  * points are named below it. `doc` must be reset, its now_ns set.
- *   0; -EBADMSG with doc->reason and doc->at; -ENOMEM: nothing is wrong with the payload
+ *   0; -EBADMSG with doc->reason and doc->at; -ENOTSUP likewise: nothing reads its content format;
+ *   -ENOMEM: nothing is wrong with the payload
  */
 int fg_profile_read(const struct fg_profiles *, const struct fg_profile *profile,
 		    const struct fg_decode_context *, struct fg_str payload, struct fg_str prefix,

@@ -267,6 +267,12 @@ static int walk(struct walk *w)
 	return 0;
 }
 
+static int format_unread(struct fg_doc *doc, const char *reason)
+{
+	fg_doc_bad(doc, reason, 0);
+	return -ENOTSUP;
+}
+
 /* CoAP's Content-Format decides where it is given (RFC 7252 section 12.3, RFC 8428 section
  * 12.3). */
 static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_context *ctx,
@@ -296,10 +302,10 @@ static int decode_as_is(const struct fg_profiles *set, const struct fg_decode_co
 		break;
 	}
 	if (!wanted)
-		return fg_doc_bad(doc, "unknown content format", 0);
+		return format_unread(doc, "unknown content format");
 	decoder = profile_decoder(wanted);
 	if (!decoder)
-		return fg_doc_bad(doc, "no decoder for this content format", 0);
+		return format_unread(doc, "no decoder for this content format");
 	return decoder->decode(ctx, payload, doc);
 }
 

@@ -36,6 +36,8 @@ def test_every_driver():
             "meter": {"type": "serial", "port": line.path, "framer": "line", "profile": "json",
                       "framer_options": {"max": "512B"}},
         },
+        "profiles": {"octets": {"match": "raw/{device}", "format": "value",
+                                "points": {"seq": {"from": ""}}}},
         "bridges": {"local": {"type": "file", "path": local, "batch": {"linger": "10ms"}}},
     }).start()
     field.wait_subscribed("gw-field")
@@ -59,6 +61,8 @@ def test_every_driver():
     device.publish("d/a", [b'{"a":"' + b"x" * 20000 + b'"}'])
     line.say(b'{"a":"' + b"y" * 2000 + b'"}\n{"seq":%d}\n' % good)
     fg.equal(thing.post("t", "1", 9999)[0], "4.15", "an unknown content format")
+    fg.equal(thing.post("t", "1", 42)[0], "4.15", "octets, and no profile that reads them")
+    fg.equal(thing.post("raw/o", str(good), 42)[0], "2.04", "octets, and one that does")
     fg.equal(thing.post("t", b"\xa1\x61", 60)[0], "4.00", "CBOR cut short")
     malformed += 1
     fg.wait_for("all of the line", lambda: fg.series(fg.file_lines(local)).get("meter", [0])[-1]
@@ -66,12 +70,13 @@ def test_every_driver():
     fg.wait_for("all of MQTT", lambda: len(fg.series(fg.file_lines(local)).get("d/a", [])) == good)
     fg.wait_for("the account", lambda: gateway.ledger()["rejected"].get("too-large"))
     ledger = gateway.wait_drained()
-    fg.equal(ledger["rejected"], {"malformed": malformed, "too-large": 2, "content-format": 1}, "rejected")
+    fg.equal(ledger["rejected"], {"malformed": malformed, "too-large": 2, "content-format": 2}, "rejected")
     values = fg.series(fg.file_lines(local))
     fg.equal(values["d/a"], list(range(good)), "what MQTT brought")
     fg.equal(values["t"], list(range(good)), "what CoAP brought")
     fg.equal([v for v in values["meter"] if v >= 0], list(range(good + 1)), "what the line brought")
     fg.equal({n for _, n, _ in fg.records(fg.file_lines(local))}, {"seq"}, "points")
+    fg.equal(values["o"], [good], "what came as octets")
     fg.audit(fg.file_lines(local), fg.until(ledger))
     gateway.stop()
 

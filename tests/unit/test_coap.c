@@ -137,6 +137,7 @@ static void refusals(void **state)
 		long max_age;
 	} rows[] = {
 		{ -EBADMSG, 400, -1 },
+		{ -ENOTSUP, 415, -1 },
 		{ -EAGAIN, 503, FG_COAP_MAX_AGE_S },
 		{ -EIO, 503, FG_COAP_MAX_AGE_S },
 	};
@@ -272,6 +273,28 @@ static void other_methods(void **state)
 		msg_send(bed, &m);
 		bed_turns(bed, 2);
 		assert_reply(bed, ACK, rows[i].code, m.mid, "tok");
+	}
+	assert_int_equal(bed->in.submitted, 0);
+}
+
+/* RFC 7252 section 5.10.8: both are critical. */
+static void conditions_are_refused(void **state)
+{
+	static const uint8_t methods[] = { POST, PUT, GET, GET };
+	struct bed *bed = *state;
+	struct msg m = plain;
+
+	bed->in.last = "[1]";
+	for (size_t i = 0; i < 8; i++) {
+		m.mid++;
+		m.code = methods[i / 2];
+		m.condition = i % 2 ? 5 : 1;
+		m.payload = m.code == GET ? NULL : "1";
+		m.path = i < 6 ? "dev/a" : ".well-known/core";
+		msg_send(bed, &m);
+		bed_turns(bed, 2);
+		assert_reply(bed, ACK, 402, m.mid, "tok");
+		assert_int_equal(bed->in.rejected, i < 4 ? i + 1 : 4);
 	}
 	assert_int_equal(bed->in.submitted, 0);
 }
@@ -422,6 +445,7 @@ int main(void)
 		BED(paths),
 		BED(segment_with_slash_is_refused),
 		BED(other_methods),
+		BED(conditions_are_refused),
 		BED(no_response_is_respected),
 		BED(sessions_are_bounded),
 		BED(waiting_requests_are_bounded),

@@ -256,6 +256,7 @@ struct msg {
 	uint8_t type, code;
 	uint16_t mid;
 	const char *token;
+	unsigned condition;		/* If-Match (1) or If-None-Match (5); 0: none */
 	const char *path;		/* segments between '/' */
 	int format, accept;		/* plus one; 0: none */
 	uint32_t block1, block2;	/* plus one; 0: none */
@@ -327,6 +328,8 @@ static inline void packet_make(struct packet *p, const struct msg *m)
 	if (token)
 		memcpy(p->data + 4, m->token, token);
 	p->len += token;
+	if (m->condition)
+		packet_option(p, m->condition, "", 0);
 	if (m->observe)
 		packet_number(p, 6, m->observe - 1);
 	packet_path(p, m->path);

@@ -247,6 +247,29 @@ static void bad_payloads_are_rejected_and_counted(void **state)
 	assert_int_equal(fg_spool_accepted(w->f.spool), 3);
 }
 
+/* A format that nothing here reads; malformed is what is not of the format that it claims. */
+static void a_content_format_nobody_reads(void **state)
+{
+	static const struct {
+		int format, result;
+	} rows[] = { { 42, -ENOTSUP }, { 11542, -ENOTSUP }, { 50, -EBADMSG }, { 0, 0 } };
+	struct world *w = *state;
+	uint64_t pos;
+
+	up(w, 2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fg_input input = { .address = FG_STR("a"),
+					  .payload = FG_STR("x"),
+					  .content_format = rows[i].format };
+
+		assert_int_equal(fg_source_submit(w->source, &input, &pos), rows[i].result);
+	}
+	assert_int_equal(rejected(w, FG_REJECT_CONTENT_FORMAT), 2);
+	assert_int_equal(rejected(w, FG_REJECT_MALFORMED), 1);
+	turns(w, 1, 0);
+	assert_int_equal(fg_spool_accepted(w->f.spool), 1);
+}
+
 static void a_path_is_split_at_the_longest_known_device(void **state)
 {
 	struct world *w = *state;
@@ -602,6 +625,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(kept_follows_the_write),
 		TEST(bad_payloads_are_rejected_and_counted),
+		TEST(a_content_format_nobody_reads),
 		TEST(a_path_is_split_at_the_longest_known_device),
 		TEST(a_longer_device_wins_once_it_is_known),
 		TEST(a_path_is_read_as_it_is_written),

@@ -120,6 +120,7 @@ struct fg_driver {
  *   0          *ret_pos: its last record's position, to be compared with kept's `upto`
  *              (0 if the payload was good but held no value: nothing to wait for)
  *   -EBADMSG   rejected for good, counted and logged by the callee: acknowledge it to the peer
+ *   -ENOTSUP   likewise, because nothing here reads the content format that it states
  *   -EAGAIN    no room (full under "refuse", or the disk fails): not taken, do not acknowledge;
  *              pause() follows or has been called already */
 int fg_source_submit(struct fg_source *, const struct fg_input *, uint64_t *ret_pos);
