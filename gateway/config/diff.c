@@ -88,13 +88,41 @@ static bool profiles_kept(const struct fg_config *before, const struct fg_config
 	return true;
 }
 
+static struct fg_profile_conf framing_of(const struct fg_profile_conf *profile)
+{
+	return (struct fg_profile_conf){
+		.format = profile->format, /* some bring a framer of their own */
+		.framer = profile->framer,
+		.framer_options = profile->framer_options,
+		.checksum = profile->checksum,
+	};
+}
+
+/* Whether the profile that is named for a driver makes frames as before: a line takes that from it
+ * when it opens. */
+static bool framing_kept(const struct fg_config *before, const struct fg_config *after,
+			 const struct fg_driver_conf *driver)
+{
+	const struct fg_profile_conf *a = find_profile(before, driver->profile);
+	const struct fg_profile_conf *b = find_profile(after, driver->profile);
+	struct fg_profile_conf was, is;
+
+	if (!driver->driver->framing || !a || !b)
+		return !driver->driver->framing || a == b;
+	was = framing_of(a);
+	is = framing_of(b);
+	return fg_options_equal(fg_options_profile, &was, &is);
+}
+
 static enum fg_change driver_change(const struct fg_config *before, const struct fg_config *after,
 				    const struct fg_driver_conf *old,
 				    const struct fg_driver_conf *now)
 {
 	if (!old)
 		return FG_ADDED;
-	if (driver_equal(old, now) && profiles_kept(before, after, now->driver->options, now->conf))
+	if (driver_equal(old, now) &&
+	    profiles_kept(before, after, now->driver->options, now->conf) &&
+	    framing_kept(before, after, now))
 		return FG_SAME;
 	return FG_CHANGED;
 }

@@ -251,6 +251,39 @@ def test_back_to_a_broker():
     gateway.stop()
 
 
+def test_framing_by_profile():
+    """A line has its framer from its profile: it opens anew when that is another one, and only
+    then."""
+    line, up = fg.Line().plug_in(), fg.Script()
+    profile = {"format": "value", "framer": "delimiter", "framer_options": {"delimiter": ";"}}
+    gateway = fg.Gateway({"drivers": {"meter": {"type": "serial", "port": line.path,
+                                                "profile": "p"}},
+                          "profiles": {"p": profile},
+                          "bridges": {"up": mqtt(up, batch={"linger": "10ms"})}}).start()
+    accepted = 0
+
+    def reload(said, change, data, count):
+        nonlocal accepted
+        profile.update(change)
+        gateway.config["profiles"]["p"] = copy.deepcopy(profile)
+        fg.check(said in gateway.reload().err, f"{change}: {said}")
+        fg.wait_for("the line", lambda: gateway.status()["drivers"]["meter"]["state"] == "up")
+        line.say(data)
+        accepted += count
+        fg.wait_for(f"what came by {change}", lambda: gateway.ledger()["accepted"] == accepted)
+
+    reload("2 as before, 0 changed", {}, "1;2;", 2)
+    reload("1 as before, 1 changed", {"framer_options": {"delimiter": "|"}}, "3|4|", 2)
+    reload("2 as before, 0 changed", {"points": {"*": {}}}, "5|", 1)
+    reload("1 as before, 1 changed", {"checksum": "sum8"}, "6\x36|", 1)
+    reload("1 as before, 1 changed", {"framer": "line", "checksum": "none",
+                                      "framer_options": {}}, "7\n", 1)
+    gateway.wait_drained()
+    gateway.stop()
+    fg.check_ledger(gateway.ledger())
+    fg.equal([value for _, _, value in fg.records(texts(up))], [1, 2, 3, 4, 5, 6, 7], "values")
+
+
 def test_new_secret():
     """A new secret behind an old name is a change: its instance connects anew, the others stay."""
     os.mkdir("secrets", 0o700)
