@@ -119,6 +119,7 @@ static void go_away(struct mqtt_source *s, bool politely)
 	s->refused = false;
 	s->away = true;
 	s->away_since_ns = fg_loop_now(s->source->loop);
+	fg_source_away(s->source);
 	/* refused for want of memory, say: nobody will tell us to resume */
 	if (!s->paused)
 		fg_timer_start(&s->back, AWAY_NS);

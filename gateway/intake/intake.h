@@ -138,6 +138,7 @@ enum fg_link_state { FG_LINK_OPENING, FG_LINK_UP, FG_LINK_RETRYING, FG_LINK_CLOS
 struct fg_inlet_info {
 	const char *name, *driver;
 	enum fg_link_state state;
+	bool away;			/* up, but it has left its peer for a while */
 	const char *fault;		/* the last one's text, or NULL */
 	uint64_t payloads, records, rejected, faults;
 	uint64_t turned_ns;		/* the loop's time when it came up, or ceased to be */

@@ -41,6 +41,7 @@ struct fg_inlet {
 	uint64_t suppressed, suppressed_unkept;
 	enum fg_link_state state;
 	bool paused, faulted, removing;
+	bool away;			/* see fg_source_away() */
 	bool shared;			/* other processes hear its devices too */
 	bool drained;			/* see fg_source_drained() */
 	bool close_called;		/* since the last open */

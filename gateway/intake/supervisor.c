@@ -89,7 +89,7 @@ static void on_act(struct fg_defer *defer)
 		inlet->submitted = inlet->reported;
 		inlet->unkept = inlet->unkept_once = 0;
 		inlet->state = FG_LINK_CLOSING;
-		inlet->reopen = false;
+		inlet->reopen = inlet->away = false;
 		inlet->source.driver->ops.close(&inlet->source);
 		return;
 	}
@@ -105,9 +105,10 @@ void fg_source_up(struct fg_source *source)
 {
 	struct fg_inlet *inlet = (struct fg_inlet *)source;
 
-	if (inlet->state != FG_LINK_OPENING)
+	if (inlet->state != FG_LINK_OPENING && !inlet->away)
 		return;
 	inlet->state = FG_LINK_UP;
+	inlet->away = false;
 	inlet->turned_ns = fg_loop_now(source->loop);
 	fg_loop_hurry(source->loop);
 	if (source->memo != inlet->memo_saved)
@@ -116,6 +117,16 @@ void fg_source_up(struct fg_source *source)
 	       (unsigned long long)inlet->faults);
 	if (inlet->intake->events.up)
 		inlet->intake->events.up(inlet->intake->events.arg, source);
+}
+
+void fg_source_away(struct fg_source *source)
+{
+	struct fg_inlet *inlet = (struct fg_inlet *)source;
+
+	if (inlet->state != FG_LINK_UP || inlet->away)
+		return;
+	inlet->away = true;
+	inlet->turned_ns = fg_loop_now(source->loop);
 }
 
 void fg_source_fault(struct fg_source *source, int error, const char *what)

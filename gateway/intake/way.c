@@ -68,7 +68,9 @@ void fg_intake_await(struct fg_intake *intake, struct fg_str device)
 
 bool fg_intake_is_up(const struct fg_source *source)
 {
-	return ((const struct fg_inlet *)source)->state == FG_LINK_UP;
+	const struct fg_inlet *inlet = (const struct fg_inlet *)source;
+
+	return inlet->state == FG_LINK_UP && !inlet->away;
 }
 
 /* -- whose it could be -- */

@@ -133,7 +133,8 @@ static bool is_up(const struct fg_doc *doc, const char *kind, const char *name)
 	struct fg_str steps[3] = { fg_str_c(kind), fg_str_c(name), FG_STR("state") };
 	const struct fg_node *node = fg_doc_find(doc, steps, 3);
 
-	return node && node->value.kind == FG_STRING && fg_str_eq_c(node->value.s, "up");
+	return node && node->value.kind == FG_STRING &&
+	       (fg_str_eq_c(node->value.s, "up") || fg_str_eq_c(node->value.s, "away"));
 }
 
 /* What was down before is not this configuration's fault. */

@@ -130,6 +130,7 @@ static void add_turn(struct listing *listing, const char *fault, uint64_t turned
 static void add_inlet(void *arg, const struct fg_inlet_info *info)
 {
 	static const char *const states[] = { "opening", "up", "retrying", "closing" };
+	const char *state = info->away ? "away" : states[info->state];
 	struct listing *listing = arg;
 	struct fg_buf *out = listing->out;
 
@@ -140,8 +141,8 @@ static void add_inlet(void *arg, const struct fg_inlet_info *info)
 		      ":{\"type\":\"%s\",\"state\":\"%s\",\"payloads\":%" PRIu64
 		      ",\"records\":%" PRIu64 ",\"rejected\":%" PRIu64 ",\"faults\":%" PRIu64
 		      ",\"fault\":",
-		      info->driver, states[info->state], info->payloads, info->records,
-		      info->rejected, info->faults);
+		      info->driver, state, info->payloads, info->records, info->rejected,
+		      info->faults);
 	add_turn(listing, info->fault, info->turned_ns);
 }
 

@@ -173,6 +173,44 @@ def test_mqtt_stored_and_waiting():
     world.end()
 
 
+def test_mqtt_broker_was_left():
+    """A full spool that refuses has the driver leave its broker: a command that comes meanwhile is
+    sent when it is back."""
+    field, cloud = fg.Broker("field"), fg.Broker("cloud")
+    records = cloud.collector()
+    cloud.stop()
+    gateway = fg.Gateway({
+        "spool": {"limit": "64KiB", "segment": "16KiB", "when_full": "refuse"},
+        "drivers": {"field": {"type": "mqtt", "url": field.url, "subscribe": ["lamps/+"]}},
+        "profiles": {"lamp": PROFILES["lamp"]},
+        "bridges": {"cloud": {"type": "mqtt", "url": cloud.url, "start": "oldest"}}}).start()
+    lamp = field.collector("lamps/l1/set", "l1")
+    reporter = field.collector("none", "reporter")
+    reporter.publish("lamps/l1", ["{\"power\":\"OFF\"}"])
+    count = 1
+
+    def left():
+        nonlocal count    # a few at a time: what the broker keeps shall find room at once
+        reporter.publish("lamps/fill", ['{"t":"' + "x" * 1000 + '"}'] * 5)
+        count += 5
+        return gateway.status()["drivers"]["field"]["state"] == "away"
+    fg.wait_for("the driver to leave", left)
+    with subprocess.Popen([fg.FIELDGATE, "send", "-c", gateway.conf, "l1", "power", "true",
+                           "--expires", "60s"]) as asker:
+        fg.wait_for("the command", lambda: gateway.status()["commands"]["waiting"] == 1)
+        cloud.start()
+        old, records = records, cloud.collector()
+        fg.equal(asker.wait(fg.DEADLINE_S), 0, "it is done")
+    fg.equal(lamp.payloads(), ['{"power":"ON"}'], "what the lamp was told")
+    fg.wait_for("all records", lambda: gateway.ledger()["accepted"] == count)
+    fg.equal(gateway.status()["drivers"]["field"]["state"], "up", "the driver")
+    gateway.wait_drained()
+    gateway.stop()
+    ledger = fg.check_ledger(gateway.ledger())
+    answer = fg.audit(old.payloads() + records.payloads(), fg.until(ledger))
+    fg.equal(fg.total(answer), count, "records that arrived")
+
+
 def test_coap_device():
     world = World(commands=True)
     pump = Device(world.coap)

@@ -552,6 +552,32 @@ static void a_lost_link_is_an_outcome(void **state)
 	outcome_is(w, 2, "done");
 }
 
+/* A source that left of its own accord says when it is back. */
+static void who_was_away_gets_what_waits(void **state)
+{
+	struct world *w = *state;
+
+	up(w, LAMP);
+	hear(w, "lamps/hall");
+	fg_source_away(w->source);
+	w->answer = -EAGAIN;
+	ask(w, "hall/state", "{\"value\":1,\"expires\":\"60s\"}");
+	turns(w, 2, FG_S(20));
+	assert_int_equal(w->count + w->told, 0);
+	w->answer = 0;
+	fg_source_up(w->source);
+	turns(w, 2, 0);
+	assert_int_equal(w->count, 1);
+	/* what it is told twice changes nothing; nor is one away that is not up */
+	fg_source_up(w->source);
+	fg_source_fault(w->source, -EPIPE, "gone");
+	fg_source_away(w->source);
+	turns(w, 4, FG_MS(500));
+	outcome_is(w, 1, "unreachable");
+	ask(w, "hall/state", "2");
+	assert_int_equal(w->count, 2);
+}
+
 static void who_has_gone_is_told_nothing(void **state)
 {
 	struct world *w = *state;
@@ -600,6 +626,7 @@ int main(void)
 		test(one_that_was_never_heard_can_be_commanded),
 		test(what_cannot_be_reached_is_tried_when_heard),
 		test(a_lost_link_is_an_outcome),
+		test(who_was_away_gets_what_waits),
 		test(who_has_gone_is_told_nothing),
 		test(there_is_a_bound),
 	};

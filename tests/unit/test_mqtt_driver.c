@@ -24,7 +24,7 @@ struct bed {
 	bool valueless;
 	uint64_t pos;
 	bool once;
-	unsigned submitted, rejected, up, faults, closed, drained;
+	unsigned submitted, rejected, up, away, faults, closed, drained;
 	int error;
 	char what[256], address[128], payload[128];
 };
@@ -59,6 +59,11 @@ bool fg_source_waits_for_commit(const struct fg_source *source)
 void fg_source_up(struct fg_source *source)
 {
 	((struct bed *)source)->up++;
+}
+
+void fg_source_away(struct fg_source *source)
+{
+	((struct bed *)source)->away++;
 }
 
 void fg_source_fault(struct fg_source *source, int error, const char *what)
@@ -560,6 +565,8 @@ static void test_pause_acknowledges_then_leaves_and_comes_back(void **state)
 	expect_puback(bed, 1);
 	peer_expect(&bed->peer, DISCONNECT, &packet);
 	assert_int_equal(bytes_there(bed), -1);
+	assert_int_equal(bed->away, 1);
+	assert_int_equal(bed->up, 1);
 	peer_hang_up(&bed->peer);
 	turns(bed->sim->loop, 2);
 
@@ -572,6 +579,7 @@ static void test_pause_acknowledges_then_leaves_and_comes_back(void **state)
 	assert_int_equal(bed->submitted, 2);
 	bed_kept(bed, 2);
 	expect_puback(bed, 2);
+	assert_int_equal(bed->up, 2);
 	assert_int_equal(bed->faults, 0);
 }
 

@@ -21,7 +21,7 @@ export function table(caption, columns, rows, key) {
 
 const STATES = {
 	up: ["ok", "up"], online: ["ok", "online"], retrying: ["bad", "retrying"], opening: ["warn", "opening"],
-	closing: ["warn", "closing"], late: ["warn", "late"], offline: ["bad", "offline"],
+	closing: ["warn", "closing"], away: ["warn", "away"], late: ["warn", "late"], offline: ["bad", "offline"],
 };
 
 /* a state as a sign and a word: the colour is never all that tells */

@@ -133,6 +133,9 @@ bool fg_source_waits_for_commit(const struct fg_source *);
 void fg_source_reject(struct fg_source *, const char *reason, struct fg_str bytes);
 
 void fg_source_up(struct fg_source *);
+/* It has left its peer of its own accord, for want of room say, and comes back by itself: no fault.
+ * No command comes until fg_source_up(). */
+void fg_source_away(struct fg_source *);
 /* The connection, port or listener is lost, or could not come up. The supervisor calls close and
  * opens again after a back-off. May be called from any callback, any number of times.
  * -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. */
