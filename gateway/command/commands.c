@@ -132,9 +132,12 @@ static void try_one(struct job *job)
 	}
 	r = fg_intake_way(job->commands->intake, job->path, &way);
 	job->tried = true;
-	/* It was writable: its driver may be opening anew after a reload. */
-	if (r < 0 || !way.up)
+	/* It was writable: its driver may be opening anew after a reload. A device that was heard
+	 * as its source went down is waited for anew. */
+	if (r < 0 || !way.up) {
+		fg_intake_await(job->commands->intake, job->device);
 		return;
+	}
 	r = prepare(job, &way, &why);
 	if (r < 0)
 		end(job, FG_OUTCOME_REFUSED, why);

@@ -503,6 +503,26 @@ static void a_sleeper_gets_it_when_it_is_heard(void **state)
 	outcome_is(w, 3, "expired");
 }
 
+/* It is waited for still when it was heard just as its source went down. */
+static void a_sleeper_is_heard_again(void **state)
+{
+	struct world *w = *state;
+
+	up(w, SLEEPER);
+	hear(w, "lamps/hall");
+	ask(w, "hall/state", "1");
+	fg_source_fault(w->source, -EPIPE, "gone");
+	hear(w, "lamps/hall");
+	turns(w, 4, FG_MS(500));
+	assert_true(fg_intake_is_up(w->source));
+	assert_int_equal(w->count, 0);
+	hear(w, "lamps/hall");
+	turns(w, 2, 0);
+	assert_int_equal(w->count, 1);
+	fg_command_done(w->taken[0], FG_OUTCOME_DONE, NULL);
+	outcome_is(w, 1, "done");
+}
+
 /* By what the configuration alone says of it. */
 static void one_that_was_never_heard_can_be_commanded(void **state)
 {
@@ -623,6 +643,7 @@ int main(void)
 		test(commands_of_one_device_keep_their_order),
 		test(retained_is_refused),
 		test(a_sleeper_gets_it_when_it_is_heard),
+		test(a_sleeper_is_heard_again),
 		test(one_that_was_never_heard_can_be_commanded),
 		test(what_cannot_be_reached_is_tried_when_heard),
 		test(a_lost_link_is_an_outcome),
