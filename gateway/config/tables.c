@@ -185,7 +185,7 @@ static const struct fg_option LIMITS[] = {
 	  .def = TEXT(CONFIG_LIMIT_PAYLOAD_KIB) "KiB", .min = 64, .max = 16 * MIB,
 	  .help = "Longest payload; longer ones are rejected." },
 	{ .name = "depth", .type = FG_OPT_INT, .offset = offsetof(struct fg_limits_conf, depth),
-	  .def = TEXT(CONFIG_LIMIT_DEPTH), .min = 1, .max = 1000,
+	  .def = TEXT(CONFIG_LIMIT_DEPTH), .min = 1, .max = 64,
 	  .help = "Objects and lists within each other in a payload; deeper ones are rejected." },
 	{ 0 },
 };

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_DEPTH 64
+#define MAX_DEPTH 64			/* the greatest limits.depth, config/tables.c */
 #define KEEP (64u << 10)		/* memory that is kept from one reading to the next */
 #define RECORDS_KEPT 1024
 
@@ -261,7 +261,10 @@ static int walk(struct walk *w)
 			continue;
 		}
 		if (!(container ? enter(w, node) : leaf(w, node)))
-			return fg_doc_bad(doc, "too many values", 0);
+			return fg_doc_bad(doc,
+					  container && w->depth == MAX_DEPTH ? "nested too deeply" :
+									       "too many values",
+					  0);
 		i++;
 	}
 	return 0;

@@ -95,7 +95,7 @@ class Strict(unittest.TestCase):
 
     def test_a_configuration_that_was_left(self):
         for line, word in (("CONFIG_DRIVER_TELEPATHY=y", "DRIVER_TELEPATHY"),
-                           ("CONFIG_LIMIT_DEPTH=1001", "LIMIT_DEPTH"),
+                           ("CONFIG_LIMIT_DEPTH=65", "LIMIT_DEPTH"),
                            ("CONFIG_LIMIT_DEPTH=deep", "LIMIT_DEPTH")):
             kept = begin("full")
             add(line)

@@ -49,7 +49,7 @@ TABLE = {
               ("when_full", "drop-oldest", ["drop-oldest", "refuse"], ["drop-newest", True])],
     "clock": [("trust", "kernel", ["kernel", "always"], ["never"])],
     "limits": [("devices", "10000", [1], ["10", 0]), ("payload", "256KiB", ["1KiB"], [262144]),
-               ("depth", "32", [32], [0, "32"])],
+               ("depth", "32", [32, 64], [0, 65, "32"])],
     "driver mqtt": [*MQTT_BOTH, ("subscribe", None, [["a/+", "b/#"]], ["a", [1], ["a/#/b"]]),
                     ("qos", "1", [0, 1], [2, "1"]), ("share", None, ["g"], [1, "a/b"]),
                     ("retained", "ignore", ["ignore", "take"], ["keep"]),

@@ -100,7 +100,7 @@ static void reads(const struct house *house, const char *name, const char *addre
 	struct fg_doc doc;
 
 	fg_buf_init(&out, 1 << 16);
-	fg_doc_init(&doc, 8, 1 << 16);
+	fg_doc_init(&doc, 100, 1 << 16);
 	doc.now_ns = NOW_NS;
 	fg_reading_init(&reading, 100, 1 << 16);
 	if (fg_profile_read(profiles, profile, &ctx, fg_str_c(payload), taken.point, &doc,
@@ -138,6 +138,27 @@ static void points_are_picked(void **state)
 	reads(&house, NULL, "c/d/p/q", -1, "on", "d|p/q='on'");
 	reads(&house, NULL, "nobody/s", -1, "{\"a\":true}", "|a=true");
 	reads(&house, "b", "any", -1, "{\"a\":1,\"a\":2}", "|a=2");
+	house_close(&house);
+}
+
+/* The walk has room for so many levels, and limits.depth admits no more. */
+static void depth_is_bounded(void **state)
+{
+	char payload[2 * 65 + 2] = "";
+	struct house house;
+
+	(void)state;
+	assert_int_equal(house_open(&house, ""), 0);
+	memset(payload, '[', 64);
+	payload[64] = '1';
+	memset(payload + 65, ']', 64);
+	reads(&house, "json", "any", -1, payload,
+	      "|0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0"
+	      "/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0=1");
+	memset(payload, '[', 65);
+	payload[65] = '1';
+	memset(payload + 66, ']', 65);
+	reads(&house, "json", "any", -1, payload, "rejected: nested too deeply");
 	house_close(&house);
 }
 
@@ -371,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(points_are_picked),
+		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(places_and_leaves),
 		cmocka_unit_test(content_formats),
 		cmocka_unit_test(own_ones_come_first),
