@@ -24,8 +24,8 @@ enum fg_coap_answer {
 	FG_COAP_ANSWER_KEEP,	/* taken; more may come (Observe) */
 	FG_COAP_ANSWER_END,	/* taken; the exchange is over */
 	FG_COAP_ANSWER_SILENCE,	/* taken, to be acknowledged later */
-	/* Not taken, and the exchange is over. It is reset, which ends an observation: libcoap knows
-	 * a repetition of it by its message id, and drops it before anyone can take it. */
+	/* Not taken, and the exchange is over. It is reset, which ends an observation: libcoap
+	 * knows a repetition of it by its message id, and drops it before anyone can take it. */
 	FG_COAP_ANSWER_REFUSE,
 };
 

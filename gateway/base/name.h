@@ -15,8 +15,8 @@
 bool fg_name_is_plain(struct fg_str in, bool escape_slash);
 /* Writes the escaped name; `out` has room for 5 * in.len bytes. Returns its length. */
 size_t fg_name_escape(struct fg_str in, bool escape_slash, char *out);
-/* The same for a device of the field. What the gateway says itself, of its losses and of devices, is
- * of the device "fieldgate": nobody else is called so, or "fieldgate/devices...", but
+/* The same for a device of the field. What the gateway says itself, of its losses and of devices,
+ * is of the device "fieldgate": nobody else is called so, or "fieldgate/devices...", but
  * "_x66_ieldgate". */
 size_t fg_name_escape_device(struct fg_str in, char *out);
 /* The name that was escaped; `out` has room for in.len bytes. Returns its length. What was never

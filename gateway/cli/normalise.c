@@ -22,7 +22,7 @@ struct normaliser {
 	const struct fg_config *config;
 	const struct fg_driver_conf *instance;
 	struct fg_profile_book book;
-	const struct fg_profile *profile;	/* named outright, or NULL */
+	const struct fg_profile *profile; /* named outright, or NULL */
 	const char *address;
 	int content_format;
 	struct fg_clock clock;
@@ -86,8 +86,8 @@ static struct fg_str escaped(struct fg_buf *buf, struct fg_str raw, bool device)
 
 	if (!room)
 		return FG_STR("");
-	name = fg_str(room, device ? fg_name_escape_device(raw, room) :
-				     fg_name_escape(raw, false, room));
+	name = fg_str(room,
+		      device ? fg_name_escape_device(raw, room) : fg_name_escape(raw, false, room));
 	buf->len += name.len;
 	return name;
 }

@@ -99,8 +99,8 @@ static void turn_over(struct fg_inlet *inlet)
 
 /* What was submitted in this turn is not on disk and its positions are given back: nothing of it
  * may be acknowledged. A peer that waits for an acknowledgement is cut off and sends again; on a
- * line and at QoS 0 nobody does, so it is counted. What was suppressed of a payload that comes again is counted
- * then, and of one that was not kept, not at all. */
+ * line and at QoS 0 nobody does, so it is counted. What was suppressed of a payload that comes
+ * again is counted then, and of one that was not kept, not at all. */
 void intake_not_kept(struct fg_intake *intake, int error)
 {
 	fg_devices_forget_reports(intake->conf.devices);

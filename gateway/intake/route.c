@@ -105,7 +105,7 @@ int route_reading_device(struct fg_intake *intake, struct route *route, struct f
 struct split {
 	const struct fg_profile *profile;
 	struct fg_str device, rest;
-	bool path;		/* at the longest device that is known by now */
+	bool path; /* at the longest device that is known by now */
 };
 
 static void split_path(struct fg_inlet *inlet, struct fg_str address, struct split *split)
@@ -217,8 +217,7 @@ static struct route *route_look_up(struct fg_inlet *inlet, struct fg_str address
 
 	if (!routes->nbuckets)
 		return NULL;
-	for (at = &routes->buckets[hash & (routes->nbuckets - 1)]; (route = *at);
-	     at = &route->next)
+	for (at = &routes->buckets[hash & (routes->nbuckets - 1)]; (route = *at); at = &route->next)
 		if (route->hash == hash && route->inlet == inlet &&
 		    fg_str_eq(fg_str(route->text, route->address_len), address))
 			break;

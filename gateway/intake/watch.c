@@ -29,8 +29,7 @@ void fg_source_unwatch(struct fg_source *source, struct fg_watch *watch)
 }
 
 /* Whether the path names the device, or one of the points that came. */
-static bool path_matches(struct fg_str path, struct fg_str device,
-			 const struct fg_reading *reading)
+static bool path_matches(struct fg_str path, struct fg_str device, const struct fg_reading *reading)
 {
 	struct fg_str point;
 

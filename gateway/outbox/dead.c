@@ -403,8 +403,8 @@ void dead_again_done(struct fg_outbox *box, const struct flight *flight)
 		again_end(box);
 }
 
-/* Records of letters that the cursor has not passed yet, for their loss is still to be acknowledged;
- * given up with the letters if `drop`. */
+/* Records of letters that the cursor has not passed yet, for their loss is still to be
+ * acknowledged; given up with the letters if `drop`. */
 static uint64_t dead_in_flight(struct fg_outbox *box, bool drop)
 {
 	uint64_t sum = 0;

@@ -105,7 +105,8 @@ void fg_spool_set_conf(struct fg_spool *spool, const struct fg_spool_conf *conf)
 	if (was_each == (conf->commit_ns == FG_COMMIT_EACH))
 		spool->conf.commit_ns = conf->commit_ns;
 	sizes_settle(spool);
-	/* A limit below what one segment takes: nothing more would be released, and nothing accepted. */
+	/* A limit below what one segment takes: nothing more would be released, and nothing
+	 * accepted. */
 	fg_spool_give(spool);
 }
 

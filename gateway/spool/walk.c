@@ -169,8 +169,8 @@ static bool hole_skip(struct fg_walk *w)
 	return true;
 }
 
-/* No entry begins with four zeros, its length: so many bytes are passed at once where a tail of them
- * has to be read. The last head in the buffer is left for hole_skip(). */
+/* No entry begins with four zeros, its length: so many bytes are passed at once where a tail of
+ * them has to be read. The last head in the buffer is left for hole_skip(). */
 static size_t zeros_skip(const char *bytes, size_t have)
 {
 	size_t zeros = 0;

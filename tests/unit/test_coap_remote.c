@@ -7,7 +7,7 @@ enum { OBSERVE = 6, BLOCK2 = 23 };
 struct far {
 	struct bed *bed;
 	int fd;
-	struct fg_io io;		/* ends the loop's sleep */
+	struct fg_io io; /* ends the loop's sleep */
 	struct sockaddr_in peer;
 	char url[64];
 	const char *name;
@@ -40,10 +40,9 @@ static int far_setup(void **state)
 	far->name = "boiler";
 	far->conf = (struct fg_coap_remote_conf){ .url = far->url, .content_format = -1 };
 	fg_coap_remotes_fini(bed->server);
-	bed->conf.observe = (struct fg_map){ .items = &far->conf,
-					     .names = &far->name,
-					     .count = 1,
-					     .item_size = sizeof(far->conf) };
+	bed->conf.observe = (struct fg_map){
+		.items = &far->conf, .names = &far->name, .count = 1, .item_size = sizeof(far->conf)
+	};
 	assert_int_equal(fg_coap_remotes_open(bed->server), 0);
 	*state = far;
 	return 0;

@@ -501,10 +501,9 @@ static void a_line_counts_what_the_disk_did_not_take(void **state)
 static void what_nobody_repeats_is_counted(void **state)
 {
 	struct world *w = *state;
-	struct fg_input once = { .address = FG_STR("a"),
-				 .payload = FG_STR("3"),
-				 .content_format = -1,
-				 .once = true };
+	struct fg_input once = {
+		.address = FG_STR("a"), .payload = FG_STR("3"), .content_format = -1, .once = true
+	};
 	uint64_t pos;
 
 	up(w, 10);

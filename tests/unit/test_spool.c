@@ -561,7 +561,8 @@ static void test_refuse(void **state)
 	assert_int_equal(f->drops, 0);
 }
 
-/* Everything is acknowledged, and the segment that is being written to is larger than the new limit. */
+/* Everything is acknowledged, and the segment that is being written to is larger than the new
+ * limit. */
 static void test_refuse_less(void **state)
 {
 	struct fixture *f = *state;
