@@ -54,9 +54,9 @@ elseif(CMAKE_BUILD_TYPE STREQUAL Release)
 	# C unwinds nothing at run time, and a debugger has the tables in the debugging information:
 	# a tenth of the program
 	add_compile_options(-fno-asynchronous-unwind-tables -fno-unwind-tables)
-	# no measured step got slower by it, and the program is smaller by 6 KiB
+	# no measured step got slower by it, and the program is smaller by 7 KiB
 	if(CMAKE_C_COMPILER_ID STREQUAL GNU)
-		add_compile_options(-fno-align-jumps)
+		add_compile_options(-fno-align-jumps -fno-align-loops)
 	endif()
 endif()
 # constants and code in one segment, as the linker has it on ARM anyway: less padding, 8 KiB
