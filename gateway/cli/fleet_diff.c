@@ -150,7 +150,8 @@ static int show(struct fg_fleet *old, struct fg_fleet *new, bool json)
 	if (r < 0)
 		return fg_cli_failed("fleet diff", "%s", strerror(-r));
 	status = json ? print_json(list) : print_text(list);
-	fprintf(stderr, "%d of %zu gateways change\n", cJSON_GetArraySize(list), new->ngateways);
+	fprintf(stderr, "%d gateways change, of %zu before and %zu after\n",
+		cJSON_GetArraySize(list), old->ngateways, new->ngateways);
 	cJSON_ArrayForEach(change, list)
 		if (status == FG_EXIT_OK && is_bad(change))
 			status = FG_EXIT_NO;

