@@ -1,12 +1,15 @@
 """NATS servers and a client by hand, for the tests of the bridge and of the audit."""
 import base64
 import hashlib
+import io
 import json
 import os
 import queue
+import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -76,6 +79,43 @@ def cluster(n=3, more=""):
     return nodes
 
 
+class Tls(io.RawIOBase):
+    """One thread reads while others write: a TLS connection bears only one of them at a time."""
+
+    def __init__(self, sock):
+        super().__init__()
+        self.sock, self.turn = sock, threading.Lock()
+        sock.setblocking(False)
+
+    def readable(self):
+        return True
+
+    def readinto(self, room):
+        while True:
+            if not self.sock.pending():
+                select.select([self.sock], [], [])
+            with self.turn:
+                try:
+                    return self.sock.recv_into(room)
+                except ssl.SSLWantReadError:    # a session ticket, say
+                    pass
+
+    def sendall(self, data):
+        view = memoryview(data)
+        while view:
+            with self.turn:
+                try:
+                    view = view[self.sock.send(view):]
+                    continue
+                except ssl.SSLWantWriteError:
+                    pass
+            select.select([], [self.sock], [])
+
+    def close(self):
+        super().close()
+        self.sock.close()
+
+
 class Client:
     """Speaks the protocol by hand: https://docs.nats.io/reference/reference-protocols/nats-protocol"""
 
@@ -84,8 +124,8 @@ class Client:
         self.file = self.sock.makefile("rb")
         self.info = json.loads(self.file.readline().split(b" ", 1)[1])
         if tls:
-            self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
-            self.file = self.sock.makefile("rb")
+            self.sock = Tls(tls.wrap_socket(self.sock, server_hostname="127.0.0.1"))
+            self.file = io.BufferedReader(self.sock)
         options = dict({"verbose": False, "headers": True, "no_responders": True, "protocol": 1},
                        **(connect or {}))
         self.lock, self.inbox, self.sids, self.n = threading.Lock(), {}, {}, 0
