@@ -60,6 +60,20 @@ def leader(nodes):
     return next(n for n in nodes if n.name == name)
 
 
+def whole(nodes):
+    """All of them have the whole stream. One that has just come back makes no majority yet: to lose
+    another then would be to lose two."""
+    client = anyone(nodes)
+
+    def current():
+        replicas = client.stream().get("cluster", {}).get("replicas", [])
+        return len(replicas) == len(nodes) - 1 and all(r.get("current") for r in replicas)
+    try:
+        fg.wait_for("all replicas", current, 120)
+    finally:
+        client.close()
+
+
 def connected(nodes):
     """The node that the gateway is connected to, by the ports of its process."""
     pid = fg.Gateway.running[0].pid()
@@ -95,10 +109,12 @@ def growing(gateway):
 def disturb_connection(nodes, gateway):
     """The same with the node that the gateway is connected to, leader or not."""
     print("  the node that the gateway is connected to is killed", flush=True)
+    whole(nodes)
     node = fg.wait_for("a connection", lambda: connected(nodes))
     node.kill()
     growing(gateway)
     node.start()
+    whole(nodes)
     print("  the node that the gateway is connected to is cut off", flush=True)
     node = fg.wait_for("a connection", lambda: connected(nodes))
     node.signal(signal.SIGSTOP)
@@ -111,16 +127,19 @@ def disturb(nodes, gateway):
     """One round. Each fault ends when the gateway has made its way round it, or, where nothing can,
     when it has seen it."""
     print("  the leader is killed", flush=True)
+    whole(nodes)
     node = leader(nodes)
     node.kill()
     growing(gateway)
     node.start()
+    whole(nodes)
     print("  the leader is cut off: it stands still", flush=True)
     node = leader(nodes)
     node.signal(signal.SIGSTOP)
     growing(gateway)
     node.signal(signal.SIGCONT)
     growing(gateway)
+    whole(nodes)
     print("  the gateway is killed, and cuts other packs then", flush=True)
     gateway.kill()
     batch = gateway.config["bridges"]["up"]["batch"]
