@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define JOB_MAX ((size_t)96 << 20) /* a window of the largest packs */
+#define NEWEST_MAX 1000 /* packs: more than can come again, whatever was killed or cut off */
 
 static const struct fg_option sqlite_options[] = {
 	{ .name = "path",
@@ -57,6 +58,11 @@ static void open_work(struct fg_work *work)
 	struct sqlite_state *st = state_of_work(work);
 
 	st->error = store_open(&st->store);
+	if (st->error < 0)
+		return;
+	st->there = calloc(NEWEST_MAX, sizeof(*st->there));
+	st->error = st->there ? store_newest(&st->store, st->there, NEWEST_MAX, &st->nthere) :
+				-ENOMEM;
 }
 
 static void put_work(struct fg_work *work)
@@ -140,12 +146,24 @@ static void tell_set_aside(struct sqlite_state *st)
 		       st->store.set_aside);
 }
 
+/* What an earlier run put in and has not heard of does not come again, cut at other places. */
+static void tell_there(struct sqlite_state *st)
+{
+	for (uint32_t i = 0; i < st->nthere; i++)
+		(void)fg_sink_has(st->sink, st->there[i].epoch, st->there[i].first,
+				  st->there[i].last);
+}
+
 static void on_opened(struct fg_work *work)
 {
 	struct sqlite_state *st = state_of_work(work);
 
 	st->running = false;
 	tell_set_aside(st);
+	if (!st->closing && st->error == 0)
+		tell_there(st);
+	free(st->there);
+	st->there = NULL;
 	if (st->closing)
 		close_store(st);
 	else if (st->error < 0)

@@ -27,6 +27,8 @@ struct sqlite_state {
 	struct fg_timer timer;		/* the next transaction */
 	struct fg_work work;
 	struct store store;		/* a worker's while `running` */
+	struct store_range *there;	/* the newest of it, while it is opening */
+	uint32_t nthere;
 	struct sqlite_job fill, job;	/* what comes in; what a worker has */
 	int error;			/* of the worker */
 	bool running, opening, closing;

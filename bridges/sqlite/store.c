@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +66,8 @@ static const char *const texts[STORE_CALLS] = {
 			   " ?9, 1)",
 	[STORE_OVERLAP] = "SELECT first, last, records FROM pack WHERE epoch = ?1 AND first <= ?2"
 			  " ORDER BY first DESC, last DESC",
+	[STORE_NEWEST] = "SELECT epoch, first, last FROM (SELECT * FROM pack WHERE why IS NULL AND"
+			 " last >= first ORDER BY id DESC LIMIT ?1) ORDER BY id",
 	[STORE_OLDEST] = "SELECT id, epoch, first, last, records, first_value, last_value, stored"
 			 " FROM pack WHERE kept AND why IS NULL ORDER BY id LIMIT 1",
 	[STORE_OLDEST_DATED] = "SELECT id, epoch, first, last, records, first_value, last_value,"
@@ -399,6 +402,26 @@ static int overlaps_find(struct store *store, const struct store_pack *pack, str
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_errno(store, rc);
 }
 
+int store_newest(struct store *store, struct store_range *ranges, uint32_t most,
+		 uint32_t *ret_count)
+{
+	sqlite3_stmt *stmt = store->calls[STORE_NEWEST];
+	uint32_t n = 0;
+	int rc;
+
+	sqlite3_bind_int64(stmt, 1, most);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && n < most) {
+		const char *epoch = (const char *)sqlite3_column_text(stmt, 0);
+
+		ranges[n++] = (struct store_range){ epoch ? strtoull(epoch, NULL, 16) : 0,
+						    (uint64_t)sqlite3_column_int64(stmt, 1),
+						    (uint64_t)sqlite3_column_int64(stmt, 2) };
+	}
+	sqlite3_reset(stmt);
+	*ret_count = n;
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_errno(store, rc);
+}
+
 /* A stretch of the pack's range that is not there yet, and which of its records it has. */
 struct stretch {
 	uint64_t first, last;
@@ -472,16 +495,18 @@ static int add_numbered(struct store *store, const struct store_pack *pack,
 	return r;
 }
 
-/* Not every number is a record of this bridge (it has a filter), or none is (they are lost). Packs
- * are cut at the same places or at more of them when they come again, so what is there are whole
- * packs at the beginning. */
+/* Not every number is a record of this bridge (it has a filter), or none is (they are lost). What is
+ * there of it are whole packs at the beginning, or one of which nobody can tell how many of its
+ * records stand in this pack: rather those twice than one never. That can only be behind more packs
+ * than the outbox was told of at the opening. */
 static int add_sparse(struct store *store, const struct store_pack *pack, const struct part *parts,
 		      uint32_t nparts, struct stretch part)
 {
 	uint64_t upto = pack->first - 1, skip = 0;
 
 	for (uint32_t i = 0; i < nparts && parts[i].first <= upto + 1; i++) {
-		skip += parts[i].records;
+		if (parts[i].first >= pack->first)
+			skip += parts[i].records;
 		upto = parts[i].last;
 	}
 	if (upto >= pack->last && pack->last >= pack->first)

@@ -21,6 +21,11 @@ struct store_pack {
 	int error;			/* -EBADMSG: it cannot be read; the others are in */
 };
 
+/* Numbers that are there. */
+struct store_range {
+	uint64_t epoch, first, last;
+};
+
 enum store_call {
 	STORE_BEGIN,
 	STORE_COMMIT,
@@ -31,6 +36,7 @@ enum store_call {
 	STORE_ADD_VALUE,
 	STORE_ADD_PACK,
 	STORE_OVERLAP,
+	STORE_NEWEST,
 	STORE_OLDEST,
 	STORE_OLDEST_DATED,
 	STORE_CUT_VALUES,
@@ -57,6 +63,9 @@ struct store {
  *   -errno of the folder, -ENOMEM, -EIO, -ENOSPC */
 int store_open(struct store *store);
 void store_close(struct store *store);
+/* The ranges of the newest packs, oldest first, at most `most` of them. */
+int store_newest(struct store *store, struct store_range *ranges, uint32_t most,
+		 uint32_t *ret_count);
 /* All packs in one transaction. 0: what is not in has an error of its own.
  *   -EBUSY, -ENOSPC, -EIO, -ENOMEM   none of them is in
  *   -EUCLEAN  the file is damaged: none is in; it has been closed and put aside */
