@@ -31,14 +31,22 @@ static struct {
 	unsigned flushed;
 } fake_port;
 
-int __real_ioctl(int fd, unsigned long request, void *arg);
-int __wrap_ioctl(int fd, unsigned long request, void *arg);
+#if defined(_TIME_BITS) && __SIZEOF_LONG__ == 4
+#define real_ioctl __real___ioctl_time64
+#define wrap_ioctl __wrap___ioctl_time64
+#else
+#define real_ioctl __real_ioctl
+#define wrap_ioctl __wrap_ioctl
+#endif
+
+int real_ioctl(int fd, unsigned long request, void *arg);
+int wrap_ioctl(int fd, unsigned long request, void *arg);
 int __wrap_tcflush(int fd, int queue);
 
-int __wrap_ioctl(int fd, unsigned long request, void *arg)
+int wrap_ioctl(int fd, unsigned long request, void *arg)
 {
 	if (request != TIOCOUTQ || fake_port.unsent < 0)
-		return __real_ioctl(fd, request, arg);
+		return real_ioctl(fd, request, arg);
 	*(int *)arg = fake_port.unsent;
 	return 0;
 }
