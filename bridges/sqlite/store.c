@@ -495,10 +495,10 @@ static int add_numbered(struct store *store, const struct store_pack *pack,
 	return r;
 }
 
-/* Not every number is a record of this bridge (it has a filter), or none is (they are lost). What is
- * there of it are whole packs at the beginning, or one of which nobody can tell how many of its
- * records stand in this pack: rather those twice than one never. That can only be behind more packs
- * than the outbox was told of at the opening. */
+/* Not every number is a record of this bridge (it has a filter), or none is (they are lost). What
+ * is there of it are whole packs at the beginning, or one of which nobody can tell how many of its
+ * records stand in this pack: rather those twice than one never. That can only be behind more
+ * packs than the outbox was told of at the opening. */
 static int add_sparse(struct store *store, const struct store_pack *pack, const struct part *parts,
 		      uint32_t nparts, struct stretch part)
 {

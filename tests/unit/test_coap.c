@@ -282,7 +282,7 @@ static void other_methods(void **state)
 }
 
 /* RFC 7252 section 5.10.8: both are critical. */
-/* Newer libcoap than 4.3.1 judges some of them itself, for resources that it does not know: 4.12. */
+/* libcoap newer than 4.3.1 judges some of them itself, for resources that it does not know: 4.12 */
 static void conditions_are_refused(void **state)
 {
 	static const uint8_t methods[] = { POST, PUT, GET, GET };
