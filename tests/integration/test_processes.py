@@ -432,7 +432,7 @@ def test_devices_and_tail():
 def test_dead_letters():
     """A bridge that refuses: each process has its own letters, the commands deal with all."""
     world = World(2, coap=False)
-    script = fg.Script(answer=lambda n: 0x87)
+    script = fg.Script(answer=lambda n: 0x99)
     world.gateway.config["bridges"]["cloud"]["url"] = f"mqtt://127.0.0.1:{script.port}"
     world.gateway.config["bridges"]["cloud"]["batch"] = {"records": 1}
     world.gateway.write()
