@@ -5,7 +5,10 @@
  * hung up upon then is cut in two, until something is acknowledged. From there packs grow again,
  * until one is hung up upon once more: it may have been the network all the time.
  *
- * No number of hang-ups makes a dead letter: a single record only comes again after the back-off.
+ * No number of hang-ups alone makes a dead letter: a network does that too. But when one that
+ * cannot be smaller (a single record, a dead letter again) was hung up upon often, every second
+ * connection begins with the one behind it. If several of those are taken, and it is hung up upon
+ * right after, it is to blame. A window of 1 has no place for the one behind it.
  */
 #include "outbox/private.h"
 
@@ -16,6 +19,7 @@
 /* What the spool has dropped, and only a flight still has, cannot be cut any more: it takes more
  * than a bad network to say so. */
 #define HANGS_CERTAIN 20
+#define PASSED_MIN 3	/* so many that were taken behind it */
 #define LIMITED_NS FG_S(3600)	/* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
@@ -66,6 +70,62 @@ static bool is_too_large(const struct fg_outbox *box, const struct flight *fligh
 	       !box->sink.bridge->writes && flight->batch.payload.len > box->forward->status.len;
 }
 
+static bool is_smallest(const struct flight *flight)
+{
+	return flight->kind != FLIGHT_PACK || flight->batch.records <= 1;
+}
+
+static bool must_pass(const struct fg_outbox *box, const struct flight *flight)
+{
+	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2 && is_smallest(flight);
+}
+
+static struct flight *next_ready(struct fg_outbox *box, uint64_t *n)
+{
+	for (; *n < box->tail; ++*n)
+		if (flight_at(box, *n)->state == FLIGHT_READY)
+			return flight_at(box, *n);
+	return NULL;
+}
+
+struct flight *outbox_next_ready(struct fg_outbox *box, struct flight **ret_passed)
+{
+	uint64_t n = box->head;
+	struct flight *first = next_ready(box, &n);
+
+	*ret_passed = NULL;
+	if (!first || !must_pass(box, first))
+		return first;
+	*ret_passed = first;
+	n++;
+	return next_ready(box, &n);
+}
+
+static bool is_passed(struct fg_outbox *box, const struct flight *taken)
+{
+	uint64_t n = box->head;
+	struct flight *first = next_ready(box, &n);
+
+	if (!first || !must_pass(box, first))
+		return false;
+	while (++n < box->tail)
+		if (flight_at(box, n) == taken)
+			return true;
+	return false;
+}
+
+/* The whole window, or enough of it, has been taken behind the flight; at best just now. */
+static bool is_to_blame(struct fg_outbox *box, const struct flight *flight)
+{
+	uint32_t room = box->window - 1, enough = room < PASSED_MIN ? room : PASSED_MIN, taken = 0;
+
+	if (box->hangs < HANGS_CERTAIN || !is_smallest(flight))
+		return false;
+	for (uint64_t n = box->tail; n-- > box->head && flight_at(box, n) != flight;)
+		taken += flight_at(box, n)->state == FLIGHT_DONE;
+	return taken > 0 && (taken == room || (box->passed && taken >= enough));
+}
+
 void outbox_hung(struct fg_outbox *box)
 {
 	struct flight *flight = suspect(box, box->error == -EMSGSIZE);
@@ -78,12 +138,18 @@ void outbox_hung(struct fg_outbox *box)
 		return;
 	}
 	box->hangs++;
-	if (box->alone)
+	if (is_to_blame(box, flight)) {
+		outbox_halve(box, flight, "hung up upon, and what is behind it is taken");
+		outbox_advance(box);
+		box->hangs = 0;
+	} else if (box->alone) {
 		limit(box, flight);
-	else if (box->hangs < HANGS_MAX)
+	} else if (box->hangs < HANGS_MAX) {
 		return;
-	else
+	} else {
 		box->grew = box->settled = false;
+	}
+	box->passed = false;
 	box->alone = box->window + ALONE_MORE;
 }
 
@@ -104,7 +170,9 @@ void outbox_heard(struct fg_outbox *box, const struct flight *flight)
 {
 	uint64_t full = box->conf->batch.bytes;
 
-	box->hangs = 0;
+	/* then it is the turn of the one before it */
+	box->passed = is_passed(box, flight);
+	box->hangs = box->passed ? box->hangs + 1 : 0;
 	/* a few records do not fill it */
 	if (box->bytes_max < full && !box->settled &&
 	    flight->batch.payload.len > box->bytes_max / 4) {

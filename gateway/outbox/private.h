@@ -102,10 +102,10 @@ struct fg_outbox {
 	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
 	 * many packs still go one at a time; what a pack may have, since when, and whether that
-	 * has grown and is now what passes */
+	 * has grown and is now what passes; what was taken last was behind one that was not */
 	uint32_t hangs, alone;
 	uint64_t bytes_max, limited_ns;
-	bool grew, settled;
+	bool grew, settled, passed;
 	struct fg_timer retry, linger, stall, pause, pace, rest;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
@@ -197,6 +197,10 @@ bool outbox_must_wait(struct fg_outbox *);
 uint64_t outbox_bytes(const struct fg_outbox *);
 /* It was rendered before packs had to be smaller. */
 bool outbox_must_cut(const struct fg_outbox *, const struct flight *);
+
+/* The next one to be sent; the one before it that is passed over to see whether that one is to
+ * blame for the hang-ups, or NULL. */
+struct flight *outbox_next_ready(struct fg_outbox *, struct flight **ret_passed);
 
 /* window.c */
 /* By records, not by numbers: a bridge may carry few of those that a range covers. */

@@ -251,14 +251,6 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 	return !box->blocked;
 }
 
-static struct flight *next_unsent(struct fg_outbox *box)
-{
-	for (uint64_t n = box->head; n < box->tail; n++)
-		if (flight_at(box, n)->state == FLIGHT_READY)
-			return flight_at(box, n);
-	return NULL;
-}
-
 /* "rate": so many records a second while there is a backlog. */
 static bool rate_allows(struct fg_outbox *box)
 {
@@ -344,6 +336,16 @@ static bool make_one(struct fg_outbox *box)
 	return make_backlog(box);
 }
 
+static struct flight *next_flight(struct fg_outbox *box)
+{
+	struct flight *passed = NULL, *next = box->unsent ? outbox_next_ready(box, &passed) : NULL;
+
+	if (next)
+		return next;
+	box->unsent = passed;
+	return make_one(box) ? flight_at(box, box->tail - 1) : passed;
+}
+
 /* A bridge that carries nothing of what is there must not hold the spool with it. */
 static void pass_uncarried(struct fg_outbox *box)
 {
@@ -377,14 +379,10 @@ void outbox_pump(struct fg_outbox *box)
 	if (box->state == SINK_UP && box->conf->order == FG_ORDER_LIVE_FIRST)
 		lane_go_live(box);
 	while (box->state == SINK_UP && !box->blocked && !box->faulted && !outbox_must_wait(box)) {
-		struct flight *flight = box->unsent ? next_unsent(box) : NULL;
+		struct flight *flight = next_flight(box);
 
-		if (!flight) {
-			box->unsent = false;
-			if (!make_one(box))
-				break;
-			flight = flight_at(box, box->tail - 1);
-		}
+		if (!flight)
+			break;
 		if (flight->state == FLIGHT_DONE) {
 			outbox_advance(box);
 			continue;

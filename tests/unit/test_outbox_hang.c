@@ -70,14 +70,15 @@ static void a_broker_that_is_killed_often_costs_no_record(void **state)
 	assert_int_equal(w->held[0]->records, 200);
 }
 
-static void a_record_that_is_hung_up_upon_is_no_dead_letter(void **state)
+/* Nothing is taken: that is no record's fault. */
+static void a_network_that_hangs_up_makes_no_dead_letter(void **state)
 {
 	struct world *w = *state;
 
 	begin(w, 1);
-	for (int i = 0; i < 2000 && w->box->faults < 60; i++)
+	for (int i = 0; i < 4000 && w->box->faults < 100; i++)
 		upstream_answers(w, 0, -ECONNRESET);
-	assert_int_equal(w->box->faults, 60);
+	assert_int_equal(w->box->faults, 100);
 	assert_int_equal(world_account(w).waiting, 10);
 	for (int i = 0; i < 100 && w->nheld == 0; i++)
 		world_turn(w, FG_S(1));
@@ -87,6 +88,127 @@ static void a_record_that_is_hung_up_upon_is_no_dead_letter(void **state)
 		upstream_answers(w, 1 << 20, -ECONNRESET);
 	assert_int_equal(world_account(w).acknowledged, 10);
 	world_audit(w, true, "\"duplicates\":0");
+}
+
+/* An upstream that hangs up upon what holds a record of one device, and takes all else. */
+static void upstream_hates(struct world *w, const char *device)
+{
+	world_turn(w, FG_S(1));
+	for (unsigned i = 0; i < w->nheld; i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), "%.*s", (int)w->held[i]->payload.len,
+			 w->held[i]->payload.ptr);
+		if (!strstr(text, device))
+			continue;
+		w->nheld = i;
+		while (w->nheld)
+			world_done(w, 0, 0, NULL);
+		fg_sink_fault(w->sink, -ECONNRESET, "hung up");
+		return;
+	}
+	while (w->nheld)
+		world_done(w, 0, 0, NULL);
+}
+
+/* Until everything has left, while a record comes now and then. Returns how many did. */
+static unsigned live_with_hatred(struct world *w)
+{
+	unsigned more = 0;
+
+	for (int i = 0; i < 20000 && (world_account(w).waiting || w->box->head < w->box->tail);
+	     i++) {
+		if (i % 100 == 99) {
+			world_entries(w, "good", 1, 1);
+			more++;
+		}
+		upstream_hates(w, "/poison/");
+	}
+	return more;
+}
+
+static void a_record_that_is_hung_up_upon_is_passed(void **state)
+{
+	struct world *w = *state;
+	unsigned more;
+
+	begin(w, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		world_entries(w, "good", 3, 4);
+		world_entries(w, "poison", 1, 2);
+	}
+	world_entries(w, "good", 3, 4);
+	more = live_with_hatred(w);
+	assert_int_equal(world_account(w).acknowledged, 48 + more);
+	assert_int_equal(world_account(w).dead, 6);
+	world_audit(w, false, "\"lost\":{\"refused\":6},\"gaps\":[]");
+}
+
+/* One that is taken behind it may have been the moment at which the network came back. */
+static void one_behind_it_is_not_enough(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 0);
+	world_entries(w, "poison", 1, 1);
+	for (int i = 0; i < 4000 && w->box->faults < 61; i++)
+		upstream_hates(w, "/poison/");
+	world_entries(w, "good", 1, 1);
+	for (int i = 0; i < 4000 && w->box->faults < 200; i++)
+		upstream_hates(w, "/poison/");
+	assert_int_equal(w->box->faults, 200);
+	assert_int_equal(world_account(w).dead, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		world_entries(w, "good", 1, 1);
+		for (int j = 0; j < 1000; j++)
+			upstream_hates(w, "/poison/");
+	}
+	assert_int_equal(world_account(w).dead, 1);
+	assert_int_equal(world_account(w).acknowledged, 3);
+	world_audit(w, false, "\"lost\":{\"refused\":1},\"gaps\":[]");
+}
+
+/* After so many hang-ups that the next connection may begin with the second record, or not. */
+static void a_network_that_comes_back_blames_nobody(void **state)
+{
+	struct world *w = *state;
+	uint64_t acknowledged = 0;
+
+	begin(w, 0);
+	for (unsigned hangs = 18; hangs < 30; hangs++) {
+		uint64_t faults = w->box->faults + hangs;
+
+		for (unsigned i = 0; i < 4; i++, acknowledged += 2)
+			world_entries(w, "a", 1, 2);
+		for (int i = 0; i < 4000 && w->box->faults < faults; i++)
+			upstream_answers(w, 0, -ECONNRESET);
+		assert_int_equal(w->box->faults, faults);
+		for (int i = 0; i < 4000 && world_account(w).waiting; i++)
+			upstream_answers(w, 1 << 20, -ECONNRESET);
+		assert_int_equal(world_account(w).acknowledged, acknowledged);
+	}
+	assert_int_equal(world_account(w).dead, 0);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
+static void a_dead_letter_that_is_hung_up_upon_again_is_one_again(void **state)
+{
+	struct world *w = *state;
+	uint64_t count;
+	unsigned more;
+
+	begin(w, 0);
+	world_entries(w, "poison", 1, 1);
+	more = live_with_hatred(w);
+	assert_int_equal(world_account(w).dead, 1);
+	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
+	assert_int_equal(count, 1);
+	world_turn(w, FG_S(1));
+	more += live_with_hatred(w);
+	assert_null(w->box->again);
+	assert_int_equal(world_account(w).dead, 1);
+	assert_int_equal(world_account(w).acknowledged, more);
+	world_audit(w, false, "\"lost\":{\"refused\":1},\"gaps\":[]");
 }
 
 static void who_says_that_it_is_too_large_is_believed(void **state)
@@ -135,7 +257,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(a_pack_that_is_hung_up_upon_is_cut),
 		WORLD_TEST(a_broker_that_is_killed_often_costs_no_record),
-		WORLD_TEST(a_record_that_is_hung_up_upon_is_no_dead_letter),
+		WORLD_TEST(a_network_that_hangs_up_makes_no_dead_letter),
+		WORLD_TEST(a_record_that_is_hung_up_upon_is_passed),
+		WORLD_TEST(one_behind_it_is_not_enough),
+		WORLD_TEST(a_network_that_comes_back_blames_nobody),
+		WORLD_TEST(a_dead_letter_that_is_hung_up_upon_again_is_one_again),
 		WORLD_TEST(who_says_that_it_is_too_large_is_believed),
 		WORLD_TEST(a_status_that_is_too_large_is_not_taken_for_a_pack),
 	};
