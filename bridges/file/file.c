@@ -258,7 +258,7 @@ static void rest_drop(struct fg_sink *sink)
 	struct file_rest *rest = sink->keep;
 
 	free(rest->text);
-	*rest = (struct file_rest){ .torn = false };
+	*rest = (struct file_rest){ .text = NULL };
 }
 
 /* The part of a line that stdout did not take yet. */
@@ -283,6 +283,7 @@ static int write_rest(struct fg_sink *sink)
 		if (n < 0)
 			return -errno;
 		st->offset += (size_t)n;
+		fg_sink_set_torn(sink, st->offset < text->len + 1);
 		if (st->offset < text->len + 1)
 			continue;
 		st->writing = false;
@@ -294,8 +295,8 @@ static int write_rest(struct fg_sink *sink)
 	return 0;
 }
 
-/* The pack will come again, whole, and must not be glued to a piece of itself. Where there is no
- * memory for what is missing, the piece ends as a line of its own. */
+/* The pack will come again, whole, and must not be glued to a piece of itself. Where nobody has what
+ * is missing (no memory, another process), the piece ends as a line of its own. */
 static void keep_rest(struct fg_sink *sink)
 {
 	struct file_state *st = state_of(sink);
@@ -313,7 +314,7 @@ static void keep_rest(struct fg_sink *sink)
 	if (text)
 		memcpy(text, st->line.ptr + st->offset, len);
 	rest_drop(sink);
-	*rest = (struct file_rest){ text, text ? len : 0, true };
+	*rest = (struct file_rest){ text, text ? len : 0 };
 }
 
 static void on_writable(struct fg_io *io, unsigned events)
@@ -430,7 +431,7 @@ static int open_stream(struct fg_sink *sink)
 		rest = sink->keep = calloc(1, sizeof(*rest));
 	if (!rest)
 		return -ENOMEM;
-	if (rest->torn)
+	if (fg_sink_torn(sink))
 		write_begin(st, fg_str(rest->text ? rest->text : "", rest->len));
 	r = write_rest(sink);
 	if (r == 0)

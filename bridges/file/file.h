@@ -19,7 +19,6 @@ struct file_conf {
 struct file_rest {
 	char *text;
 	size_t len;
-	bool torn;
 };
 
 struct file_state {

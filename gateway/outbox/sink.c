@@ -246,6 +246,20 @@ void fg_sink_closed(struct fg_sink *sink)
 	fg_loop_defer(sink->loop, &box->act);
 }
 
+void fg_sink_set_torn(struct fg_sink *sink, bool torn)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+	struct fg_cursor_state *state = fg_cursor_state(box->cursor);
+
+	box->moved = box->moved || state->torn != torn;
+	state->torn = torn;
+}
+
+bool fg_sink_torn(const struct fg_sink *sink)
+{
+	return fg_cursor_state(((const struct fg_outbox *)sink)->cursor)->torn;
+}
+
 struct fg_str fg_sink_will(struct fg_sink *sink)
 {
 	return fg_buf_view(&((struct fg_outbox *)sink)->forward->will);

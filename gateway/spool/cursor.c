@@ -18,6 +18,7 @@
 #define BEGIN_ANNOUNCED 1
 #define OPTIONAL 2
 #define GIVEN_UP 4
+#define TORN 8
 #define ISLANDS_AT (8 + 8 * 16)	/* in the slot, behind the words */
 #define MORE_AT (ISLANDS_AT + 8 + 16 * FG_CURSOR_ISLANDS)
 
@@ -50,7 +51,7 @@ static void slot_encode(const struct fg_cursor_state *s, uint64_t sequence,
 			char slot[FG_CURSOR_SLOT])
 {
 	uint64_t flags = (s->begin_announced ? BEGIN_ANNOUNCED : 0) | (s->optional ? OPTIONAL : 0) |
-			 (s->given_up ? GIVEN_UP : 0);
+			 (s->given_up ? GIVEN_UP : 0) | (s->torn ? TORN : 0);
 	const uint64_t more[] = { s->spool, s->id, s->absent_s, s->again };
 	const uint64_t words[] = {
 		sequence,	 s->begin,	 s->position,
@@ -105,6 +106,7 @@ static void slot_decode(const char *slot, struct fg_cursor_state *s)
 	s->begin_announced = fg_get64(p + 104) & BEGIN_ANNOUNCED;
 	s->optional = fg_get64(p + 104) & OPTIONAL;
 	s->given_up = fg_get64(p + 104) & GIVEN_UP;
+	s->torn = fg_get64(p + 104) & TORN;
 	s->tiled = fg_get64(p + 112);
 	s->spool = fg_get64(slot + MORE_AT);
 	s->id = fg_get64(slot + MORE_AT + 8);
@@ -339,7 +341,8 @@ static bool state_same(const struct fg_cursor_state *a, const struct fg_cursor_s
 	       a->announced_epoch == b->announced_epoch && a->removed_at_s == b->removed_at_s &&
 	       a->target_hash == b->target_hash && a->begin_announced == b->begin_announced &&
 	       a->optional == b->optional && a->given_up == b->given_up && a->spool == b->spool &&
-	       a->id == b->id && a->absent_s == b->absent_s && a->again == b->again;
+	       a->id == b->id && a->absent_s == b->absent_s && a->again == b->again &&
+	       a->torn == b->torn;
 }
 
 int fg_cursor_write(struct fg_cursor *cursor)

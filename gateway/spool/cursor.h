@@ -43,6 +43,7 @@ struct fg_cursor_state {
 	bool begin_announced;		/* its "begin" pack has been acknowledged */
 	bool optional;			/* it never holds the spool, not even removed */
 	bool given_up;			/* after a day of that: it ends at its position */
+	bool torn;			/* its upstream has a part of a line (fg_sink_torn()) */
 };
 
 struct fg_cursor;

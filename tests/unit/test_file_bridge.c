@@ -363,6 +363,53 @@ static void a_line_torn_by_a_fault_is_ended_first(void **state)
 	world_audit(w, true, "\"duplicates\":200");
 }
 
+/* The process ends, or the bridge is taken out and comes back, while its reader sleeps. */
+static void a_line_torn_by_the_end_is_ended_by_the_next(void **state)
+{
+	struct world *w = *state;
+	struct file_world fw;
+	char *text = calloc(1, 1 << 20), *line, *rest;
+	size_t len = 0;
+	unsigned pieces = 0;
+	int fd;
+	FILE *f;
+
+	file_up(w, &fw);
+	w->conf.batch.records = 200;
+	assert_int_equal(mkfifo(fw.path, 0600), 0);
+	fd = open(fw.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
+	world_up(w);
+	world_entries(w, "a", 60, 10);
+	for (int i = 0; i < 3; i++) {
+		world_turns(w, 3, FG_S(1));
+		world_down(w);
+		world_up(w);
+	}
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++) {
+		world_turn(w, FG_MS(100));
+		len = drain(fd, text, len);
+	}
+	len = drain(fd, text, len);
+	close(fd);
+	assert_int_equal(world_account(w).waiting, 0);
+	world_down(w);
+	unlink(fw.path);
+	f = fopen(fw.path, "we");
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (line[strlen(line) - 1] == ']')
+			fprintf(f, "%s\n", line);
+		else
+			pieces++;
+	fclose(f);
+	free(text);
+	assert_int_equal(pieces, 1);
+	world_up(w);
+	assert_int_equal(audit_lines(w, fw.path), 3);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +422,7 @@ int main(void)
 		WORLD_TEST(a_full_disk_takes_no_part_of_a_line),
 		WORLD_TEST(a_full_pipe_is_waited_for),
 		WORLD_TEST(a_line_torn_by_a_fault_is_ended_first),
+		WORLD_TEST(a_line_torn_by_the_end_is_ended_by_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
