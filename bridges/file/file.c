@@ -295,8 +295,8 @@ static int write_rest(struct fg_sink *sink)
 	return 0;
 }
 
-/* The pack will come again, whole, and must not be glued to a piece of itself. Where nobody has what
- * is missing (no memory, another process), the piece ends as a line of its own. */
+/* The pack will come again, whole, and must not be glued to a piece of itself. Where nobody has
+ * what is missing (no memory, another process), the piece ends as a line of its own. */
 static void keep_rest(struct fg_sink *sink)
 {
 	struct file_state *st = state_of(sink);

@@ -52,6 +52,8 @@ static void on_published(struct fg_mqtt *conn, int mid, int reason)
 		slot->pending--;
 		if (fg_mqtt_outcome(reason))
 			slot_fail(slot, fg_mqtt_outcome(reason), fg_mqtt_reason(reason));
+		else
+			slot->taken = true;
 	}
 	s->messages[i] = s->messages[--s->nmessages];
 }
@@ -64,6 +66,9 @@ static void report(struct spark *s)
 		if (!slot.batch || !slot.handed || slot.pending)
 			continue;
 		s->slots[i].batch = NULL;
+		/* not the right as a whole is missing; and what was taken would come again */
+		if (slot.error == -EACCES && slot.taken)
+			slot.error = -EBADMSG;
 		fg_sink_done(s->sink, slot.batch, slot.error, slot.why);
 	}
 }

@@ -32,6 +32,7 @@ struct spark_slot {
 	struct fg_batch *batch;		/* NULL: free */
 	uint32_t pending;		/* messages under way */
 	bool handed;			/* all of them were made */
+	bool taken;			/* one of them was */
 	int error;
 	const char *why;
 };

@@ -454,7 +454,8 @@ int fg_forward_requeue(struct fg_forward *forward, const char *bridge, uint64_t 
 	r = again_begin(box);
 	if (r < 0)
 		return r;
-	if (rename(path, again) < 0) {
+	/* one that is there could not be opened, or looked through, before: its letters go first */
+	if (access(again, F_OK) < 0 && rename(path, again) < 0) {
 		*ret_count = 0;
 		return errno == ENOENT ? 0 : -errno;
 	}

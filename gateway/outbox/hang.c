@@ -135,6 +135,7 @@ void outbox_hung(struct fg_outbox *box)
 	if (is_too_large(box, flight)) {
 		limit(box, flight);
 		outbox_halve(box, flight, box->fault);
+		outbox_advance(box); /* a dead letter is done with that, and makes room */
 		return;
 	}
 	box->hangs++;

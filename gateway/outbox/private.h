@@ -34,6 +34,7 @@ struct flight {
 	enum flight_kind kind;		/* of the part at hand */
 	enum fg_why why;		/* of FLIGHT_LOST */
 	bool begin, unknown;
+	bool denied;			/* an announcement that was refused by -EACCES once */
 	bool unsynced;			/* has times that may become true ones */
 	uint64_t lost;			/* of FLIGHT_LOST: records */
 	uint64_t from, to;		/* positions */

@@ -63,6 +63,7 @@ void outbox_part_done(struct fg_outbox *box, struct flight *flight)
 		return;
 	}
 	flight->kind = FLIGHT_PACK;
+	flight->denied = false;
 	flight->part_from = flight->part_to + 1;
 	flight->part_to = flight->to;
 	part_ready(box, flight);
@@ -120,14 +121,19 @@ static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
 
 /* A single pack that is not wanted must not stop the others; a right that was taken away refuses
  * one and all, and is given back some day. They are told apart by whether anything is taken between
- * two of them. */
+ * two of them. Of an announcement there is no dead letter: that has to be refused twice. A dead
+ * letter is in nobody's way where it came from. */
 static void part_denied(struct fg_outbox *box, struct flight *flight, const char *why)
 {
-	if (!box->denied) {
-		box->denied = true;
+	bool first = !box->denied;
+
+	box->denied = true;
+	if (flight->kind == FLIGHT_AGAIN ||
+	    (first && (flight->kind == FLIGHT_PACK || flight->denied))) {
 		part_dead(box, flight, why);
 		return;
 	}
+	flight->denied = true;
 	if (!fg_timer_active(&box->pause))
 		fg_log(&box->sink.logger, box->resend.attempt ? FG_DEBUG : FG_WARN,
 		       "one pack behind the other is refused: they wait", "why=\"%s\"",
@@ -191,8 +197,11 @@ void outbox_date_again(struct fg_outbox *box)
 	for (uint64_t n = box->head; n < box->tail; n++) {
 		struct flight *flight = flight_at(box, n);
 
+		/* what the spool has dropped only the flight still has */
 		if (flight->state != FLIGHT_READY || flight->kind == FLIGHT_AGAIN ||
-		    !flight->unsynced)
+		    !flight->unsynced ||
+		    (flight->kind == FLIGHT_PACK &&
+		     flight->part_from < fg_spool_oldest(box->forward->conf.spool)))
 			continue;
 		flight->unsynced = false;
 		part_ready(box, flight);

@@ -137,6 +137,31 @@ static inline struct fg_account world_account(struct world *w)
 	return account;
 }
 
+/* Dead letters on the disk. */
+static inline unsigned world_letters(struct world *w)
+{
+	char path[128], *line = NULL;
+	FILE *file = fopen(fixture_path(&w->f, "dead/up.jsonl", path), "re");
+	unsigned count = 0;
+	size_t cap = 0;
+
+	while (file && getline(&line, &cap, file) > 0)
+		count++;
+	free(line);
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* Whether a pack has that text. */
+static inline bool pack_has(const struct fg_batch *batch, const char *text)
+{
+	char pack[4096];
+
+	snprintf(pack, sizeof(pack), "%.*s", (int)batch->payload.len, batch->payload.ptr);
+	return strstr(pack, text);
+}
+
 /* A turn of the gateway as the run loop makes it, after `ns` more. */
 static inline void world_turn(struct world *w, uint64_t ns)
 {
@@ -161,6 +186,7 @@ static inline void world_append(struct world *w, const char *device, uint32_t co
 		.device = fg_str_c(device),
 		.wall_ns = 1763788800000000000,
 		.boot_ns = 5,
+		.flags = w->clock.synced ? 0 : FG_ENTRY_UNSYNCED,
 		.records = records,
 		.count = count,
 	};

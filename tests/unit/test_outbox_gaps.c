@@ -60,6 +60,31 @@ static void what_is_in_flight_survives_the_drop(void **state)
 	world_audit(w, false, "\"gaps\":[]");
 }
 
+/* The clock becomes right then: a time that is only nearly right is better than no record. */
+static void what_is_in_flight_survives_the_drop_and_the_clock(void **state)
+{
+	struct world *w = *state;
+	uint64_t dropped;
+
+	small_spool(w);
+	w->clock.synced = false;
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 4, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 4);
+	world_entries(w, "a", 1500, 10);
+	assert_true(fg_spool_oldest(w->f.spool) > 40);
+	dropped = fg_spool_oldest(w->f.spool) - 1 - 40;
+	w->clock.synced = true;
+	fg_sink_fault(w->sink, -ECONNRESET, "gone");
+	w->takes = true;
+	world_turns(w, 10, FG_S(1));
+	assert_int_equal(world_account(w).waiting, 0);
+	assert_int_equal(world_account(w).dropped[FG_WHY_SPOOL_FULL], dropped);
+	world_audit(w, false, "\"gaps\":[]");
+}
+
 static void a_new_epoch_follows_the_old(void **state)
 {
 	struct world *w = *state;
@@ -392,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(what_was_dropped_is_announced_once),
 		WORLD_TEST(what_is_in_flight_survives_the_drop),
+		WORLD_TEST(what_is_in_flight_survives_the_drop_and_the_clock),
 		WORLD_TEST(a_new_epoch_follows_the_old),
 		WORLD_TEST(the_end_of_an_epoch_that_is_not_carried_is_covered),
 		WORLD_TEST(a_gap_over_epochs_tiles_both),

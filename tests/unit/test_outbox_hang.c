@@ -95,11 +95,7 @@ static void upstream_hates(struct world *w, const char *device)
 {
 	world_turn(w, FG_S(1));
 	for (unsigned i = 0; i < w->nheld; i++) {
-		char text[1024];
-
-		snprintf(text, sizeof(text), "%.*s", (int)w->held[i]->payload.len,
-			 w->held[i]->payload.ptr);
-		if (!strstr(text, device))
+		if (!pack_has(w->held[i], device))
 			continue;
 		w->nheld = i;
 		while (w->nheld)
@@ -237,6 +233,34 @@ static void who_says_that_it_is_too_large_is_believed(void **state)
 	world_audit(w, false, "\"lost\":{\"refused\":2},\"gaps\":[]");
 }
 
+/* As many letters as the window is wide, each too large for certain: the window is free then. */
+static void letters_that_are_too_large_make_room(void **state)
+{
+	struct world *w = *state;
+	uint64_t count;
+
+	w->conf.window = 2;
+	begin(w, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		world_entries(w, "a", 1, 10);
+		world_turns(w, 2, FG_S(1));
+		world_done(w, 0, -EBADMSG, "no");
+		world_turn(w, FG_S(1));
+		world_done(w, 0, 0, NULL);
+	}
+	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
+	assert_int_equal(count, 30);
+	world_turn(w, FG_S(1));
+	world_entries(w, "b", 1, 1);
+	for (int i = 0; i < 200 && world_account(w).waiting; i++)
+		upstream_answers(w, 200, -EMSGSIZE);
+	assert_int_equal(world_account(w).acknowledged, 1);
+	assert_int_equal(world_account(w).dead, 30);
+	assert_int_equal(world_letters(w), 3);
+	assert_null(w->box->again);
+	world_audit(w, false, "\"gaps\":[]");
+}
+
 /* Something was too large, but nothing says that it was a pack: the status is larger. */
 static void a_status_that_is_too_large_is_not_taken_for_a_pack(void **state)
 {
@@ -263,6 +287,7 @@ int main(void)
 		WORLD_TEST(a_network_that_comes_back_blames_nobody),
 		WORLD_TEST(a_dead_letter_that_is_hung_up_upon_again_is_one_again),
 		WORLD_TEST(who_says_that_it_is_too_large_is_believed),
+		WORLD_TEST(letters_that_are_too_large_make_room),
 		WORLD_TEST(a_status_that_is_too_large_is_not_taken_for_a_pack),
 	};
 

@@ -147,7 +147,7 @@ void fg_sink_done(struct fg_sink *, struct fg_batch *, int error, const char *wh
 int fg_sink_has(struct fg_sink *, uint64_t epoch, uint64_t first, uint64_t last);
 
 /* Where what was sent cannot be taken back: whether the upstream has a part of a line and not its
- * end. Whoever opens the bridge the next time, be it another process, has to end that line first. */
+ * end. Whoever opens the bridge the next time, be it another process, ends that line first. */
 void fg_sink_set_torn(struct fg_sink *, bool torn);
 bool fg_sink_torn(const struct fg_sink *);
 
