@@ -292,6 +292,16 @@ static bool head_good(const uint8_t *p, size_t len)
 	return len > 0 && p[0] == '/' && i < HEAD_MAX;
 }
 
+/* Bytes were lost in the middle of a line, and another telegram follows there: what is in front of
+ * the last one that may begin is in none. */
+static size_t body_skip(const uint8_t *p, size_t body)
+{
+	for (size_t i = body; --i > 0;)
+		if (p[i] == '/' && head_good(p + i, body - i))
+			return i;
+	return body;
+}
+
 static int dsmr_decode(const struct fg_decode_context *ctx, struct fg_str text, struct fg_doc *doc)
 {
 	const uint8_t *p = (const uint8_t *)text.ptr;
@@ -342,7 +352,7 @@ static struct fg_scan dsmr_scan(const uint8_t *p, size_t len, bool end)
 	if (!end && (!line || (memchr(p, STX, body) && line + 2 >= p + len)) && len - body < 9)
 		return more;
 	if (trailer_read(p, body, len, &crc, &total))
-		return (struct fg_scan){ FG_SCAN_BAD, body };
+		return (struct fg_scan){ FG_SCAN_BAD, body_skip(p, body) };
 	return (struct fg_scan){ FG_SCAN_FRAME, total };
 }
 

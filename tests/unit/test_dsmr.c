@@ -124,6 +124,8 @@ static void streams(void **state)
 		    "\n0-0:96.13.0()\r\n!63B6\r\n" P1),
 		  "276 s276 b1" },
 		{ P("/ABC5TEST\r\n\r\n1.8.0(1)\r\n" P1), "276 s23 b0" },
+		/* lost in the middle of a line */
+		{ P("/ABC5TEST\r\n\r\n1.8.0(1" P1 P1), "276 276 s20 b1" },
 		{ P("/ABC5TEST\r\n1.8.0(1)\r\n!"), "22 s0 b0" },
 		{ P("/ABC5TEST\r\n1.8.0(1)\r\n"), "s21 b0" },
 	};
@@ -144,6 +146,9 @@ static void time_and_device(void **state)
 		{ P(D0), "XYZ5METER", FG_TIME_NONE },
 		{ P("/ABC5X\r\n\r\n0-0:1.0.0(250111121314W)\r\n!\r\n"), "ABC5X",
 		  INT64_C(1736593994) * 1000000000 },
+		/* that of the companion standard's example */
+		{ P("/ABC5X\r\n\r\n0-0:1.0.0(101209113020W)\r\n!\r\n"), "ABC5X",
+		  INT64_C(1291890620) * 1000000000 },
 		{ P("/ABC5X\r\n\r\n0-0:1.0.0(251311121314W)\r\n!\r\n"), "ABC5X", FG_TIME_NONE },
 	};
 	struct fg_decode_context ctx = { .content_format = -1 };
