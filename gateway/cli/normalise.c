@@ -190,6 +190,12 @@ static int read_input(struct fg_buf *input)
 	return got < 0 ? -errno : 0;
 }
 
+static bool is_proved(const struct fg_framer_conf *conf)
+{
+	return conf->checksum || conf->kind == FG_FRAMER_SLIP || conf->kind == FG_FRAMER_COBS ||
+	       conf->kind == FG_FRAMER_COBSR;
+}
+
 /* The framer as the link would use it. */
 static int frame_stream(struct normaliser *n, struct fg_str stream)
 {
@@ -216,9 +222,12 @@ static int frame_stream(struct normaliser *n, struct fg_str stream)
 		fprintf(stderr, "%llu bytes skipped, %llu bad frames, %llu too large\n",
 			(unsigned long long)framer.skipped, (unsigned long long)framer.bad,
 			(unsigned long long)framer.oversize);
+	else if (n->frames + n->bad == 0)
+		fprintf(stderr, "rejected: no frame\n");
 	fg_framer_fini(&framer);
-	/* Without a profile a frame need not say anything to be one. */
-	return n->frames > 0 || (n->bad > 0 && !n->profile) ? FG_EXIT_OK : FG_EXIT_NO;
+	/* Without a profile what proves itself need not say anything to be a frame. */
+	return n->frames > 0 || (n->bad > 0 && !n->profile && is_proved(&conf)) ? FG_EXIT_OK :
+										   FG_EXIT_NO;
 }
 
 static const struct fg_driver_conf *find_instance(const struct fg_config *config, const char *name)

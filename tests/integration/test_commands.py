@@ -139,7 +139,12 @@ def test_frames():
     fg.equal(frames(b'{"a":1}\r\n{"a":\n{"a":2}\n'),
              [[("serial", "a", 1)], [("serial", "a", 2)]], "frames")
     fg.equal(frames(b'{"a":\n', "-p", "json", want=1), [], "not one good frame")
+    fg.equal(frames(b'{"a":\n', want=1), [], "a line proves nothing")
     fg.equal(frames(b"", want=1), [], "nothing")
+    with open("slip.json", "w", encoding="utf-8") as file:
+        json.dump({"drivers": {"serial": {"type": "serial", "port": "/dev/null", "framer": "slip"}},
+                   "bridges": {}}, file)
+    fg.equal(frames(b"\xc0\x01\x02\xc0", "-c", "slip.json"), [], "a frame that nothing reads")
 
 
 def test_with_configuration():
