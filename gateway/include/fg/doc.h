@@ -60,13 +60,15 @@ struct fg_doc {
 };
 
 /* Whether a device's own time is worth more than the time of arrival. Clocks that were never set
- * say 1970; those that are wrong say anything, which only a clock that is right can tell. */
+ * say 1970, 1980 (GPS) or 2000 (those with a battery, while it is empty); those that are wrong say
+ * anything, which only a clock that is right can tell. */
 static inline bool fg_doc_believes(const struct fg_doc *doc, int64_t time_ns)
 {
 	const int64_t second_ns = 1000000000, day_ns = 86400 * second_ns;
-	const int64_t year_2015_ns = 1420070400 * second_ns, year_2100_ns = 4102444800 * second_ns;
+	const int64_t year_1990_ns = 631152000 * second_ns, year_2000_ns = 946684800 * second_ns;
+	const int64_t year_2001_ns = 978307200 * second_ns, year_2100_ns = 4102444800 * second_ns;
 
-	return time_ns >= year_2015_ns &&
+	return time_ns >= year_1990_ns && (time_ns < year_2000_ns || time_ns >= year_2001_ns) &&
 	       time_ns <= (doc->now_right ? doc->now_ns + day_ns : year_2100_ns);
 }
 
