@@ -227,7 +227,7 @@ static int frame_stream(struct normaliser *n, struct fg_str stream)
 	fg_framer_fini(&framer);
 	/* Without a profile what proves itself need not say anything to be a frame. */
 	return n->frames > 0 || (n->bad > 0 && !n->profile && is_proved(&conf)) ? FG_EXIT_OK :
-										   FG_EXIT_NO;
+										  FG_EXIT_NO;
 }
 
 static const struct fg_driver_conf *find_instance(const struct fg_config *config, const char *name)
