@@ -94,7 +94,7 @@ static int conn_start(struct fg_mqtt *c)
 {
 	int r;
 
-	c->knocked = c->session = c->peer_said_why = false;
+	c->knocked = c->session = c->peer_said_why = c->malformed = false;
 	c->peer_receive_max = UINT16_MAX;
 	c->server_keepalive_s = 0;
 	c->why[0] = '\0';

@@ -198,6 +198,7 @@ struct fg_mqtt {
 	bool fresh;			/* a new socket, whatever its number */
 	bool second_try;		/* by IPv4 */
 	bool connack, session;		/* noted */
+	bool malformed;			/* noted of a publication that the library let pass */
 	bool peer_said_why;		/* `why` was noted by a callback or a worker */
 	uint8_t *peeked;		/* what waits in the socket */
 	struct fg_mqtt_gate *gate;	/* instead of it, with TLS */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -88,6 +89,12 @@ static void note_message(struct mosquitto *mosq, void *obj, const struct mosquit
 
 	(void)mosq;
 	c->packets++;
+	/* MQTT 5, section 3.3.2.1, and as in 3.1.1; the library lets it pass */
+	if (!*m->topic || strpbrk(m->topic, "+#")) {
+		c->malformed = true;
+		errno = EAGAIN;
+		return;
+	}
 	c->queued += m->qos > 0;
 	if (c->wants_answers && props)
 		answer_read(props, &answer, &message);

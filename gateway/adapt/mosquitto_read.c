@@ -40,6 +40,8 @@ static bool read_one(struct fg_mqtt *c)
 	c->rc = mosquitto_loop_read(c->mosq, 1);
 	c->rc_errno = errno;
 	c->inside = false;
+	if (c->malformed)
+		c->rc = MOSQ_ERR_MALFORMED_PACKET;
 	return !c->rc && mosquitto_socket(c->mosq) >= 0;
 }
 

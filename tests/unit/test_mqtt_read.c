@@ -232,6 +232,33 @@ static void test_malformed(void **state)
 	}
 }
 
+/* No topic of a publication, in either version of MQTT: mosquitto_loop_read() hands it over. */
+static void test_topic_with_a_wildcard(void **state)
+{
+	static const char *const topics[] = { "t/+", "#", "a+b" };
+	struct bed *bed = *state;
+
+	for (size_t i = 0; i < 6; i++) {
+		const char *topic = topics[i / 2];
+		uint8_t bytes[16] = { 0x30, 0, 0 };
+		size_t len = strlen(topic), at;
+
+		bed->conf.version = i % 2 ? 5 : 4;
+		bed_open(bed);
+		peer_send(&bed->peer, (const uint8_t[]){ 0x20, i % 2 ? 3 : 2, 0, 0, 0 },
+			  i % 2 ? 5 : 4);
+		turns_until(bed->sim->loop, is_up, bed);
+		bytes[3] = (uint8_t)len;
+		at = 4 + len + i % 2;
+		memcpy(bytes + 4, topic, len);
+		bytes[at++] = '1';
+		bytes[1] = (uint8_t)(at - 2);
+		peer_send(&bed->peer, bytes, at);
+		expect_malformed(bed);
+		assert_int_equal(bed->messages, 0);
+	}
+}
+
 static void test_malformed_instead_of_connack(void **state)
 {
 	struct bed *bed = *state;
@@ -477,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_malformed),
+		TEST(test_topic_with_a_wildcard),
 		TEST(test_malformed_instead_of_connack),
 		TEST(test_malformed_in_pieces),
 		TEST(test_refused_by_a_broker_of_3_1_1),
