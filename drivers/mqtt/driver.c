@@ -41,6 +41,40 @@ static const struct fg_option options[] = {
 	{ 0 },
 };
 
+/* Whether every topic that `narrow` matches is one of `wide` too (MQTT 5, section 4.7). */
+static bool covers(const char *wide, const char *narrow)
+{
+	if (*narrow == '$' && *wide != '$')
+		return false;
+	while (*wide != '#') {
+		size_t w = strcspn(wide, "/"), n = strcspn(narrow, "/");
+
+		if (*narrow == '#' || (*wide != '+' && (w != n || memcmp(wide, narrow, w) != 0)))
+			return false;
+		wide += w;
+		narrow += n;
+		if (!*wide || !*narrow)
+			return (!*wide && !*narrow) || strcmp(wide, "/#") == 0;
+		wide++;
+		narrow++;
+	}
+	return true;
+}
+
+/* A broker may send what several filters match once for each of them, and most do. */
+static void check_overlaps(const struct fg_list *filters, struct fg_faults *faults)
+{
+	for (size_t i = 0; i < filters->count; i++)
+		for (size_t j = 0; j < filters->count; j++)
+			if (i != j && filters->items[i] && filters->items[j] &&
+			    covers(filters->items[i], filters->items[j])) {
+				fg_doubt(faults, "/subscribe",
+					 "\"%s\" has what \"%s\" has: it comes twice",
+					 filters->items[i], filters->items[j]);
+				return;
+			}
+}
+
 static void check(const void *conf, struct fg_faults *faults)
 {
 	const struct mqtt_source_conf *c = conf;
@@ -48,6 +82,7 @@ static void check(const void *conf, struct fg_faults *faults)
 	fg_mqtt_check(&c->mqtt, faults);
 	if (!c->subscribe.count)
 		fg_fault(faults, "/subscribe", "names no topic");
+	check_overlaps(&c->subscribe, faults);
 	for (size_t i = 0; c->share && i < c->subscribe.count; i++)
 		if (c->subscribe.items[i] && c->subscribe.items[i][0] == '$')
 			fg_doubt(faults, "/share",

@@ -86,6 +86,21 @@ class Check(unittest.TestCase):
         if "not in this build" not in done.stderr:
             self.assertIn('/drivers/field/password: expected {"secret": "NAME"}', done.stderr)
 
+    def test_filters_that_overlap(self):
+        for filters, twice in (
+                (["a/#", "a"], True), (["a/+", "a/b"], True), (["#", "x/+/y"], True),
+                (["a/b", "+/b"], True), (["a", "a"], True), (["+/+/#", "a/b/c"], True),
+                (["a/+", "a/b/c"], False), (["a/+", "+/b"], False), (["a", "b"], False),
+                (["#", "$SYS/x"], False), (["+/b", "$SYS/b"], False), (["a/+", "a/#"], True),
+                (["a/b", "a/bc"], False), (["a/b/#", "a"], False), (["+", "/a"], False)):
+            done = check({"drivers": {"field": {"type": "mqtt", "url": "mqtt://127.0.0.1",
+                                                "subscribe": filters}}, "bridges": {}})
+            if "not in this build" in done.stderr:
+                return
+            self.assertEqual(done.returncode, 0, filters)
+            self.assertEqual("/drivers/field/subscribe: " in done.stderr
+                             and "it comes twice" in done.stderr, twice, (filters, done.stderr))
+
     def bridges(self, conf, **instances):
         """What check says of bridges, the status first; None: that bridge is not in this build."""
         done = check({"bridges": {name: {**conf, **more} for name, more in instances.items()}})
