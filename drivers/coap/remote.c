@@ -37,13 +37,19 @@ static uint64_t jitter(uint64_t ns)
 	return ns / 2 + ns / 2 * (random & 0xffff) / 0xffff;
 }
 
-static void remote_stop(struct fg_coap_remote *r)
+/* All: the session too. */
+static void remote_stop(struct fg_coap_remote *r, bool all)
 {
 	if (r->exchange)
 		fg_coap_exchange_end(r->exchange);
 	if (r->block)
 		fg_coap_exchange_end(r->block);
 	r->exchange = r->block = NULL;
+	if (!all || !r->session)
+		return;
+	fg_coap_forget(r->server, r->session);
+	coap_session_release(r->session);
+	r->session = NULL;
 }
 
 /* Not here but by the timer the session is given back: libcoap may be about to use it. */
@@ -399,11 +405,7 @@ static void remote_due(struct fg_timer *timer)
 {
 	struct fg_coap_remote *r = (void *)((char *)timer - offsetof(struct fg_coap_remote, timer));
 
-	remote_stop(r);
-	if (r->failed && r->session) {
-		coap_session_release(r->session);
-		r->session = NULL;
-	}
+	remote_stop(r, r->failed);
 	r->failed = false;
 	if (r->session)
 		remote_ask(r);
@@ -473,13 +475,7 @@ void fg_coap_remotes_fini(struct fg_coap_server *server)
 	for (size_t i = 0; i < server->remotes.count; i++) {
 		struct fg_coap_remote *r = &server->remotes.items[i];
 
-		remote_stop(r);
-		if (r->session) {
-			fg_coap_clients_remove(&server->clients,
-					       coap_session_get_app_data(r->session));
-			coap_session_set_app_data(r->session, NULL);
-			coap_session_release(r->session);
-		}
+		remote_stop(r, true);
 		fg_buf_fini(&r->body);
 		free(r->address);
 	}

@@ -194,20 +194,24 @@ static int server_keys(struct fg_coap_server *server)
 
 /* -- coming up -- */
 
-static int server_event(coap_session_t *session, const coap_event_t event)
+void fg_coap_forget(struct fg_coap_server *server, coap_session_t *session)
 {
-	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
-
-	if (event == COAP_EVENT_DTLS_CLOSED)
-		psk_ended(server, session);
-	if (event != COAP_EVENT_SERVER_SESSION_DEL)
-		return 0;
 	fg_coap_clients_remove(&server->clients, coap_session_get_app_data(session));
 	coap_session_set_app_data(session, NULL);
 	fg_coap_bodies_forget(&server->bodies, session);
 	for (size_t i = 0; i < FG_COAP_VIEWS; i++)
 		if (server->views[i].owner == session)
 			fg_coap_view_done(&server->views[i]);
+}
+
+static int server_event(coap_session_t *session, const coap_event_t event)
+{
+	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
+
+	if (event == COAP_EVENT_DTLS_CLOSED)
+		psk_ended(server, session);
+	if (event == COAP_EVENT_SERVER_SESSION_DEL)
+		fg_coap_forget(server, session);
 	return 0;
 }
 

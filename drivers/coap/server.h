@@ -84,6 +84,9 @@ struct fg_coap_server {
 /* -- server.c: libcoap as a citizen of the loop -- */
 int fg_coap_open(struct fg_source *source);
 void fg_coap_close(struct fg_source *source);
+/* What is remembered of a session that is about to be freed. Of sessions of our own making libcoap
+ * does not tell, and those who are asked may ask something there themselves. */
+void fg_coap_forget(struct fg_coap_server *server, coap_session_t *session);
 
 /* -- port.c -- */
 struct fg_coap_listen;

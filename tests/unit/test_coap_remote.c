@@ -91,6 +91,14 @@ static uint16_t far_is_asked(struct far *far, long block2)
 	return reply_mid(bed);
 }
 
+static void far_sends(struct far *far, const struct packet *p)
+{
+	assert_int_equal(sendto(far->fd, p->data, p->len, 0, (struct sockaddr *)&far->peer,
+				sizeof(far->peer)),
+			 (ssize_t)p->len);
+	bed_turns(far->bed, 3);
+}
+
 static void far_says(struct far *far, uint8_t type, uint16_t mid, int observe, int block2,
 		     const char *text)
 {
@@ -107,10 +115,7 @@ static void far_says(struct far *far, uint8_t type, uint16_t mid, int observe, i
 	p.data[p.len++] = 0xff;
 	memcpy(p.data + p.len, text, strlen(text));
 	p.len += strlen(text);
-	assert_int_equal(sendto(far->fd, p.data, p.len, 0, (struct sockaddr *)&far->peer,
-				sizeof(far->peer)),
-			 (ssize_t)p.len);
-	bed_turns(far->bed, 3);
+	far_sends(far, &p);
 }
 
 static void assert_taken(const struct far *far, unsigned count, const char *payload)
@@ -184,6 +189,30 @@ static void refused_blocks_are_asked_for_again(void **state)
 	assert_taken(far, 1, "0123456789abcdef?");
 }
 
+/* A server that speaks of its own accord, where it is asked, is a device like others until it is
+ * asked from elsewhere. */
+static void who_is_asked_anew_is_not_known_any_more(void **state)
+{
+	struct far *far = *state;
+	struct bed *bed = far->bed;
+	struct fg_command command = { .point = FG_STR("a"), .content_format = -1 };
+	struct packet p;
+
+	far_says(far, ACK, far_is_asked(far, -1), 10, -1, "1");
+	packet_make(&p, &(struct msg){ .code = POST, .path = "dev/a", .payload = "2" });
+	far_sends(far, &p);
+	far_hears(far);
+	assert_int_equal(bed->reply[1], CODE(204));
+	command.peer = bed->in.peer;
+	assert_int_equal(bed->in.submitted, 2);
+	assert_int_equal(bed->server->clients.count, 1);
+	bed->server->remotes.items[0].failed = true;
+	fg_timer_start(&bed->server->remotes.items[0].timer, 0);
+	far_is_asked(far, -1);
+	assert_int_equal(fg_driver_coap.ops.command(&bed->in.source, &command), -EAGAIN);
+	assert_int_equal(bed->server->clients.count, 0);
+}
+
 #define FAR(f) cmocka_unit_test_setup_teardown(f, far_setup, far_teardown)
 
 int main(void)
@@ -192,6 +221,7 @@ int main(void)
 		FAR(a_refused_notification_is_asked_for_again),
 		FAR(a_refused_answer_is_asked_for_again),
 		FAR(refused_blocks_are_asked_for_again),
+		FAR(who_is_asked_anew_is_not_known_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
