@@ -126,11 +126,11 @@ bool fg_coap_ask(struct fg_coap_server *server, coap_session_t *session, const c
 	return true;
 }
 
-void fg_coap_asks_fini(struct fg_coap_server *server)
+void fg_coap_asks_end(struct fg_coap_server *server, bool all)
 {
-	if (server->source->commands)
+	if (all && server->source->commands)
 		fg_command_forget(server->source->commands, server);
 	for (size_t i = 0; i < FG_COAP_ASKS; i++)
-		if (server->asks[i].session)
+		if (server->asks[i].session && (all || fg_coap_is_over(server->asks[i].session)))
 			ask_end(&server->asks[i]);
 }

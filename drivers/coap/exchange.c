@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #define PATH_MAX_BYTES 512
+#define NO_DTLS "no DTLS session"
 
 static struct fg_coap_exchange *exchange_find(struct fg_coap_server *server,
 					      const coap_session_t *session, coap_bin_const_t token)
@@ -71,26 +72,30 @@ static void exchange_fails(struct fg_coap_exchange *exchange, const char *why)
 	coap_session_release(ended.session);
 }
 
-/* The list may change with each one that is told. */
+/* Or never to be answered. The list may change with each one that is told. */
 static struct fg_coap_exchange *exchange_late(struct fg_coap_server *server, uint64_t now)
 {
 	struct fg_coap_exchange *e = server->exchanges.first;
 
-	while (e && (!e->due_ns || e->due_ns > now))
+	while (e && (!e->due_ns || e->due_ns > now) && !fg_coap_is_over(e->session))
 		e = e->next;
 	return e;
 }
 
-static void patience_over(struct fg_timer *timer)
+void fg_coap_exchanges_late(struct fg_coap_server *server)
 {
-	struct fg_coap_server *server =
-		(void *)((char *)timer - offsetof(struct fg_coap_server, exchanges.patience));
-	uint64_t now = fg_loop_now(timer->handle.loop);
+	uint64_t now = fg_loop_now(server->source->loop);
 	struct fg_coap_exchange *e;
 
 	while ((e = exchange_late(server, now)))
-		exchange_fails(e, "no answer");
+		exchange_fails(e, fg_coap_is_over(e->session) ? NO_DTLS : "no answer");
 	patience_start(server);
+}
+
+static void patience_over(struct fg_timer *timer)
+{
+	fg_coap_exchanges_late(
+		(void *)((char *)timer - offsetof(struct fg_coap_server, exchanges.patience)));
 }
 
 /* -- from libcoap -- */
@@ -129,7 +134,7 @@ static const char *nack_text(coap_nack_reason_t reason)
 	case COAP_NACK_RST:
 		return "reset";
 	case COAP_NACK_TLS_FAILED:
-		return "no DTLS session";
+		return NO_DTLS;
 	case COAP_NACK_ICMP_ISSUE:
 		return "the address cannot be reached";
 	default:

@@ -50,6 +50,8 @@ struct fg_coap_exchanges {
 };
 
 void fg_coap_exchanges_init(struct fg_coap_server *server);
+/* Tells those whose time is up, and whose session is over. */
+void fg_coap_exchanges_late(struct fg_coap_server *server);
 /* Forgets them all; nobody is told. */
 void fg_coap_exchanges_fini(struct fg_coap_server *server);
 

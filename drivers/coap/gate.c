@@ -18,7 +18,7 @@
 #define AHEAD_MAX 64
 #define HELLO_BEGIN 16		/* bytes that tell whether it begins like one */
 
-enum verdict { PASS, ASK, REFUSE };
+enum verdict { PASS, ASK, REFUSE, AGAIN };
 
 struct seen { /* a datagram that is still in the socket */
 	union {
@@ -189,15 +189,31 @@ static int interface_of(struct seen *seen)
 	return 0;
 }
 
-/* What is encrypted and looks like a ClientHello by chance is for a session that there is. */
-static bool has_session(coap_context_t *context, struct seen *seen)
+static coap_session_t *session_of(coap_context_t *context, struct seen *seen)
 {
 	coap_address_t address;
 
 	coap_address_init(&address);
 	address.size = seen->head.msg_namelen;
 	memcpy(&address.addr, &seen->from, address.size);
-	return coap_session_get_by_peer(context, &address, interface_of(seen)) != NULL;
+	return coap_session_get_by_peer(context, &address, interface_of(seen));
+}
+
+/* Who says hello has no session any more, but libcoap would hand it to the one that there is, which
+ * takes no notice. That one ends, now that he has shown that he hears what is sent there (RFC 6347
+ * section 4.2.8). A hello that it has answered comes twice, and ends nothing. */
+static bool session_ended(coap_context_t *context, struct seen *seen)
+{
+	coap_session_t *session = session_of(context, seen);
+	coap_tls_library_t library;
+	const void *tls = coap_session_get_tls(session, &library);
+
+	/* the random bytes come behind the version */
+	if (!tls || library != COAP_TLS_LIBRARY_OPENSSL ||
+	    fg_tls_answered(tls, seen->hello.before.ptr + 2))
+		return false;
+	coap_session_disconnected(session, COAP_NACK_TLS_FAILED);
+	return true;
 }
 
 static enum verdict judge(struct fg_coap_gate *gate, coap_context_t *context, struct seen *seen)
@@ -209,12 +225,15 @@ static enum verdict judge(struct fg_coap_gate *gate, coap_context_t *context, st
 	case FG_COAP_HELLO_NONE:
 		return PASS;
 	case FG_COAP_HELLO_SEALED:
-		return has_session(context, seen) ? PASS : REFUSE;
+		/* what is encrypted looks like one by chance */
+		return session_of(context, seen) ? PASS : REFUSE;
 	case FG_COAP_HELLO_GOOD:
 		if (!whole)
 			return REFUSE;
 		if (!cookie_good(gate, seen))
 			return ASK;
+		if (session_ended(context, seen))
+			return AGAIN;
 		gate->proved++;
 		return PASS;
 	case FG_COAP_HELLO_BAD:
@@ -316,6 +335,8 @@ uint32_t fg_coap_gate_pass(struct fg_coap_gate *gate, coap_context_t *context,
 		verdict = judge(gate, context, &seen);
 		if (verdict == PASS)
 			return 1 + (gate->runs_ahead && most > 1 ? look_ahead(gate, most - 1) : 0);
+		if (verdict == AGAIN)
+			break;
 		if (!take_off(gate, &seen))
 			from_the_first(gate);
 		else if (verdict == ASK)

@@ -35,7 +35,7 @@ struct fg_coap_gate {
 int fg_coap_gate_open(struct fg_coap_gate *, coap_context_t *context,
 		      const struct fg_coap_listen *listen);
 /* How many datagrams, at most `most`, libcoap may read now. *ret_more: none of those that were
- * looked at, and there are more. */
+ * looked at, and there are more; or a session ended to make way for the next one. */
 uint32_t fg_coap_gate_pass(struct fg_coap_gate *, coap_context_t *context,
 			   const struct fg_logger *logger, uint64_t now_ns, uint32_t most,
 			   bool *ret_more);

@@ -84,7 +84,7 @@ coap_session_t *fg_coap_peer_session(struct fg_coap_server *server, uint64_t pee
 
 	if (remote)
 		return remote;
-	return client ? client->session : NULL;
+	return client && !fg_coap_is_over(client->session) ? client->session : NULL;
 }
 
 /* The same message id again: true if it has been dealt with. */
@@ -406,7 +406,9 @@ static void pending_answer(struct fg_coap_server *server, const struct fg_coap_p
 		if (item->block1 != FG_COAP_NO_BLOCK)
 			fg_coap_add_number(pdu, COAP_OPTION_BLOCK1, item->block1);
 	}
-	if (pdu)
+	if (fg_coap_is_over(item->session))
+		coap_delete_pdu(pdu);
+	else if (pdu)
 		coap_send(item->session, pdu);
 	coap_session_release(item->session);
 }

@@ -78,6 +78,25 @@ static size_t events_repeat(const struct fg_coap_server *server, const struct ep
 	return len;
 }
 
+bool fg_coap_is_over(const coap_session_t *session)
+{
+	return coap_session_get_state(session) == COAP_SESSION_STATE_NONE;
+}
+
+/* Who has ended his session may come back at once, from the same port. Not while libcoap tells of
+ * it: whoever was sending there would find nothing left. */
+static void server_give_back(struct fg_coap_server *server)
+{
+	if (!server->ended)
+		return;
+	server->ended = false;
+	fg_coap_watches_end(server, false);
+	fg_coap_asks_end(server, false);
+	fg_coap_exchanges_late(server);
+	/* what nobody holds any more is freed */
+	coap_io_do_epoll(server->context, NULL, 0);
+}
+
 /* One call into libcoap that takes up to `repeat` datagrams. True if there may be more. */
 static bool server_drain(struct fg_coap_server *server, uint32_t repeat)
 {
@@ -93,6 +112,7 @@ static bool server_drain(struct fg_coap_server *server, uint32_t repeat)
 					   fg_loop_now(server->source->loop), repeat, &more);
 	coap_io_do_epoll(server->context, events,
 			 events_repeat(server, found, count, repeat, passed, events));
+	server_give_back(server);
 	return more || server->handled - before >= repeat;
 }
 
@@ -208,8 +228,10 @@ static int server_event(coap_session_t *session, const coap_event_t event)
 {
 	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
 
-	if (event == COAP_EVENT_DTLS_CLOSED)
+	if (event == COAP_EVENT_DTLS_CLOSED) {
 		psk_ended(server, session);
+		server->ended = true;
+	}
 	if (event == COAP_EVENT_SERVER_SESSION_DEL)
 		fg_coap_forget(server, session);
 	return 0;
@@ -377,8 +399,8 @@ static void server_free(struct fg_coap_server *server)
 {
 	/* references first: a context is not freed with sessions in use */
 	fg_coap_drop_pending(server);
-	fg_coap_asks_fini(server);
-	fg_coap_watches_fini(server);
+	fg_coap_asks_end(server, true);
+	fg_coap_watches_end(server, true);
 	fg_coap_remotes_fini(server);
 	fg_coap_exchanges_fini(server);
 	coap_free_context(server->context);

@@ -61,6 +61,7 @@ struct fg_coap_server {
 	struct fg_coap_gate *gate;	/* of coaps://, else NULL */
 	struct fg_timer sweep;		/* runs while there are bodies or views */
 	bool paused;
+	bool ended;			/* sessions are over whose belongings are still held */
 	uint64_t now_s;
 	uint32_t handled;		/* requests of this turn */
 	uint32_t expected;		/* four times a running mean of that */
@@ -87,6 +88,9 @@ void fg_coap_close(struct fg_source *source);
 /* What is remembered of a session that is about to be freed. Of sessions of our own making libcoap
  * does not tell, and those who are asked may ask something there themselves. */
 void fg_coap_forget(struct fg_coap_server *server, coap_session_t *session);
+/* Its DTLS has ended. libcoap frees it when nobody holds it, and until then drops what comes; to
+ * whatever is sent there it would begin a handshake of its own. */
+bool fg_coap_is_over(const coap_session_t *session);
 
 /* -- port.c -- */
 struct fg_coap_listen;
@@ -118,7 +122,8 @@ bool fg_coap_is_ask(struct fg_str path);
 /* Answers, or will. False: too many wait. */
 bool fg_coap_ask(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,
 		 coap_pdu_t *response, struct fg_str path, struct fg_str payload);
-void fg_coap_asks_fini(struct fg_coap_server *server);
+/* Forgets those whose session is over, or all. */
+void fg_coap_asks_end(struct fg_coap_server *server, bool all);
 
 /* -- view.c: GET -- */
 void fg_coap_get(struct fg_coap_server *server, coap_session_t *session, const coap_pdu_t *request,

@@ -194,8 +194,13 @@ void fg_coap_watches_init(struct fg_coap_server *server)
 	fg_timer_init(server->source->loop, &server->watches.timer, watches_tell);
 }
 
-void fg_coap_watches_fini(struct fg_coap_server *server)
+void fg_coap_watches_end(struct fg_coap_server *server, bool all)
 {
-	while (server->watches.first)
-		watch_free(server->watches.first);
+	struct fg_coap_watch *next;
+
+	for (struct fg_coap_watch *w = server->watches.first; w; w = next) {
+		next = w->next;
+		if (all || fg_coap_is_over(w->session))
+			watch_free(w);
+	}
 }

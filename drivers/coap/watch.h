@@ -48,7 +48,8 @@ struct fg_coap_watches {
 };
 
 void fg_coap_watches_init(struct fg_coap_server *server);
-void fg_coap_watches_fini(struct fg_coap_server *server);
+/* Ends those whose session is over, or all. */
+void fg_coap_watches_end(struct fg_coap_server *server, bool all);
 
 /* Registers, or renews. False: too many; the request is answered as a plain one. */
 bool fg_coap_watch_add(struct fg_coap_server *server, coap_session_t *session,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/hmac.h>
@@ -52,6 +53,14 @@ bool fg_tls_mac(struct fg_str key, struct fg_str text, uint8_t out[FG_TLS_MAC])
 	if (!ok)
 		ERR_clear_error();
 	return ok;
+}
+
+bool fg_tls_answered(const void *ssl, const char *random)
+{
+	unsigned char own[SSL3_RANDOM_SIZE];
+
+	return SSL_get_client_random(ssl, own, sizeof(own)) == sizeof(own) &&
+	       memcmp(own, random, sizeof(own)) == 0;
 }
 
 static void context_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,

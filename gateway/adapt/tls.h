@@ -22,6 +22,9 @@ bool fg_tls_beyond_repair(void);
 /* HMAC-SHA256. False: OpenSSL could not. */
 bool fg_tls_mac(struct fg_str key, struct fg_str text, uint8_t out[FG_TLS_MAC]);
 
+/* Whether this SSL, of a server, has answered the ClientHello with these 32 random bytes. */
+bool fg_tls_answered(const void *ssl, const char *random);
+
 /* The contexts that a library makes for itself and does not show. */
 struct fg_tls_made {
 	int index;
