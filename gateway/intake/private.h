@@ -81,6 +81,8 @@ struct fg_intake {
 /* What a name in the field is called in records: escaped into the scratch buffer, with a NUL behind
  * it; ptr NULL: out of memory. */
 struct fg_str intake_safe_name(struct fg_intake *, struct fg_str raw);
+/* The same for a path that begins with a device, which is never called as the gateway itself is. */
+struct fg_str intake_safe_path(struct fg_intake *, struct fg_str raw);
 /* The route of an input; makes it on first sight. 0; -ENOSPC: device limit; -EINVAL: no device in
  * the address; -ENOMEM. */
 int route_find(struct fg_inlet *, struct fg_str address, struct route **ret_route);

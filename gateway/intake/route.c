@@ -74,6 +74,22 @@ struct fg_str intake_safe_name(struct fg_intake *intake, struct fg_str raw)
 	return name;
 }
 
+struct fg_str intake_safe_path(struct fg_intake *intake, struct fg_str raw)
+{
+	struct fg_str own = FG_STR("fieldgate"), name = intake_safe_name(intake, raw);
+	char *room = intake->name.data;
+
+	/* one of the field that is known by a longer name is meant by that */
+	if (!name.ptr || !fg_str_starts(name, own) ||
+	    fg_devices_split(intake->conf.devices, name) != own.len)
+		return name;
+	name.len = fg_name_escape_device(own, room);
+	name.len += fg_name_escape(fg_str(raw.ptr + own.len, raw.len - own.len), false,
+				   room + name.len);
+	room[name.len] = '\0';
+	return name;
+}
+
 int route_device(struct fg_intake *intake, struct fg_str id, struct fg_device **ret_device)
 {
 	char *room = name_room(intake, id);
@@ -110,7 +126,7 @@ struct split {
 
 static void split_path(struct fg_inlet *inlet, struct fg_str address, struct split *split)
 {
-	struct fg_str name = intake_safe_name(inlet->intake, address);
+	struct fg_str name = intake_safe_path(inlet->intake, address);
 	size_t n = name.ptr ? fg_devices_split(inlet->intake->conf.devices, name) : 0;
 	size_t levels = 0, at = 0;
 

@@ -312,7 +312,7 @@ int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *
 int fg_source_last(struct fg_source *source, struct fg_str path, struct fg_buf *out)
 {
 	struct fg_intake *intake = inlet_of(source)->intake;
-	struct fg_str name = intake_safe_name(intake, path);
+	struct fg_str name = intake_safe_path(intake, path);
 	int r = name.ptr ? fg_intake_last(intake, name, out) : -ENOMEM;
 
 	return r == -ENOENT ? fg_intake_last(intake, path, out) : r;

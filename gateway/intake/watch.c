@@ -7,7 +7,7 @@
 void fg_source_watch(struct fg_source *source, struct fg_watch *watch)
 {
 	struct fg_intake *intake = ((struct fg_inlet *)source)->intake;
-	struct fg_str name = intake_safe_name(intake, watch->path);
+	struct fg_str name = intake_safe_path(intake, watch->path);
 
 	watch->first = watch->last = 0;
 	/* without memory for it nothing is told, but what its client gives the time for */

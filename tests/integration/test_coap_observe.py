@@ -65,11 +65,12 @@ def test_a_path_is_read_as_it_is_written():
     client = program("coap-client")
     started = gateway()
     device = fg.Coap(started.port)
-    for n, path in enumerate(["my dev/te mp", "my_x20_dev/te mp", "höhe/2"]):
+    for n, path in enumerate(["my dev/te mp", "my_x20_dev/te mp", "höhe/2", "fieldgate/t"]):
         fg.equal(device.post(path, str(70 + n))[0], "2.04", f"POST {path}")
         fg.check(f'"v":{70 + n}}}'.encode() in (device.get(path) or b""), f"GET {path}")
     links = re.findall("<(.*?)>", (device.get(".well-known/core") or b"").decode())
-    fg.equal(sorted(links), sorted(["/my%20dev", "/my_x20_dev", "/h%C3%B6he"]), "links")
+    fg.equal(sorted(links), sorted(["/my%20dev", "/my_x20_dev", "/h%C3%B6he",
+                                   "/fieldgate"]), "links")
     for link in links:
         fg.check(device.get(urllib.parse.unquote(link)[1:]), f"GET {link}")
     with open("seen", "wb") as seen, subprocess.Popen(

@@ -329,7 +329,8 @@ static void look(struct fg_watch *watch)
 /* What a device sends to a path is read, watched and listed by the path as the device has it. */
 static void a_path_is_read_as_it_is_written(void **state)
 {
-	static const char *const paths[] = { "my dev/te mp", "my_x20_dev/te mp", "dev/\xc3\xa4/_" };
+	static const char *const paths[] = { "my dev/te mp", "my_x20_dev/te mp", "dev/\xc3\xa4/_",
+					     "fieldgate/t p", "fieldgate" };
 	struct world *w = *state;
 	struct fg_watch watch = { .changed = look };
 	struct fg_buf out;
@@ -338,12 +339,12 @@ static void a_path_is_read_as_it_is_written(void **state)
 
 	w->driver.address = FG_ADDRESS_PATH;
 	up(w, 10);
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		looked = 0;
 		watch.path = fg_str_c(paths[i]);
 		fg_source_watch(w->source, &watch);
-		snprintf(payload, sizeof(payload), "%d", 70 + i);
-		snprintf(value, sizeof(value), "\"v\":%d}", 70 + i);
+		snprintf(payload, sizeof(payload), "%d", 70 + (int)i);
+		snprintf(value, sizeof(value), "\"v\":%d}", 70 + (int)i);
 		assert_int_equal(submit(w, paths[i], payload, &pos), 0);
 		turns(w, 1, 0);
 		fg_source_unwatch(w->source, &watch);
@@ -359,6 +360,33 @@ static void a_path_is_read_as_it_is_written(void **state)
 	assert_int_equal(fg_source_last(w->source, FG_STR("my_x20_dev/te_x20_mp"), &out), 0);
 	fg_buf_char(&out, '\0');
 	assert_non_null(strstr(out.data, "\"v\":70"));
+	fg_buf_fini(&out);
+}
+
+/* Whatever it is called, the longest device that is known is meant, as with all others. */
+static void the_gateways_own_name_is_split_like_others(void **state)
+{
+	static const char *const devices[] = { "fieldgate/devices", "fieldgate/x" };
+	struct world *w = *state;
+	struct fg_buf out;
+	uint64_t pos;
+
+	up(w, 10);
+	for (int i = 0; i < 2; i++) {
+		w->driver.address = FG_ADDRESS_TOPIC;
+		assert_int_equal(submit(w, devices[i], "1", &pos), 0);
+	}
+	w->driver.address = FG_ADDRESS_PATH;
+	assert_int_equal(submit(w, "fieldgate/devices/p", "2", &pos), 0);
+	assert_int_equal(submit(w, "fieldgate/x/p", "3", &pos), 0);
+	turns(w, 1, 0);
+	assert_int_equal(fg_devices_count(w->devices), 2);
+	fg_buf_init(&out, 4096);
+	assert_int_equal(fg_source_last(w->source, FG_STR("fieldgate/devices/p"), &out), 0);
+	assert_int_equal(fg_source_last(w->source, FG_STR("fieldgate/x/p"), &out), 0);
+	fg_buf_char(&out, '\0');
+	assert_non_null(strstr(out.data, "_x66_ieldgate/devices/\",\"bt\""));
+	assert_non_null(strstr(out.data, "gw/fieldgate/x/\",\"bt\""));
 	fg_buf_fini(&out);
 }
 
@@ -628,6 +656,7 @@ int main(void)
 		TEST(a_path_is_split_at_the_longest_known_device),
 		TEST(a_longer_device_wins_once_it_is_known),
 		TEST(a_path_is_read_as_it_is_written),
+		TEST(the_gateways_own_name_is_split_like_others),
 		TEST(devices_are_listed_as_paths),
 		TEST(no_room_pauses_until_there_is_some),
 		TEST(one_that_does_not_fit_pauses),
