@@ -76,7 +76,8 @@ static uint64_t command_due(const struct fg_coap_server *server, const struct fg
 
 /* libcoap goes on repeating a request that nobody waits for any more: it would reach the device too
  * late, and until then hold up the next one (NSTART, RFC 7252 section 4.7). So the session's times
- * are made to end within the command's own, as far as libcoap takes such times. */
+ * are made to end within the command's own, as far as libcoap takes such times. What is held up may
+ * go out when its own time is over: libcoap does not give it back, nor tell of bare ACKs. */
 static void session_hurry(coap_session_t *session, uint64_t patience_ns)
 {
 	uint64_t patience_ms = patience_ns / FG_MS(1), first_ms;
