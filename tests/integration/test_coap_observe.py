@@ -133,6 +133,7 @@ def test_what_was_refused_is_asked_for_again():
     """A notification comes while the spool refuses: its value comes in when there is room again,
     and the observing goes on."""
     server, upstream = Server(), fg.Broker("upstream")
+    first = upstream.collector()
     upstream.stop()
     try:
         server.put("/example_data", "10")
@@ -152,15 +153,18 @@ def test_what_was_refused_is_asked_for_again():
         fg.wait_for("the refusal", lambda: "reading waits" in started.said())
         fg.equal(started.ledger()["accepted"], count, "accepted while there is no room")
         upstream.start()
-        collector = upstream.collector()
+        collectors = [first, upstream.collector()]    # of one session
+
+        def packs():
+            return [p for c in collectors for p in c.payloads()]
 
         def seen():
-            return [v for d, _, v in fg.records(collector.payloads()) if d == "boiler"]
+            return [v for d, _, v in fg.records(packs()) if d == "boiler"]
         fg.wait_for("what was refused", lambda: seen()[-1:] == [11])
         server.put("/example_data", "12")
         fg.wait_for("the next value", lambda: seen()[-1:] == [12])
         ledger = started.wait_drained()
-        fg.audit(collector.payloads(), fg.until(ledger))
+        fg.audit(packs(), fg.until(ledger))
         started.stop()
         fg.check_ledger(started.ledger())
     finally:
