@@ -1,0 +1,178 @@
+/* The MQTT driver: connecting, and what the session at the broker holds. */
+#include "test_mqtt_fake.h"
+
+static void test_connect_says_what_is_configured(void **state)
+{
+	/* name, version, flags: clean start off, keepalive, properties' length */
+	static const uint8_t head[] = { 0, 4, 'M', 'Q', 'T', 'T', 5, 0x00, 0, 60, 8 };
+	static const uint8_t session_expiry[] = { 0x11, 0x00, 0x01, 0x51, 0x80 };
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_connect(bed, false, &packet);
+	assert_memory_equal(packet.body, head, sizeof(head));
+	assert_memory_equal(packet.body + sizeof(head), session_expiry, sizeof(session_expiry));
+	assert_int_equal(packet.body[16], 0x21);	/* receive maximum */
+	assert_memory_equal(packet.body + 19, "\0\10gw-field", 10);
+}
+
+static void test_subscribe_wants_no_retained(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_connect(bed, false, &packet);
+	assert_int_equal(bed->up, 0);
+	bed_suback(bed, &packet, 1);
+	assert_memory_equal(packet.body + 2, "\0\0\6tele/+", 9);
+	/* QoS 1, no-local, no retained messages */
+	assert_int_equal(packet.body[11], 0x01 | 0x04 | 0x20);
+	assert_int_equal(bed->up, 1);
+}
+
+static void test_shared_subscription_has_no_no_local(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed->conf.share = "g";
+	bed->conf.retained = MQTT_RETAINED_TAKE;
+	bed_connect(bed, false, &packet);
+	bed_suback(bed, &packet, 1);
+	assert_memory_equal(packet.body + 2, "\0\0\17$share/g/tele/+", 18);
+	assert_int_equal(packet.body[20], 0x01 | 0x10);
+}
+
+static void test_resumed_session_is_not_subscribed_again(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	peer_hang_up(&bed->peer);
+	turns_until(bed->sim->loop, is_faulted, bed);
+	bed_close(bed);
+	bed_connect(bed, true, &packet);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->up, 1);
+	assert_int_equal(bytes_there(bed), 0);
+}
+
+static void test_resumed_session_of_another_list(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed->source.memo = 12345 << 2;
+	bed->conf.retained = MQTT_RETAINED_TAKE;
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+	/* retained messages only where the subscription is new */
+	assert_int_equal(packet.body[11], 0x01 | 0x04 | 0x10);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	/* and what the older list brings is acknowledged and left out */
+	peer_publish(&bed->peer, "old/a", "1", 1, false, 9);
+	turns(bed->sim->loop, 2);
+	expect_puback(bed, 9);
+	assert_int_equal(bed->submitted, 0);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 10);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+}
+
+/* Processes share their subscriptions, one alone does not: what is in the session from the other
+ * time would bring everything twice. It goes when the new one is there, and is no fault before. */
+static void test_subscriptions_of_another_number_of_processes(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_connect(bed, true, &packet);
+	assert_int_equal(bytes_there(bed) > 0, true);
+	bed_suback(bed, &packet, 1);
+	assert_int_equal(bed->up, 0);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	assert_int_equal(bed->up, 1);
+	peer_hang_up(&bed->peer);
+	turns_until(bed->sim->loop, is_faulted, bed);
+	bed_close(bed);
+
+	bed->conf.share = "gw-field";
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+	bed_unsuback(bed, "tele/+");
+	assert_int_equal(bed->up, 1);
+	assert_int_equal(bytes_there(bed), 0);
+}
+
+/* The session of a process that is no more: emptied, then ended by one that is clean. */
+static void test_session_is_drained(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed->conf.share = "gw-field";
+	bed->conf.drain = true;
+	bed_connect(bed, true, &packet);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	assert_int_equal(bed->up, 1);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 9);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+	bed_kept(bed, bed->pos);
+	peer_expect(&bed->peer, 0x40, &packet);
+	/* it is quiet: nothing but time passes */
+	turns_until(bed->sim->loop, has_said, bed);
+	peer_read(&bed->peer, &packet);
+	assert_int_equal(packet.type, 0xe0);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_expect(&bed->peer, CONNECT, &packet);
+	assert_int_equal(packet.body[7] & 0x02, 0x02);
+	assert_int_equal(bed->drained, 0);
+	PEER_SEND(&bed->peer, 0x20, 3, 0, 0, 0);
+	turns_until(bed->sim->loop, is_drained, bed);
+	assert_int_equal(bed->faults, 0);
+}
+
+static void test_refused_subscription_is_a_fault(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_connect(bed, false, &packet);
+	bed_suback(bed, &packet, 0x87);
+	assert_int_equal(bed->up, 0);
+	assert_int_equal(bed->error, -EACCES);
+	assert_int_equal(bed->source.memo, 0);
+}
+
+static void test_connack_reason_is_told(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	PEER_SEND(&bed->peer, 0x20, 3, 0, 0x86, 0);
+	turns_until(bed->sim->loop, is_faulted, bed);
+	assert_int_equal(bed->error, -ECONNREFUSED);
+	assert_non_null(strstr(bed->what, "Password"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_connect_says_what_is_configured),
+		TEST(test_subscribe_wants_no_retained),
+		TEST(test_shared_subscription_has_no_no_local),
+		TEST(test_resumed_session_is_not_subscribed_again),
+		TEST(test_resumed_session_of_another_list),
+		TEST(test_subscriptions_of_another_number_of_processes),
+		TEST(test_session_is_drained),
+		TEST(test_refused_subscription_is_a_fault),
+		TEST(test_connack_reason_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
