@@ -30,9 +30,9 @@ void mqtt_drain_up(struct mqtt_source *s, bool session_present)
 	const struct mqtt_source_conf *conf = s->source->conf;
 	int r = 0;
 
+	fg_source_remember(s->source, 0);
 	if (s->drain == MQTT_DRAIN_ENDING) {
 		s->drain = MQTT_DRAIN_DONE;
-		s->source->memo = 0;
 		fg_mqtt_leave(&s->conn);
 		fg_source_up(s->source);
 		fg_source_drained(s->source);

@@ -13,8 +13,9 @@
  * unwritten, and the broker sends it again (with what was kept in the same turn: at least once).
  *
  * Subscriptions. A session that the broker resumed has them already. That its list is the same as
- * ours is known from memo, over restarts too; else the list is sent again in a way that brings no
- * retained message a second time, and what an older list still brings is left out by ourselves.
+ * ours is known from memo, over restarts too, but not from SUBSCRIBE to SUBACK; else the list is
+ * sent again in a way that brings no retained message a second time, and what an older list still
+ * brings is left out by ourselves.
  */
 #include "mqtt.h"
 
@@ -254,16 +255,19 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 	s->mixed = s->resubscribed || (s->subscribed && (memo & MEMO_MIXED));
 	fg_log(&s->source->logger, FG_INFO, "connected", "session=%s subscribe=%s",
 	       session_present ? "resumed" : "new", s->subscribed ? "no" : "yes");
-	if (s->subscribed || s->paused)
+	if (s->subscribed) {
 		fg_source_up(s->source);
-	if (!s->subscribed)
-		subscribe(s);
+		return;
+	}
+	/* until SUBACK is read, which may be never, nobody knows what the session holds */
+	fg_source_remember(s->source, 0);
+	subscribe(s);
 }
 
 /* The session is as it should be. */
 static void settled(struct mqtt_source *s)
 {
-	s->source->memo = s->granted ? s->list_id | (s->mixed ? MEMO_MIXED : 0) : 0;
+	fg_source_remember(s->source, s->granted ? s->list_id | (s->mixed ? MEMO_MIXED : 0) : 0);
 	fg_source_up(s->source);
 }
 
@@ -426,6 +430,8 @@ int mqtt_source_open(struct fg_source *source)
 	fg_timer_init(source->loop, &s->back, on_back);
 	fg_timer_init(source->loop, &s->quiet, mqtt_drain_quiet);
 	s->flush.cb = mqtt_source_flush;
+	/* what comes along with CONNACK may be of another list */
+	s->mixed = !conf->drain;
 	r = make_texts(s);
 	if (r < 0)
 		return r;

@@ -39,24 +39,27 @@ void intake_load_memo(struct fg_inlet *inlet)
 	if (fd < 0)
 		return;
 	if (read(fd, text, 16) == 16 && sscanf(text, "%16" SCNx64, &memo) == 1)
-		inlet->source.memo = inlet->memo_saved = memo;
+		inlet->source.memo = memo;
 	close(fd);
 }
 
-void intake_save_memo(struct fg_inlet *inlet)
+void fg_source_remember(struct fg_source *source, uint64_t memo)
 {
+	const struct fg_inlet *inlet = (const struct fg_inlet *)source;
 	char path[PATH_MAX], text[18];
 	int fd;
 
-	inlet->memo_saved = inlet->source.memo;
+	if (memo == source->memo)
+		return;
+	source->memo = memo;
 	if (!memo_path(inlet, path))
 		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return;
-	snprintf(text, sizeof(text), "%016" PRIx64 "\n", inlet->source.memo);
+	snprintf(text, sizeof(text), "%016" PRIx64 "\n", memo);
 	/* What was cut short does not read back, which is as good as lost. */
 	if (write(fd, text, 17) != 17)
-		fg_log(&inlet->source.logger, FG_DEBUG, "memo not kept", "file=%s", path);
+		fg_log(&source->logger, FG_DEBUG, "memo not kept", "file=%s", path);
 	close(fd);
 }

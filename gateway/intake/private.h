@@ -52,7 +52,6 @@ struct fg_inlet {
 	struct fg_log_limit reject_limit;
 	char fault[128];
 	int error;			/* of that fault */
-	uint64_t memo_saved;
 	uint64_t turned_ns;		/* when it came up, or ceased to be */
 	uint64_t payloads, records, rejected, faults;
 	void (*removed)(void *arg);
@@ -106,7 +105,6 @@ void intake_tell_states(struct fg_intake *);
 
 /* memo.c */
 void intake_load_memo(struct fg_inlet *);
-void intake_save_memo(struct fg_inlet *);
 void intake_bind_profile(struct fg_inlet *, const char *name);
 /* registers.c: the profile that the instance names for a device, or NULL */
 const struct fg_profile *intake_profile(const struct fg_inlet *, struct fg_str device);

@@ -111,8 +111,6 @@ void fg_source_up(struct fg_source *source)
 	inlet->away = false;
 	inlet->turned_ns = fg_loop_now(source->loop);
 	fg_loop_hurry(source->loop);
-	if (source->memo != inlet->memo_saved)
-		intake_save_memo(inlet);
 	fg_log(&source->logger, FG_INFO, "up", "after_faults=%llu",
 	       (unsigned long long)inlet->faults);
 	if (inlet->intake->events.up)
@@ -123,8 +121,9 @@ void fg_source_away(struct fg_source *source)
 {
 	struct fg_inlet *inlet = (struct fg_inlet *)source;
 
-	if (inlet->state != FG_LINK_UP || inlet->away)
+	if (inlet->state > FG_LINK_UP || inlet->away)
 		return;
+	inlet->state = FG_LINK_UP;
 	inlet->away = true;
 	inlet->turned_ns = fg_loop_now(source->loop);
 }

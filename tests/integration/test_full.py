@@ -106,6 +106,45 @@ def test_refuse():
     gateway.stop()
 
 
+def memo(gateway):
+    return fg.read(gateway.spool + "/memo/field").strip("0\n")
+
+
+def test_refuse_before_suback():
+    """Another list, and a backlog of more than there is room for, which comes before the broker says
+    that it has taken the list: the driver is away, not opening for ever, and which list the broker
+    has is not believed to be known, whenever the process ends."""
+    field, upstream, count = fg.Script(window=1500), fg.Script(), 1500
+    answers = upstream.answer
+    upstream.answer = lambda message: None
+    gateway = fg.Gateway(config(field, upstream, fg.free_port(2), "refuse")).start()
+    fg.wait_for("the list to be known", lambda: memo(gateway))
+    gateway.stop()
+    give(field, 0, count)
+    gateway.config["drivers"]["field"]["subscribe"].append("e/+")
+    gateway.write()
+    gateway.start()
+    fg.wait_for("the driver to be away", lambda: gateway.status()["drivers"]["field"]["state"] == "away")
+    fg.check(0 < len(field.kept) < count, f"{len(field.kept)} acknowledged of {count}")
+    fg.equal(memo(gateway), "", "what is known of the broker's list")
+    fg.check_ledger(gateway.ledger())
+    gateway.kill()
+    gateway.config["drivers"]["field"]["subscribe"].pop()
+    gateway.write()
+    upstream.answer = answers
+    gateway.start()
+    fg.wait_for("the list to be known", lambda: memo(gateway))
+    fg.wait_for("all to be acknowledged", lambda: len(field.kept) == count)
+    field.give("e/a", reading(count))
+    fg.wait_for("the last to be acknowledged", lambda: len(field.kept) == count + 1)
+    ledger = gateway.wait_drained("up")
+    lines = [m["payload"].decode() for m in upstream.packs()]
+    fg.audit(lines, fg.until(ledger))
+    fg.equal(fg.first_times(fg.series(lines)["d/a"]), list(range(count)), "the order")
+    fg.check("e/a" not in fg.series(lines), "what is not subscribed was taken")
+    gateway.stop()
+
+
 def not_refused(bridges, removed=None):
     """What no required bridge has still to get never makes the spool refuse."""
     field, up, slow = fg.Script(), fg.Script(), fg.Script(

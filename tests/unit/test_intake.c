@@ -132,6 +132,7 @@ static void up(struct world *w, uint32_t devices)
 		.commit_each = w->f.conf.commit_ns == FG_COMMIT_EACH,
 		.loop = w->sim.loop,
 		.clock = &w->clock,
+		.spool_dir = w->f.dir,
 	};
 
 	fixture_open(&w->f);
@@ -631,6 +632,38 @@ static void removed_while_retrying(void **state)
 	assert_int_equal(w->opens, w->closes);
 }
 
+/* The backlog was more than there is room for, before it could say that it is up. */
+static void away_while_opening(void **state)
+{
+	struct world *w = *state;
+
+	w->silent = true;
+	up(w, 10);
+	fg_source_away(w->source);
+	assert_true(fg_intake_settled(w->intake));
+	assert_int_equal(w->inlet->state, FG_LINK_UP);
+	assert_true(w->inlet->away);
+	fg_source_up(w->source);
+	assert_false(w->inlet->away);
+}
+
+/* Whenever the process ends: the next one knows it. */
+static void what_a_driver_remembers(void **state)
+{
+	static const uint64_t memos[] = { UINT64_MAX, 1, 0 };
+	struct world *w = *state;
+
+	w->silent = true;
+	up(w, 10);
+	for (size_t i = 0; i < sizeof(memos) / sizeof(memos[0]); i++) {
+		fg_source_remember(w->source, memos[i]);
+		leave(w);
+		w->removed = 0;
+		assert_int_equal(fg_intake_add(w->intake, &w->conf, FG_ERROR + 1, &w->inlet), 0);
+		assert_int_equal(w->source->memo, memos[i]);
+	}
+}
+
 static void nothing_is_taken_when_it_stops(void **state)
 {
 	struct world *w = *state;
@@ -669,6 +702,8 @@ int main(void)
 		TEST(removed_while_opening),
 		TEST(removed_while_the_open_has_failed),
 		TEST(removed_while_retrying),
+		TEST(away_while_opening),
+		TEST(what_a_driver_remembers),
 		TEST(nothing_is_taken_when_it_stops),
 	};
 

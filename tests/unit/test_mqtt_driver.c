@@ -215,7 +215,8 @@ static void test_opened_while_paused(void **state)
 	peer_expect(&bed->peer, CONNECT, &packet);
 	PEER_SEND(&bed->peer, 0x20, 3, 0, 0, 0);
 	turns(bed->sim->loop, 3);
-	assert_int_equal(bed->up, 1);
+	assert_int_equal(bed->up, 0);
+	assert_int_equal(bed->away, 1);
 	peer_expect(&bed->peer, SUBSCRIBE, &packet);
 	peer_expect(&bed->peer, DISCONNECT, &packet);
 }

@@ -82,6 +82,11 @@ void fg_source_closed(struct fg_source *source)
 	((struct bed *)source)->closed++;
 }
 
+void fg_source_remember(struct fg_source *source, uint64_t memo)
+{
+	source->memo = memo;
+}
+
 void fg_source_drained(struct fg_source *source)
 {
 	((struct bed *)source)->drained++;

@@ -80,6 +80,69 @@ static void test_resumed_session_of_another_list(void **state)
 	assert_int_equal(bed->submitted, 1);
 }
 
+/* It comes in one segment with CONNACK, before anything is known of the session. */
+static void test_backlog_of_another_list(void **state)
+{
+	static const uint8_t connack[] = { 0x20, 3, 1, 0, 0 };
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_send(&bed->peer, connack, sizeof(connack));
+	peer_publish(&bed->peer, "old/a", "1", 1, false, 1);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 2);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+	assert_string_equal(bed->address, "tele/a");
+}
+
+/* The broker has the new list, or has not: nobody knows, also if the process ends right here. */
+static void test_suback_that_is_never_read(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	bed_close(bed);
+	assert_int_not_equal(bed->source.memo, 0);
+	bed->filters[0] = "new/+";
+	bed_connect(bed, true, &packet);
+	peer_expect(&bed->peer, SUBSCRIBE, &packet);
+	assert_int_equal(bed->source.memo, 0);
+	bed->result = -EAGAIN;
+	peer_publish(&bed->peer, "new/a", "1", 1, false, 1);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->away, 1);
+	bed_close(bed);
+
+	bed->filters[0] = "tele/+";
+	bed->result = 0;
+	bed->submitted = 0;
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+	peer_publish(&bed->peer, "new/a", "1", 1, false, 1);
+	turns(bed->sim->loop, 2);
+	expect_puback(bed, 1);
+	assert_int_equal(bed->submitted, 0);
+}
+
+/* A broker that had forgotten the session has one again, as soon as it has said so. */
+static void test_new_session_that_was_not_subscribed(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	bed_close(bed);
+	bed_connect(bed, false, &packet);
+	peer_hang_up(&bed->peer);
+	turns_until(bed->sim->loop, is_faulted, bed);
+	bed_close(bed);
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+}
+
 /* Processes share their subscriptions, one alone does not: what is in the session from the other
  * time would bring everything twice. It goes when the new one is there, and is no fault before. */
 static void test_subscriptions_of_another_number_of_processes(void **state)
@@ -113,7 +176,9 @@ static void test_session_is_drained(void **state)
 
 	bed->conf.share = "gw-field";
 	bed->conf.drain = true;
+	bed->source.memo = 12345 << 2;
 	bed_connect(bed, true, &packet);
+	assert_int_equal(bed->source.memo, 0);
 	bed_unsuback(bed, "$share/gw-field/tele/+");
 	assert_int_equal(bed->up, 1);
 	peer_publish(&bed->peer, "tele/a", "1", 1, false, 9);
@@ -168,6 +233,9 @@ int main(void)
 		TEST(test_shared_subscription_has_no_no_local),
 		TEST(test_resumed_session_is_not_subscribed_again),
 		TEST(test_resumed_session_of_another_list),
+		TEST(test_backlog_of_another_list),
+		TEST(test_suback_that_is_never_read),
+		TEST(test_new_session_that_was_not_subscribed),
 		TEST(test_subscriptions_of_another_number_of_processes),
 		TEST(test_session_is_drained),
 		TEST(test_refused_subscription_is_a_fault),

@@ -58,8 +58,8 @@ struct fg_source {
 	struct fg_logger logger;
 	const char *gateway;		/* the gateway's id */
 	struct fg_commands *commands;	/* for a driver that takes commands from its own peers */
-	/* The driver's own word: 0 when the instance is new, kept from one open to the next, and
-	 * over restarts as it was at the last fg_source_up(). May be lost, then it is 0. */
+	/* The driver's own word: 0 when the instance is new, kept from one open to the next and
+	 * over restarts, as of the last fg_source_remember(). May be lost, then it is 0. */
 	uint64_t memo;
 };
 
@@ -133,14 +133,17 @@ bool fg_source_waits_for_commit(const struct fg_source *);
 void fg_source_reject(struct fg_source *, const char *reason, struct fg_str bytes);
 
 void fg_source_up(struct fg_source *);
-/* It has left its peer of its own accord, for want of room say, and comes back by itself: no fault.
- * No command comes until fg_source_up(). */
+/* It has left its peer of its own accord, for want of room say, and comes back by itself: no fault,
+ * also if it was not up yet. No command comes until fg_source_up(). */
 void fg_source_away(struct fg_source *);
 /* The connection, port or listener is lost, or could not come up. The supervisor calls close and
  * opens again after a back-off. May be called from any callback, any number of times.
  * -ENOTRECOVERABLE: no attempt of this process can succeed; it ends, to be started anew. */
 void fg_source_fault(struct fg_source *, int error, const char *what);
 void fg_source_closed(struct fg_source *);
+/* What `memo` is from now on. What ceases to be true is taken back before it does: the process can
+ * end at any time. */
+void fg_source_remember(struct fg_source *, uint64_t memo);
 /* Of a process that is left over (fg/process.h): its peer holds nothing for it any more. */
 void fg_source_drained(struct fg_source *);
 
