@@ -40,6 +40,7 @@ struct mqtt_source {
 	bool refused;			/* something was read that may not be acknowledged */
 	bool mixed;			/* the session may hold other subscriptions too */
 	bool subscribed, resubscribed, granted;
+	bool had_retained;		/* resubscribed, and they have come before */
 	bool unsubscribe;		/* the others, when the library has returned */
 	struct fg_timer quiet;		/* see drain.c */
 	enum { MQTT_DRAIN_TAKING, MQTT_DRAIN_ENDING, MQTT_DRAIN_DONE } drain;

@@ -14,8 +14,8 @@
  *
  * Subscriptions. A session that the broker resumed has them already. That its list is the same as
  * ours is known from memo, over restarts too, but not from SUBSCRIBE to SUBACK; else the list is
- * sent again in a way that brings no retained message a second time, and what an older list still
- * brings is left out by ourselves.
+ * sent again, in a way that brings no retained message a second time if the memo says that they
+ * have come, and what an older list still brings is left out by ourselves.
  */
 #include "mqtt.h"
 
@@ -26,9 +26,10 @@
 
 #define RECEIVE_MAX 1024
 #define SEND_MAX 16
-#define AWAY_NS FG_S(1)		/* a spool at its limit shall not mean connecting all day */
+#define AWAY_NS FG_S(1) /* a spool at its limit shall not mean connecting all day */
 
 #define MEMO_MIXED 1u
+#define MEMO_RETAINED 2u /* what is retained was asked for, and the broker has said yes */
 
 static struct mqtt_source *of_conn(struct fg_mqtt *conn)
 {
@@ -53,9 +54,9 @@ static bool wanted(const struct mqtt_source *s, const struct fg_mqtt_message *m)
 
 	if (strncmp(m->topic, s->own_prefix, s->own_prefix_len) == 0)
 		return false;
-	/* MQTT 3.1.1 marks a message so only if a SUBSCRIBE brought it: it came before */
+	/* MQTT 3.1.1 brings them with every SUBSCRIBE */
 	if (m->retained &&
-	    (conf_of(s)->retained == MQTT_RETAINED_IGNORE || (s->resubscribed && !version_5(s))))
+	    (conf_of(s)->retained == MQTT_RETAINED_IGNORE || (s->had_retained && !version_5(s))))
 		return false;
 	if (!s->mixed)
 		return true;
@@ -219,24 +220,26 @@ static uint64_t list_id(const struct mqtt_source *s)
 {
 	const struct mqtt_source_conf *conf = conf_of(s);
 	uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)conf->qos ^
-			(uint64_t)conf->mqtt.version << 8 ^ (uint64_t)conf->retained << 16;
+			(uint64_t)conf->mqtt.version << 8;
 
 	hash = hash_text(hash_text(hash, conf->mqtt.url), s->client_id);
 	for (size_t i = 0; i < conf->subscribe.count; i++)
 		hash = hash_text(hash, s->filters[i]);
-	/* never zero, and room for MEMO_MIXED */
-	return (hash | 2u) & ~(uint64_t)MEMO_MIXED;
+	/* never zero, and room for MEMO_... */
+	hash = (hash | 4u) & ~(uint64_t)(MEMO_MIXED | MEMO_RETAINED);
+	return conf->retained == MQTT_RETAINED_TAKE ? hash | MEMO_RETAINED : hash;
 }
 
 static void subscribe(struct mqtt_source *s)
 {
 	const struct mqtt_source_conf *conf = conf_of(s);
 	/* MQTT 5, 3.8.3.1: no-local on a shared subscription is a protocol error */
-	unsigned options = (conf->retained == MQTT_RETAINED_TAKE ? FG_MQTT_TAKE_RETAINED : 0) |
-			   (conf->share ? 0 : FG_MQTT_NO_LOCAL);
-	int r = fg_mqtt_subscribe(&s->conn, s->filters, conf->subscribe.count, (int)conf->qos,
-				  options);
+	unsigned options = conf->share ? 0 : FG_MQTT_NO_LOCAL;
+	int r;
 
+	if (conf->retained == MQTT_RETAINED_TAKE)
+		options |= s->had_retained ? FG_MQTT_TAKE_RETAINED : FG_MQTT_ALL_RETAINED;
+	r = fg_mqtt_subscribe(&s->conn, s->filters, conf->subscribe.count, (int)conf->qos, options);
 	if (r < 0)
 		fg_source_fault(s->source, r, "cannot subscribe");
 }
@@ -244,15 +247,17 @@ static void subscribe(struct mqtt_source *s)
 static void on_up(struct fg_mqtt *conn, bool session_present)
 {
 	struct mqtt_source *s = of_conn(conn);
-	uint64_t memo = s->source->memo;
+	uint64_t memo = session_present ? s->source->memo : 0;
 
 	if (conf_of(s)->drain) {
 		mqtt_drain_up(s, session_present);
 		return;
 	}
-	s->subscribed = session_present && (memo & ~(uint64_t)MEMO_MIXED) == s->list_id;
+	s->subscribed = (memo & ~(uint64_t)MEMO_MIXED) == s->list_id;
 	s->resubscribed = session_present && !s->subscribed;
-	s->mixed = s->resubscribed || (s->subscribed && (memo & MEMO_MIXED));
+	s->mixed = s->resubscribed || (memo & MEMO_MIXED);
+	memo &= s->list_id & MEMO_RETAINED;
+	s->had_retained = !s->subscribed && memo;
 	fg_log(&s->source->logger, FG_INFO, "connected", "session=%s subscribe=%s",
 	       session_present ? "resumed" : "new", s->subscribed ? "no" : "yes");
 	if (s->subscribed) {
@@ -260,14 +265,15 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 		return;
 	}
 	/* until SUBACK is read, which may be never, nobody knows what the session holds */
-	fg_source_remember(s->source, 0);
+	fg_source_remember(s->source, memo);
 	subscribe(s);
 }
 
 /* The session is as it should be. */
 static void settled(struct mqtt_source *s)
 {
-	fg_source_remember(s->source, s->granted ? s->list_id | (s->mixed ? MEMO_MIXED : 0) : 0);
+	fg_source_remember(s->source, s->granted ? s->list_id | (s->mixed ? MEMO_MIXED : 0) :
+						   s->list_id & MEMO_RETAINED);
 	fg_source_up(s->source);
 }
 

@@ -129,6 +129,7 @@ enum {
 	FG_MQTT_NO_LOCAL = 2,
 	/* what was published to be retained says so also when it comes live */
 	FG_MQTT_RETAIN_AS_PUBLISHED = 4,
+	FG_MQTT_ALL_RETAINED = 8,	/* also where it is not new */
 };
 
 struct fg_mqtt;

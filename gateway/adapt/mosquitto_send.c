@@ -48,7 +48,8 @@ int fg_mqtt_publish(struct fg_mqtt *c, const struct fg_mqtt_publication *p, int 
 
 static int subscribe_options(unsigned options)
 {
-	int flags = options & FG_MQTT_TAKE_RETAINED ? MQTT_SUB_OPT_SEND_RETAIN_NEW :
+	int flags = options & FG_MQTT_ALL_RETAINED  ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS :
+		    options & FG_MQTT_TAKE_RETAINED ? MQTT_SUB_OPT_SEND_RETAIN_NEW :
 						      MQTT_SUB_OPT_SEND_RETAIN_NEVER;
 
 	if (options & FG_MQTT_NO_LOCAL)

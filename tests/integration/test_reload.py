@@ -313,4 +313,47 @@ def test_new_secret():
     gateway.stop()
 
 
+def retained_taken(version):
+    """What a broker has kept comes when `retained` becomes `take`, and once."""
+    broker, local = fg.Broker("field-" + version), os.path.abspath(version)
+    device = fg.Mqtt(broker.port, "device")
+    device.wait_acked(device.send("d/old", '{"seq":0}', retain=True))
+    gateway = fg.Gateway({
+        "drivers": {"field": mqtt(broker, subscribe=["d/+"], version=version)},
+        "bridges": {"local": {"type": "file", "path": local}}}, "gateway-" + version).start()
+    broker.wait_subscribed("gw-field")
+
+    def then(**options):
+        said = broker.log().count("Sending CONNACK to gw-field")
+        gateway.config["drivers"]["field"].update(options)
+        gateway.reload()
+        fg.wait_for("the changed driver", lambda: broker.log().count(
+            "Sending CONNACK to gw-field") > said)
+
+    def has(count):
+        device.publish("d/new", [f'{{"seq":{count}}}'])
+        fg.wait_for(f"{count} records", lambda: gateway.ledger()["accepted"] >= count)
+        fg.equal(gateway.ledger()["accepted"], count, "accepted")
+    has(1)
+    then(retained="take")
+    fg.wait_for("the old one", lambda: gateway.ledger()["accepted"] == 2)
+    has(3)
+    then(keepalive="30s")
+    has(4)
+    then(subscribe=["d/+", "e/+"])
+    has(5)
+    ledger = gateway.wait_drained("local")
+    gateway.stop()
+    fg.audit(fg.file_lines(local), fg.until(ledger))
+    fg.equal(fg.series(fg.file_lines(local)), {"d/new": [1, 3, 4, 5], "d/old": [0]}, "records")
+
+
+def test_retained_taken_5():
+    retained_taken("5")
+
+
+def test_retained_taken_3():
+    retained_taken("3.1.1")
+
+
 fg.main(globals())

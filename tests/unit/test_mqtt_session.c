@@ -40,7 +40,7 @@ static void test_shared_subscription_has_no_no_local(void **state)
 	bed_connect(bed, false, &packet);
 	bed_suback(bed, &packet, 1);
 	assert_memory_equal(packet.body + 2, "\0\0\17$share/g/tele/+", 18);
-	assert_int_equal(packet.body[20], 0x01 | 0x10);
+	assert_int_equal(packet.body[20], 0x01);
 }
 
 static void test_resumed_session_is_not_subscribed_again(void **state)
@@ -63,7 +63,7 @@ static void test_resumed_session_of_another_list(void **state)
 	struct bed *bed = *state;
 	struct packet packet;
 
-	bed->source.memo = 12345 << 2;
+	bed->source.memo = 12345 << 2 | 2;
 	bed->conf.retained = MQTT_RETAINED_TAKE;
 	bed_connect(bed, true, &packet);
 	bed_suback(bed, &packet, 1);
@@ -141,6 +141,80 @@ static void test_new_session_that_was_not_subscribed(void **state)
 	bed_close(bed);
 	bed_connect(bed, true, &packet);
 	bed_suback(bed, &packet, 1);
+}
+
+static void bed_resubscribe(struct bed *bed, uint8_t options)
+{
+	struct packet packet;
+
+	bed_close(bed);
+	bed_connect(bed, true, &packet);
+	bed_suback(bed, &packet, 1);
+	assert_int_equal(packet.body[packet.len - 1], options);
+	bed_unsuback(bed, "$share/gw-field/tele/+");
+}
+
+/* They were left out so far: they come, once, whatever SUBSCRIBE was the first to be answered. */
+static void test_retained_from_ignore_to_take(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	bed_close(bed);
+	bed->conf.retained = MQTT_RETAINED_TAKE;
+	bed_connect(bed, true, &packet);
+	peer_expect(&bed->peer, SUBSCRIBE, &packet);
+	bed_resubscribe(bed, 0x01 | 0x04);
+	peer_publish(&bed->peer, "tele/a", "1", 1, true, 1);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->submitted, 1);
+	bed_close(bed);
+	bed_connect(bed, true, &packet);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bytes_there(bed), 0);
+	bed->conf.qos = 0;
+	bed_resubscribe(bed, 0x00 | 0x04 | 0x10);
+	bed->conf.retained = MQTT_RETAINED_IGNORE;
+	bed_resubscribe(bed, 0x00 | 0x04 | 0x20);
+	bed->conf.retained = MQTT_RETAINED_TAKE;
+	bed_resubscribe(bed, 0x00 | 0x04);
+}
+
+/* MQTT 3.1.1, where they come with every SUBSCRIBE: how many of them are taken. */
+static unsigned retained_of_3(struct bed *bed)
+{
+	struct packet packet;
+
+	bed_open(bed);
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_expect(&bed->peer, CONNECT, &packet);
+	PEER_SEND(&bed->peer, 0x20, 2, 1, 0);
+	turns(bed->sim->loop, 2);
+	peer_expect(&bed->peer, SUBSCRIBE, &packet);
+	bed->submitted = 0;
+	PEER_SEND(&bed->peer, 0x31, 5, 0, 2, 't', '/', '1');
+	PEER_SEND(&bed->peer, 0x90, 3, packet.body[0], packet.body[1], 1);
+	turns(bed->sim->loop, 2);
+	peer_expect(&bed->peer, UNSUBSCRIBE, &packet);
+	PEER_SEND(&bed->peer, 0xb0, 2, packet.body[0], packet.body[1]);
+	turns(bed->sim->loop, 2);
+	assert_int_equal(bed->up, 1);
+	bed_close(bed);
+	return bed->submitted;
+}
+
+static void test_retained_from_ignore_to_take_3(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->conf.mqtt.version = 4;
+	bed->filters[0] = "t/+";
+	assert_int_equal(retained_of_3(bed), 0);
+	bed->conf.retained = MQTT_RETAINED_TAKE;
+	assert_int_equal(retained_of_3(bed), 1);
+	bed->filters[0] = "+/+";
+	assert_int_equal(retained_of_3(bed), 0);
 }
 
 /* Processes share their subscriptions, one alone does not: what is in the session from the other
@@ -236,6 +310,8 @@ int main(void)
 		TEST(test_backlog_of_another_list),
 		TEST(test_suback_that_is_never_read),
 		TEST(test_new_session_that_was_not_subscribed),
+		TEST(test_retained_from_ignore_to_take),
+		TEST(test_retained_from_ignore_to_take_3),
 		TEST(test_subscriptions_of_another_number_of_processes),
 		TEST(test_session_is_drained),
 		TEST(test_refused_subscription_is_a_fault),
