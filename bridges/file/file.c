@@ -221,6 +221,9 @@ static int open_file(struct fg_sink *sink)
 /* Its own open file where that is possible, so that not blocking is not forced upon others. */
 static int open_stdout(struct file_state *st)
 {
+	/* what main() has put into its place could be written when it is opened anew */
+	if ((fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
 	st->fd = open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
 	if (st->fd < 0)
 		st->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);

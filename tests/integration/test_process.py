@@ -103,22 +103,38 @@ def abort_in(folder, start):
 
 
 def test_closed_streams():
-    """Nothing of the gateway's own stands where a log line or a pack of stdout is written to."""
+    """Nothing of the gateway's own stands where a log line or a pack of stdout is written to, and what
+    nobody has does not count as sent."""
     gateway, device = gateway_with()
     gateway.config["bridges"]["out"] = {"type": "file", "path": "-"}
     gateway.write()
     process = subprocess.Popen(["bash", "-c", f"exec {fg.FIELDGATE} run -c {gateway.conf} <&- >&- 2>&-"])
     fg.wait_for("the socket", lambda: os.path.exists("run/control.sock"))
-    fg.wait_for("an answer", lambda: fg.fieldgate("ledger", "-c", gateway.conf, want=None).out)
+
+    def answers():
+        return fg.fieldgate("ledger", "-c", gateway.conf, want=None).out
+
+    def waiting():
+        ledger = json.loads(answers())
+        return {n: b["waiting"] for n, b in fg.check_ledger(ledger)["bridges"].items()}
+    fg.wait_for("an answer", answers)
     for fd in range(3):
         fg.equal(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null", f"descriptor {fd}")
     post(device, 3)
-    fg.wait_for("all of it", lambda: all(b["waiting"] == 0 for b in fg.check_ledger(json.loads(
-        fg.fieldgate("ledger", "-c", gateway.conf).out))["bridges"].values()))
+    fg.wait_for("all of it", lambda: waiting()["local"] == 0)
+    fg.equal(waiting()["out"], 3, "what waits for stdout")
+    fg.equal(gateway.status()["links"]["out"]["fault"], "cannot open: Bad file descriptor", "fault")
     process.terminate()
     fg.equal(process.wait(), 0, "its status")
-    fg.equal(fg.check_ledger(json.loads(fg.fieldgate(
-        "ledger", "--spool", gateway.spool).out))["accepted"], 3, "accepted")
+    with open("out", "wb") as out:
+        process = subprocess.Popen([fg.FIELDGATE, "run", "-c", gateway.conf], stdout=out)
+    fg.wait_for("an answer", answers)
+    fg.wait_for("what has waited", lambda: waiting()["out"] == 0)
+    process.terminate()
+    fg.equal(process.wait(), 0, "its status")
+    ledger = fg.check_ledger(json.loads(fg.fieldgate("ledger", "--spool", gateway.spool).out))
+    fg.equal(ledger["accepted"], 3, "accepted")
+    fg.audit(fg.file_lines("out"), fg.until(ledger))
 
 
 def test_no_core():
