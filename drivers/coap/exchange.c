@@ -152,9 +152,9 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
 	if (!sent)
 		return;
 	e = exchange_find(server, session, coap_pdu_get_token(sent));
-	if (e)
+	if (e && !e->sending) /* else coap_send() is about to say so */
 		exchange_fails(e, nack_text(reason));
-	else
+	else if (!e)
 		fg_coap_watch_failed(server, session, coap_pdu_get_token(sent));
 }
 
@@ -210,7 +210,12 @@ int fg_coap_exchange_new(struct fg_coap_server *server, coap_session_t *session,
 
 int fg_coap_exchange_send(struct fg_coap_exchange *exchange, coap_pdu_t *pdu, uint64_t due_ns)
 {
-	if (coap_send(exchange->session, pdu) == COAP_INVALID_MID) {
+	coap_mid_t mid;
+
+	exchange->sending = true;
+	mid = coap_send(exchange->session, pdu);
+	exchange->sending = false;
+	if (mid == COAP_INVALID_MID) {
 		fg_coap_exchange_end(exchange);
 		return -EIO;
 	}

@@ -40,6 +40,7 @@ struct fg_coap_exchange {
 	fg_coap_answered_fn *answered;
 	void *arg;
 	uint64_t due_ns;		/* 0: waits for ever */
+	bool sending;			/* coap_send() has not returned */
 	uint8_t token[FG_COAP_EXCHANGE_TOKEN];
 };
 

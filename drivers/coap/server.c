@@ -228,10 +228,10 @@ static int server_event(coap_session_t *session, const coap_event_t event)
 {
 	struct fg_coap_server *server = coap_get_app_data(coap_session_get_context(session));
 
-	if (event == COAP_EVENT_DTLS_CLOSED) {
+	if (event == COAP_EVENT_DTLS_CLOSED)
 		psk_ended(server, session);
+	if (event == COAP_EVENT_DTLS_CLOSED || event == COAP_EVENT_DTLS_ERROR)
 		server->ended = true;
-	}
 	if (event == COAP_EVENT_SERVER_SESSION_DEL)
 		fg_coap_forget(server, session);
 	return 0;

@@ -59,7 +59,12 @@ void fg_coap_watch_remove(struct fg_coap_server *server, const coap_session_t *s
 void fg_coap_watch_failed(struct fg_coap_server *server, const coap_session_t *session,
 			  coap_bin_const_t token)
 {
-	fg_coap_watch_remove(server, session, token);
+	struct fg_coap_watch *w = watch_find(server, session, token);
+
+	if (!w)
+		return;
+	w->over = true;
+	fg_timer_start(&server->watches.timer, 0);
 }
 
 /* -- telling -- */
@@ -117,14 +122,15 @@ static void watches_tell(struct fg_timer *timer)
 		bool stays = true;
 
 		next = w->next;
-		if ((w->dirty && watch_may_tell(w, now)) || watch_due(w) <= now)
+		if (!w->over && ((w->dirty && watch_may_tell(w, now)) || watch_due(w) <= now))
 			stays = watch_tell(w, now);
-		if (!stays)
+		if (!stays || w->over)
 			watch_free(w);
 		else if (watch_due(w) < due)
 			due = watch_due(w);
 	}
-	if (due != UINT64_MAX)
+	/* one that was passed already may have ended since */
+	if (due != UINT64_MAX && !fg_timer_active(timer))
 		fg_timer_start_at(timer, due);
 }
 

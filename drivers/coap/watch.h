@@ -34,6 +34,7 @@ struct fg_coap_watch {
 	uint64_t told_ns, con_ns;	/* when: last told anything, last confirmable */
 	uint32_t nons;			/* unconfirmed ones since */
 	bool dirty;
+	bool over;			/* to be ended by the timer */
 	uint8_t szx;
 	uint8_t token_len;
 	uint8_t token[8];		/* RFC 7252 section 3 */
@@ -56,7 +57,8 @@ bool fg_coap_watch_add(struct fg_coap_server *server, coap_session_t *session,
 		       coap_bin_const_t token, struct fg_str path, unsigned szx);
 void fg_coap_watch_remove(struct fg_coap_server *server, const coap_session_t *session,
 			  coap_bin_const_t token);
-/* A confirmable notification was reset, or never acknowledged. */
+/* A confirmable notification was reset, or never acknowledged. The watch ends, but not here:
+ * libcoap also says so from within coap_send(). */
 void fg_coap_watch_failed(struct fg_coap_server *server, const coap_session_t *session,
 			  coap_bin_const_t token);
 /* The next value of the Observe option. */

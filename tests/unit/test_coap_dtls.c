@@ -1,6 +1,8 @@
 /* Devices at coaps:// whose session ends, and who come back from the same port. */
 #include "test_coap_fake.h"
 
+#include <openssl/ssl.h>
+
 #define KEY "secretkey"
 #define WATCHED "ob"
 
@@ -265,15 +267,44 @@ static void nothing_is_said_to_who_has_gone(void **state)
 	peer_asks(peer, COAP_REQUEST_CODE_POST, "3");
 }
 
+/* What OpenSSL does not send ends the session from within coap_send(): of a notification, or of a
+ * command. */
+static void a_session_that_ends_while_it_is_told(void **state)
+{
+	struct peer *peer = *state;
+	struct bed *bed = peer->bed;
+	struct fg_command command = { .point = FG_STR("a"), .payload = FG_STR("7") };
+
+	for (int i = 0; i < 2; i++) {
+		bed->in.last = "[1]";
+		if (i == 0)
+			peer_asks(peer, COAP_REQUEST_CODE_GET, NULL);
+		peer_asks(peer, COAP_REQUEST_CODE_POST, "1");
+		command.peer = bed->in.peer;
+		SSL_set_shutdown(
+			coap_session_get_tls(fg_coap_peer_session(bed->server, command.peer), NULL),
+			SSL_SENT_SHUTDOWN);
+		if (i == 0)
+			bed->in.watches->changed(bed->in.watches);
+		else
+			assert_int_equal(fg_driver_coap.ops.command(&bed->in.source, &command),
+					 -EIO);
+		bed_turns(bed, 4);
+		assert_null(bed->in.watches);
+		assert_int_equal(bed->server->exchanges.count, 0);
+		peer_is_lost(peer);
+		peer_begins(peer);
+	}
+}
+
 #define PEER(f) cmocka_unit_test_setup_teardown(f, peer_setup, peer_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PEER(who_lost_his_session_comes_back),
-		PEER(who_ended_his_session_comes_back),
-		PEER(a_hello_that_comes_twice_ends_nothing),
-		PEER(nothing_is_said_to_who_has_gone),
+		PEER(who_lost_his_session_comes_back),	     PEER(who_ended_his_session_comes_back),
+		PEER(a_hello_that_comes_twice_ends_nothing), PEER(nothing_is_said_to_who_has_gone),
+		PEER(a_session_that_ends_while_it_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
