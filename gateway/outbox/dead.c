@@ -467,15 +467,15 @@ int fg_forward_discard(struct fg_forward *forward, const char *bridge, uint64_t 
 {
 	struct fg_outbox *box = fg_forward_find(forward, bridge);
 	struct fg_cursor_state *state;
-	char path[PATH_MAX];
+	char path[PATH_MAX], again[PATH_MAX];
 
 	if (!box)
 		return -ENOENT;
 	if (box->again)
 		return -EAGAIN;
-	if (!dead_path(box, ".jsonl", path))
+	if (!dead_path(box, ".jsonl", path) || !dead_path(box, ".again", again))
 		return -ENAMETOOLONG;
-	if (unlink(path) < 0 && errno != ENOENT)
+	if ((unlink(path) < 0 && errno != ENOENT) || (unlink(again) < 0 && errno != ENOENT))
 		return -errno;
 	state = fg_cursor_state(box->cursor);
 	*ret_count = state->dead + dead_in_flight(box, true);

@@ -7,8 +7,9 @@
  *
  * No number of hang-ups alone makes a dead letter: a network does that too. But when one that
  * cannot be smaller (a single record, a dead letter again) was hung up upon often, every second
- * connection begins with the one behind it. If several of those are taken, and it is hung up upon
- * right after, it is to blame. A window of 1 has no place for the one behind it.
+ * connection begins with one behind it that was not. If several of those are taken, and the one
+ * that is passed over is hung up upon again as the first of a connection, it is to blame. A window
+ * of 1 has no place for one behind it.
  */
 #include "outbox/private.h"
 
@@ -19,7 +20,8 @@
 /* What the spool has dropped, and only a flight still has, cannot be cut any more: it takes more
  * than a bad network to say so. */
 #define HANGS_CERTAIN 20
-#define PASSED_MIN 3	/* so many that were taken behind it */
+#define HANGS_SUSPECT 3		/* alone */
+#define PASSES_ENOUGH 3		/* or as many as have a place */
 #define LIMITED_NS FG_S(3600)	/* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
@@ -70,66 +72,68 @@ static bool is_too_large(const struct fg_outbox *box, const struct flight *fligh
 	       !box->sink.bridge->writes && flight->batch.payload.len > box->forward->status.len;
 }
 
-static bool is_smallest(const struct flight *flight)
+static bool is_suspect(const struct flight *flight)
 {
-	return flight->kind != FLIGHT_PACK || flight->batch.records <= 1;
+	return flight->hung >= HANGS_SUSPECT &&
+	       (flight->kind != FLIGHT_PACK || flight->batch.records <= 1);
 }
 
-static bool must_pass(const struct fg_outbox *box, const struct flight *flight)
+/* The first one waits in this connection, until one behind it was taken. */
+static bool is_passing(const struct fg_outbox *box)
 {
-	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2 && is_smallest(flight);
+	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2 && !box->passed;
 }
 
-static struct flight *next_ready(struct fg_outbox *box, uint64_t *n)
+static struct flight *next_ready(struct fg_outbox *box, uint64_t from, bool suspects)
 {
-	for (; *n < box->tail; ++*n)
-		if (flight_at(box, *n)->state == FLIGHT_READY)
-			return flight_at(box, *n);
+	for (uint64_t n = from; n < box->tail; n++)
+		if (flight_at(box, n)->state == FLIGHT_READY &&
+		    (suspects || !is_suspect(flight_at(box, n))))
+			return flight_at(box, n);
 	return NULL;
 }
 
 struct flight *outbox_next_ready(struct fg_outbox *box, struct flight **ret_passed)
 {
-	uint64_t n = box->head;
-	struct flight *first = next_ready(box, &n);
+	struct flight *first = next_ready(box, box->head, true);
 
 	*ret_passed = NULL;
-	if (!first || !must_pass(box, first))
+	if (!first || !is_passing(box) || !is_suspect(first))
 		return first;
 	*ret_passed = first;
-	n++;
-	return next_ready(box, &n);
+	return next_ready(box, box->head, false);
 }
 
+/* What is ready, and stands before what has just been taken, can only have been passed over. */
 static bool is_passed(struct fg_outbox *box, const struct flight *taken)
 {
-	uint64_t n = box->head;
-	struct flight *first = next_ready(box, &n);
-
-	if (!first || !must_pass(box, first))
-		return false;
-	while (++n < box->tail)
-		if (flight_at(box, n) == taken)
-			return true;
+	for (uint64_t n = box->head; flight_at(box, n) != taken; n++)
+		if (flight_at(box, n)->state == FLIGHT_READY)
+			return is_passing(box);
 	return false;
 }
 
-/* The whole window, or enough of it, has been taken behind the flight; at best just now. */
-static bool is_to_blame(struct fg_outbox *box, const struct flight *flight)
+/* It was the first of its connection; several behind it were taken since it is passed over, or as
+ * many as have a place in the window. */
+static bool is_to_blame(struct fg_outbox *box, const struct flight *flight, bool passed)
 {
-	uint32_t room = box->window - 1, enough = room < PASSED_MIN ? room : PASSED_MIN, taken = 0;
+	bool taken = false;
 
-	if (box->hangs < HANGS_CERTAIN || !is_smallest(flight))
+	if (passed || box->hangs < HANGS_CERTAIN || !is_suspect(flight))
 		return false;
+	if (box->passes >= PASSES_ENOUGH)
+		return true;
 	for (uint64_t n = box->tail; n-- > box->head && flight_at(box, n) != flight;)
-		taken += flight_at(box, n)->state == FLIGHT_DONE;
-	return taken > 0 && (taken == room || (box->passed && taken >= enough));
+		taken |= flight_at(box, n)->state == FLIGHT_DONE;
+	return taken && box->tail - box->head >= box->window && !next_ready(box, box->head, false);
 }
 
 void outbox_hung(struct fg_outbox *box)
 {
 	struct flight *flight = suspect(box, box->error == -EMSGSIZE);
+	bool passed = box->passed;
 
+	box->passed = false;
 	if (!flight || !is_hang(box->error))
 		return;
 	if (is_too_large(box, flight)) {
@@ -139,10 +143,11 @@ void outbox_hung(struct fg_outbox *box)
 		return;
 	}
 	box->hangs++;
-	if (is_to_blame(box, flight)) {
+	flight->hung += box->alone > 0;
+	if (is_to_blame(box, flight, passed)) {
 		outbox_halve(box, flight, "hung up upon, and what is behind it is taken");
 		outbox_advance(box);
-		box->hangs = 0;
+		box->hangs = box->passes = 0;
 	} else if (box->alone) {
 		limit(box, flight);
 	} else if (box->hangs < HANGS_MAX) {
@@ -150,7 +155,6 @@ void outbox_hung(struct fg_outbox *box)
 	} else {
 		box->grew = box->settled = false;
 	}
-	box->passed = false;
 	box->alone = box->window + ALONE_MORE;
 }
 
@@ -164,7 +168,7 @@ bool outbox_must_cut(const struct fg_outbox *box, const struct flight *flight)
 	return flight->kind == FLIGHT_PACK && flight->bytes_max > box->bytes_max &&
 	       flight->batch.records > 1 && flight->batch.payload.len > box->bytes_max &&
 	       (flight->part_from >= fg_spool_oldest(box->forward->conf.spool) ||
-		box->hangs >= HANGS_CERTAIN);
+		flight->hung >= HANGS_CERTAIN);
 }
 
 void outbox_heard(struct fg_outbox *box, const struct flight *flight)
@@ -172,8 +176,12 @@ void outbox_heard(struct fg_outbox *box, const struct flight *flight)
 	uint64_t full = box->conf->batch.bytes;
 
 	/* then it is the turn of the one before it */
-	box->passed = is_passed(box, flight);
-	box->hangs = box->passed ? box->hangs + 1 : 0;
+	if (is_passed(box, flight)) {
+		box->passed = true;
+		box->passes++;
+	} else {
+		box->hangs = box->passes = 0;
+	}
 	/* a few records do not fill it */
 	if (box->bytes_max < full && !box->settled &&
 	    flight->batch.payload.len > box->bytes_max / 4) {

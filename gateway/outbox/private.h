@@ -34,6 +34,7 @@ struct flight {
 	enum flight_kind kind;		/* of the part at hand */
 	enum fg_why why;		/* of FLIGHT_LOST */
 	bool begin, unknown;
+	uint32_t hung;			/* how often, one at a time, the part at hand was */
 	bool denied;			/* an announcement that was refused by -EACCES once */
 	bool unsynced;			/* has times that may become true ones */
 	uint64_t lost;			/* of FLIGHT_LOST: records */
@@ -103,8 +104,9 @@ struct fg_outbox {
 	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
 	 * many packs still go one at a time; what a pack may have, since when, and whether that
-	 * has grown and is now what passes; what was taken last was behind one that was not */
-	uint32_t hangs, alone;
+	 * has grown and is now what passes; how many were taken behind one that was not, and
+	 * whether in this connection */
+	uint32_t hangs, alone, passes;
 	uint64_t bytes_max, limited_ns;
 	bool grew, settled, passed;
 	struct fg_timer retry, linger, stall, pause, pace, rest;

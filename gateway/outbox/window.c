@@ -51,6 +51,7 @@ void outbox_advance(struct fg_outbox *box)
 static void part_ready(struct fg_outbox *box, struct flight *flight)
 {
 	flight->state = FLIGHT_READY;
+	flight->hung = 0;
 	box->unsent = true;
 	if (outbox_render(box, flight) < 0)
 		flight->batch.payload = fg_str(NULL, 0);

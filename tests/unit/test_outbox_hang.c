@@ -140,6 +140,80 @@ static void a_record_that_is_hung_up_upon_is_passed(void **state)
 	world_audit(w, false, "\"lost\":{\"refused\":6},\"gaps\":[]");
 }
 
+/* Each in a flight of its own, one behind the other: none of them is the one that is taken behind
+ * the first. */
+static void several_in_a_row_are_passed(void **state)
+{
+	struct world *w = *state;
+	unsigned more;
+
+	w->takes = false;
+	w->conf.batch.records = 1;
+	w->conf.window = 8;
+	world_up(w);
+	world_entries(w, "good", 1, 2);
+	world_entries(w, "poison", 4, 1);
+	world_entries(w, "good", 1, 20);
+	more = live_with_hatred(w);
+	assert_int_equal(world_account(w).acknowledged, 22 + more);
+	assert_int_equal(world_account(w).dead, 4);
+	world_audit(w, false, "\"lost\":{\"refused\":4},\"gaps\":[]");
+}
+
+/* Packs behind it that the spool has dropped since, and that only the window still has, are not
+ * cut: nobody has hung up upon them. */
+static void what_is_passed_forward_is_as_it_was(void **state)
+{
+	struct world *w = *state;
+	uint64_t dropped;
+
+	fixture_close(&w->f);
+	w->f.conf.limit = 64 << 10;
+	w->f.conf.segment = 8 << 10;
+	fixture_open(&w->f);
+	w->takes = false;
+	w->conf.window = 5;
+	w->conf.batch.records = 10;
+	world_up(w);
+	world_entries(w, "poison", 1, 2);
+	world_turns(w, 2, FG_S(1));
+	world_entries(w, "good", 4, 10);
+	world_turns(w, 2, FG_S(1));
+	assert_int_equal(w->nheld, 5);
+	world_entries(w, "late", 1500, 10);
+	dropped = world_account(w).dropped[FG_WHY_SPOOL_FULL];
+	assert_int_equal(dropped, fg_spool_oldest(w->f.spool) - 1 - 42);
+	for (int i = 0; i < 4000 && (world_account(w).waiting || w->box->head < w->box->tail); i++)
+		upstream_hates(w, "/poison/");
+	assert_int_equal(world_account(w).dropped[FG_WHY_SPOOL_FULL], dropped + 2);
+	assert_int_equal(world_account(w).acknowledged, 15040 - dropped);
+	world_audit(w, false, "\"gaps\":[]");
+}
+
+/* Who takes one pack with each connection, after many that brought nothing, takes the first too. */
+static void one_with_each_connection_is_enough(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	w->conf.batch.records = 1;
+	world_up(w);
+	world_entries(w, "a", 4, 10);
+	world_turns(w, 2, FG_S(1));
+	for (int i = 0; i < 4000 && w->box->faults < 31; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	for (int i = 0; i < 20000 && world_account(w).waiting; i++) {
+		world_turn(w, FG_S(1));
+		if (w->nheld == 0)
+			continue;
+		world_done(w, 0, 0, NULL);
+		world_turn(w, 0);
+		fg_sink_fault(w->sink, -ECONNRESET, "hung up");
+	}
+	assert_int_equal(world_account(w).acknowledged, 40);
+	assert_int_equal(world_account(w).dead, 0);
+}
+
 /* One that is taken behind it may have been the moment at which the network came back. */
 static void one_behind_it_is_not_enough(void **state)
 {
@@ -283,6 +357,9 @@ int main(void)
 		WORLD_TEST(a_broker_that_is_killed_often_costs_no_record),
 		WORLD_TEST(a_network_that_hangs_up_makes_no_dead_letter),
 		WORLD_TEST(a_record_that_is_hung_up_upon_is_passed),
+		WORLD_TEST(several_in_a_row_are_passed),
+		WORLD_TEST(what_is_passed_forward_is_as_it_was),
+		WORLD_TEST(one_with_each_connection_is_enough),
 		WORLD_TEST(one_behind_it_is_not_enough),
 		WORLD_TEST(a_network_that_comes_back_blames_nobody),
 		WORLD_TEST(a_dead_letter_that_is_hung_up_upon_again_is_one_again),
