@@ -493,6 +493,14 @@ void fg_coap_remotes_resume(struct fg_coap_server *server)
 	}
 }
 
+bool fg_coap_remotes_own(const struct fg_coap_server *server, const coap_session_t *session)
+{
+	for (size_t i = 0; i < server->remotes.count; i++)
+		if (server->remotes.items[i].session == session)
+			return true;
+	return false;
+}
+
 coap_session_t *fg_coap_remote_session(struct fg_coap_server *server, uint64_t peer)
 {
 	uint64_t at = (peer & ~PEER_REMOTE) - 1;

@@ -68,5 +68,6 @@ void fg_coap_remotes_close(struct fg_coap_server *server);
 void fg_coap_remotes_fini(struct fg_coap_server *server);
 /* There is room again. */
 void fg_coap_remotes_resume(struct fg_coap_server *server);
+bool fg_coap_remotes_own(const struct fg_coap_server *server, const coap_session_t *session);
 /* The session of a peer's name that is one of these, or NULL. */
 coap_session_t *fg_coap_remote_session(struct fg_coap_server *server, uint64_t peer);

@@ -62,11 +62,14 @@ static void take_answer(struct take *t, coap_pdu_code_t code, const char *text)
 	}
 }
 
+/* NULL: there is no place, or it came by a session of ours that was given up, and that libcoap
+ * keeps for whoever else holds it, without telling of its end. */
 static struct fg_coap_client *session_client(struct fg_coap_server *server, coap_session_t *session)
 {
 	struct fg_coap_client *client = coap_session_get_app_data(session);
 
-	if (!client) {
+	if (!client && (coap_session_get_type(session) != COAP_SESSION_TYPE_CLIENT ||
+			fg_coap_remotes_own(server, session))) {
 		client = fg_coap_clients_add(&server->clients);
 		coap_session_set_app_data(session, client);
 		if (client) {

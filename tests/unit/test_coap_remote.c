@@ -213,6 +213,32 @@ static void who_is_asked_anew_is_not_known_any_more(void **state)
 	assert_int_equal(bed->server->clients.count, 0);
 }
 
+/* Nor who speaks to where he was asked before, while something else still holds that session. */
+static void who_speaks_behind_the_end_is_refused(void **state)
+{
+	struct far *far = *state;
+	struct bed *bed = far->bed;
+	struct sockaddr_in before;
+	coap_session_t *held;
+	struct packet p;
+
+	far_says(far, ACK, far_is_asked(far, -1), 10, -1, "1");
+	before = far->peer;
+	held = coap_session_reference(bed->server->remotes.items[0].session);
+	bed->server->remotes.items[0].failed = true;
+	fg_timer_start(&bed->server->remotes.items[0].timer, 0);
+	far_is_asked(far, -1);
+	assert_true(far->peer.sin_port != before.sin_port);
+	far->peer = before;
+	packet_make(&p, &(struct msg){ .code = POST, .path = "dev/a", .payload = "2" });
+	far_sends(far, &p);
+	far_hears(far);
+	assert_int_equal(bed->reply[1], CODE(503));
+	assert_int_equal(bed->in.submitted, 1);
+	assert_int_equal(bed->server->clients.count, 0);
+	coap_session_release(held);
+}
+
 #define FAR(f) cmocka_unit_test_setup_teardown(f, far_setup, far_teardown)
 
 int main(void)
@@ -222,6 +248,7 @@ int main(void)
 		FAR(a_refused_answer_is_asked_for_again),
 		FAR(refused_blocks_are_asked_for_again),
 		FAR(who_is_asked_anew_is_not_known_any_more),
+		FAR(who_speaks_behind_the_end_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
