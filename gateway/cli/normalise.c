@@ -190,10 +190,10 @@ static int read_input(struct fg_buf *input)
 	return got < 0 ? -errno : 0;
 }
 
+/* By its stuffing, or as the protocol has it. */
 static bool is_proved(const struct fg_framer_conf *conf)
 {
-	return conf->checksum || conf->kind == FG_FRAMER_SLIP || conf->kind == FG_FRAMER_COBS ||
-	       conf->kind == FG_FRAMER_COBSR;
+	return conf->checksum || conf->kind >= FG_FRAMER_SLIP;
 }
 
 /* The framer as the link would use it. */

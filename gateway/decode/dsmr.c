@@ -293,12 +293,15 @@ static bool head_good(const uint8_t *p, size_t len)
 }
 
 /* Bytes were lost in the middle of a line, and another telegram follows there: what is in front of
- * the last one that may begin is in none. */
+ * the last one that may begin is in none. A unit (imp/kWh) is no identification. */
 static size_t body_skip(const uint8_t *p, size_t body)
 {
-	for (size_t i = body; --i > 0;)
-		if (p[i] == '/' && head_good(p + i, body - i))
+	for (size_t i = body, line = body; --i > 0;) {
+		if (p[i] == '\n')
+			line = i;
+		if (p[i] == '/' && head_good(p + i, body - i) && !memchr(p + i, ')', line - i))
 			return i;
+	}
 	return body;
 }
 

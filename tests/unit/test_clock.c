@@ -146,8 +146,10 @@ static void times_of_devices(void **state)
 		int64_t time_s;
 		bool believed;
 	} cases[] = {
-		{ 1800000000, true, 1800000000, true },	 { 1800000000, true, 1420070400, true },
-		{ 1800000000, true, 1420070399, false }, { 1800000000, true, 1800086400, true },
+		{ 1800000000, true, 1800000000, true },	 { 1800000000, true, 631152000, true },
+		{ 1800000000, true, 631151999, false },	 { 1800000000, true, 1800086400, true },
+		{ 1800000000, true, 946598399, true },	 { 1800000000, true, 946598400, false },
+		{ 1800000000, true, 978393599, false },	 { 1800000000, true, 978393600, true },
 		{ 1800000000, true, 1800086401, false }, { 60, false, 1800000000, true },
 		{ 60, false, 100, false },		 { 1800000000, false, 1900000000, true },
 		{ 60, false, 4102444801, false },

@@ -124,6 +124,9 @@ static void streams(void **state)
 		    "\n0-0:96.13.0()\r\n!63B6\r\n" P1),
 		  "276 s276 b1" },
 		{ P("/ABC5TEST\r\n\r\n1.8.0(1)\r\n" P1), "276 s23 b0" },
+		/* the wrong block check of one with a unit that looks like the maker's letters */
+		{ P("/XYZ5METER\r\n\2" "0.3.0(1000*imp/kWh)\r\n1.8.0(1*kWh)\r\n!\r\n\3\x55"),
+		  "s53 b1" },
 		/* lost in the middle of a line */
 		{ P("/ABC5TEST\r\n\r\n1.8.0(1" P1 P1), "276 276 s20 b1" },
 		{ P("/ABC5TEST\r\n1.8.0(1)\r\n!"), "22 s0 b0" },

@@ -185,6 +185,8 @@ static void places_and_leaves(void **state)
 	      "|p=1,pu='other',ts=5 absurd time");
 	reads(&house, NULL, "a/x", -1, "{\"ts\":631152000}", "@631152000|ts=631152000");
 	reads(&house, NULL, "a/x", -1, "{\"ts\":951782400}", "|ts=951782400 absurd time");
+	/* its first hour, east of Greenwich */
+	reads(&house, NULL, "a/x", -1, "{\"ts\":946681200}", "|ts=946681200 absurd time");
 	reads(&house, NULL, "b/x", -1, "{\"who\":\"me\"}", "me|who='me'");
 	house_close(&house);
 }

@@ -68,7 +68,9 @@ static inline bool fg_doc_believes(const struct fg_doc *doc, int64_t time_ns)
 	const int64_t year_1990_ns = 631152000 * second_ns, year_2000_ns = 946684800 * second_ns;
 	const int64_t year_2001_ns = 978307200 * second_ns, year_2100_ns = 4102444800 * second_ns;
 
-	return time_ns >= year_1990_ns && (time_ns < year_2000_ns || time_ns >= year_2001_ns) &&
+	/* in whatever zone its year is 2000 */
+	return time_ns >= year_1990_ns &&
+	       (time_ns < year_2000_ns - day_ns || time_ns >= year_2001_ns + day_ns) &&
 	       time_ns <= (doc->now_right ? doc->now_ns + day_ns : year_2100_ns);
 }
 
