@@ -36,10 +36,15 @@ void http_squeeze_fini(struct http_squeeze *squeeze)
 static int squeeze_gzip(struct http_squeeze *squeeze, struct fg_str body, struct fg_buf *out)
 {
 	z_stream *z = &squeeze->gzip;
-	size_t bound = deflateBound(z, body.len);
-	char *room = fg_buf_reserve(out, bound);
+	size_t bound;
+	char *room;
 
-	if (!room || deflateReset(z) != Z_OK)
+	/* first, or the bound is that of a stream whose head has been written */
+	if (deflateReset(z) != Z_OK)
+		return -EINVAL;
+	bound = deflateBound(z, body.len);
+	room = fg_buf_reserve(out, bound);
+	if (!room)
 		return -ENOMEM;
 	/* zlib reads it only, but does not say so without ZLIB_CONST */
 	z->next_in = (Bytef *)(uintptr_t)body.ptr;

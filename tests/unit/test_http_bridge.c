@@ -1,4 +1,4 @@
-/* The HTTP bridge: what a status means for a pack, and which header lines may be set. */
+/* The HTTP bridge: what a status means for a pack, which header lines may be set, compression. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../bridges/http/http.h"
+#include "../../bridges/http/squeeze.h"
 
 static void every_status_has_a_meaning(void **state)
 {
@@ -44,11 +45,37 @@ static void headers_cannot_be_smuggled(void **state)
 	assert_false(http_header_value_ok(FG_STR("a\0b")));
 }
 
+/* One after the other, as small as a pack can be, and such that nothing repeats itself. */
+static void bodies_of_any_length_are_compressed(void **state)
+{
+	static const enum http_compress hows[] = { HTTP_GZIP, HTTP_ZSTD };
+	char body[300];
+	uint32_t random = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (char)((random = random * 1664525 + 1013904223) >> 24);
+	for (size_t how = 0; how < 2; how++) {
+		struct http_squeeze squeeze = { .ready = false };
+		struct fg_buf out;
+
+		fg_buf_init(&out, 1 << 20);
+		assert_int_equal(http_squeeze_init(&squeeze, hows[how]), 0);
+		for (size_t len = 0; len < sizeof(body); len++) {
+			assert_int_equal(http_squeeze(&squeeze, fg_str(body, len), &out), 0);
+			assert_true(out.len > 0);
+		}
+		http_squeeze_fini(&squeeze);
+		fg_buf_fini(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_status_has_a_meaning),
 		cmocka_unit_test(headers_cannot_be_smuggled),
+		cmocka_unit_test(bodies_of_any_length_are_compressed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
