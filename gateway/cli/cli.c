@@ -214,7 +214,8 @@ static int count_operands(const struct fg_cli_usage *usage, int count, int *ret_
 	if (count < usage->min_operands)
 		*ret_status = fg_cli_misuse(usage->name, "%s is missing", usage->operands);
 	else
-		*ret_status = fg_cli_misuse(usage->name, "too many arguments");
+		*ret_status =
+			fg_cli_misuse(usage->name, "too many arguments (a configuration: -c FILE)");
 	return -1;
 }
 

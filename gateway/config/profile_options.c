@@ -181,9 +181,28 @@ static const struct fg_option REGISTERS[] = {
 	{ 0 },
 };
 
+/* In a payload braces are the device's own as well. */
+static int check_to(const char *text, char *why, size_t cap)
+{
+	static const char *const known[] = { "{device}", "{point}", "{value}", "{json}" };
+
+	for (text = strchr(text, '{'); text; text = strchr(text + 1, '{')) {
+		size_t i = 0;
+
+		while (i < 4 && strncmp(text, known[i], strlen(known[i])) != 0)
+			i++;
+		if (i == 4) {
+			snprintf(why, cap,
+				 "expected {device}, {point}, {value} or {json} at \"%s\"", text);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 static const struct fg_option WRITE[] = {
 	{ .name = "to", .type = FG_OPT_STRING, .offset = offsetof(struct fg_write_conf, to),
-	  .min = 1, .max = 1024,
+	  .min = 1, .max = 1024, .check = check_to,
 	  .help = "Where it goes: MQTT topic or CoAP path, with {device} and {point}." },
 	{ .name = "payload", .type = FG_OPT_STRING,
 	  .offset = offsetof(struct fg_write_conf, payload), .def = "{value}", .max = 4096,

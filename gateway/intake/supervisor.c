@@ -138,7 +138,7 @@ void fg_source_fault(struct fg_source *source, int error, const char *what)
 	inlet->faulted = true;
 	inlet->error = error;
 	inlet->faults++;
-	if (strcmp(what, strerror(-error)) == 0)
+	if (error == -EPROTO || strcmp(what, strerror(-error)) == 0)
 		snprintf(inlet->fault, sizeof(inlet->fault), "%s", what);
 	else
 		snprintf(inlet->fault, sizeof(inlet->fault), "%s: %s", what, strerror(-error));

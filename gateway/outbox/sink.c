@@ -222,7 +222,7 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 	box->faulted = true;
 	box->error = error;
 	box->faults++;
-	if (strcmp(what, strerror(-error)) == 0)
+	if (error == -EPROTO || strcmp(what, strerror(-error)) == 0)
 		snprintf(box->fault, sizeof(box->fault), "%s", what);
 	else
 		snprintf(box->fault, sizeof(box->fault), "%s: %s", what, strerror(-error));

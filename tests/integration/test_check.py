@@ -50,6 +50,17 @@ class Check(unittest.TestCase):
             '/spool/limit: expected a size in KiB, MiB or GiB such as "64KiB", got 5 (a bare number has no unit)',
         ])
 
+    def test_where_a_command_goes(self):
+        for to, good in (("y/{device}/{point}/set/{value}", True), ("y/{dev}/set", False),
+                         ("y/{", False), ("y/{device", False)):
+            done = check({"profiles": {"p": {"format": "json", "match": "x/{device}",
+                                             "points": {"*": {}},
+                                             "write": {"q": {"to": to, "payload": "{val}"}}}},
+                          "drivers": {}, "bridges": {}})
+            self.assertEqual(done.returncode, 0 if good else 1, (to, done.stderr))
+            self.assertEqual("/profiles/p/write/q/to: expected {device}, {point}" in done.stderr,
+                             not good, done.stderr)
+
     def test_json(self):
         done = check({"spool": {"limit": 5}}, "--json")
         self.assertEqual(done.returncode, 1)
