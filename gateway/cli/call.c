@@ -16,7 +16,7 @@ static void explain(const char *socket, int r, char *out, size_t size)
 	switch (r) {
 	case -ENOENT:
 	case -ECONNREFUSED:
-		snprintf(out, size, "no gateway answers on %s (of another one: -c FILE)", socket);
+		snprintf(out, size, "no gateway answers on %s", socket);
 		break;
 	case -ETIMEDOUT:
 		snprintf(out, size, "the gateway on %s does not answer", socket);
