@@ -317,6 +317,35 @@ static size_t drain(int fd, char *text, size_t len)
 	return len;
 }
 
+/* A bridge to a FIFO whose reader sleeps, and 600 records. Returns the reader's end. */
+static int sleeper_up(struct world *w, struct file_world *fw)
+{
+	int fd;
+
+	file_up(w, fw);
+	w->conf.batch.records = 200;
+	assert_int_equal(mkfifo(fw->path, 0600), 0);
+	fd = open(fw->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
+	world_up(w);
+	world_entries(w, "a", 60, 10);
+	return fd;
+}
+
+/* It wakes up, and reads all that is still to come. */
+static size_t sleeper_reads(struct world *w, int fd, char *text, size_t len)
+{
+	for (int i = 0; i < 2000 && world_account(w).waiting; i++) {
+		world_turn(w, FG_MS(100));
+		len = drain(fd, text, len);
+	}
+	len = drain(fd, text, len);
+	close(fd);
+	assert_int_equal(world_account(w).waiting, 0);
+	return len;
+}
+
 /* Its reader sleeps, for longer than "stall" and over several openings; what it reads then are
  * whole lines, the one that was torn among them. */
 static void a_line_torn_by_a_fault_is_ended_first(void **state)
@@ -328,14 +357,7 @@ static void a_line_torn_by_a_fault_is_ended_first(void **state)
 	int fd;
 	FILE *f;
 
-	file_up(w, &fw);
-	w->conf.batch.records = 200;
-	assert_int_equal(mkfifo(fw.path, 0600), 0);
-	fd = open(fw.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
-	world_up(w);
-	world_entries(w, "a", 60, 10);
+	fd = sleeper_up(w, &fw);
 	for (int i = 0; i < 1000 && w->box->faults < 3; i++)
 		world_turn(w, FG_S(1));
 	assert_int_equal(w->box->faults, 3);
@@ -345,13 +367,7 @@ static void a_line_torn_by_a_fault_is_ended_first(void **state)
 		world_turn(w, FG_S(1));
 	assert_int_equal(w->box->faults, 5);
 	assert_int_equal(world_account(w).waiting, 600);
-	for (int i = 0; i < 2000 && world_account(w).waiting; i++) {
-		world_turn(w, FG_MS(100));
-		len = drain(fd, text, len);
-	}
-	len = drain(fd, text, len);
-	close(fd);
-	assert_int_equal(world_account(w).waiting, 0);
+	len = sleeper_reads(w, fd, text, len);
 	world_down(w);
 	unlink(fw.path);
 	f = fopen(fw.path, "we");
@@ -374,26 +390,13 @@ static void a_line_torn_by_the_end_is_ended_by_the_next(void **state)
 	int fd;
 	FILE *f;
 
-	file_up(w, &fw);
-	w->conf.batch.records = 200;
-	assert_int_equal(mkfifo(fw.path, 0600), 0);
-	fd = open(fw.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
-	world_up(w);
-	world_entries(w, "a", 60, 10);
+	fd = sleeper_up(w, &fw);
 	for (int i = 0; i < 3; i++) {
 		world_turns(w, 3, FG_S(1));
 		world_down(w);
 		world_up(w);
 	}
-	for (int i = 0; i < 2000 && world_account(w).waiting; i++) {
-		world_turn(w, FG_MS(100));
-		len = drain(fd, text, len);
-	}
-	len = drain(fd, text, len);
-	close(fd);
-	assert_int_equal(world_account(w).waiting, 0);
+	len = sleeper_reads(w, fd, text, len);
 	world_down(w);
 	unlink(fw.path);
 	f = fopen(fw.path, "we");
