@@ -6,23 +6,23 @@
  * until one is hung up upon once more: it may have been the network all the time.
  *
  * No number of hang-ups alone makes a dead letter: a network does that too. But when one that
- * cannot be smaller (a single record, a dead letter again) was hung up upon often, every second
- * connection begins with one behind it that was not. If several of those are taken, and the one
- * that is passed over is hung up upon again as the first of a connection, it is to blame. A window
- * of 1 has no place for one behind it.
+ * cannot be smaller was hung up upon often, every second connection begins with one behind it. If
+ * several of those are taken, and it is hung up upon again as the first of a connection, it is to
+ * blame. That takes places in the window: where there are none, it waits. A dead letter that goes
+ * again goes back without any proof, for nothing is lost by that.
  */
 #include "outbox/private.h"
 
 #include <errno.h>
 
 #define HANGS_MAX 5
-#define ALONE_MORE 16	/* packs, beyond those that were in the window */
+#define ALONE_MORE 16 /* packs, beyond those that were in the window */
 /* What the spool has dropped, and only a flight still has, cannot be cut any more: it takes more
  * than a bad network to say so. */
 #define HANGS_CERTAIN 20
-#define HANGS_SUSPECT 3		/* alone */
-#define PASSES_ENOUGH 3		/* or as many as have a place */
-#define LIMITED_NS FG_S(3600)	/* then it is tried once more whether larger packs pass */
+#define HANGS_SUSPECT 3 /* alone */
+#define PASSES_ENOUGH 3 /* or as many as have a place in the window */
+#define LIMITED_NS FG_S(3600) /* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
 {
@@ -84,48 +84,56 @@ static bool is_passing(const struct fg_outbox *box)
 	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2 && !box->passed;
 }
 
-static struct flight *next_ready(struct fg_outbox *box, uint64_t from, bool suspects)
+struct flight *outbox_next_ready(struct fg_outbox *box, bool *ret_worn)
 {
-	for (uint64_t n = from; n < box->tail; n++)
-		if (flight_at(box, n)->state == FLIGHT_READY &&
-		    (suspects || !is_suspect(flight_at(box, n))))
-			return flight_at(box, n);
-	return NULL;
+	struct flight *first = NULL, *least = NULL;
+
+	*ret_worn = false;
+	for (uint64_t n = box->head; n < box->tail; n++) {
+		struct flight *flight = flight_at(box, n);
+
+		if (flight->state != FLIGHT_READY)
+			continue;
+		if (!first && (!is_passing(box) || !is_suspect(flight)))
+			return flight;
+		if (!first)
+			first = flight;
+		else if (!least || flight->hung < least->hung)
+			least = flight;
+	}
+	*ret_worn = first && (!least || least->hung);
+	return least ? least : first;
 }
 
-struct flight *outbox_next_ready(struct fg_outbox *box, struct flight **ret_passed)
+static bool is_first(struct fg_outbox *box, const struct flight *flight)
 {
-	struct flight *first = next_ready(box, box->head, true);
-
-	*ret_passed = NULL;
-	if (!first || !is_passing(box) || !is_suspect(first))
-		return first;
-	*ret_passed = first;
-	return next_ready(box, box->head, false);
-}
-
-/* What is ready, and stands before what has just been taken, can only have been passed over. */
-static bool is_passed(struct fg_outbox *box, const struct flight *taken)
-{
-	for (uint64_t n = box->head; flight_at(box, n) != taken; n++)
+	for (uint64_t n = box->head; flight_at(box, n) != flight; n++)
 		if (flight_at(box, n)->state == FLIGHT_READY)
-			return is_passing(box);
-	return false;
+			return false;
+	return true;
 }
 
-/* It was the first of its connection; several behind it were taken since it is passed over, or as
- * many as have a place in the window. */
+/* How many that were taken instead of the first still stand in the window. */
+static uint32_t count_instead(struct fg_outbox *box)
+{
+	uint32_t count = 0;
+
+	for (uint64_t n = box->head; n < box->tail; n++)
+		count += flight_at(box, n)->state == FLIGHT_DONE && flight_at(box, n)->instead;
+	return count;
+}
+
+/* `passed`: it was sent behind one that was taken. */
 static bool is_to_blame(struct fg_outbox *box, const struct flight *flight, bool passed)
 {
-	bool taken = false;
+	uint32_t room = box->window - 1, enough = room < PASSES_ENOUGH ? room : PASSES_ENOUGH;
+	/* one of them lately, if there was a place for it */
+	bool lately = box->passes || box->tail - box->head >= box->window;
 
-	if (passed || box->hangs < HANGS_CERTAIN || !is_suspect(flight))
+	if (box->hangs < HANGS_CERTAIN || !is_suspect(flight))
 		return false;
-	if (box->passes >= PASSES_ENOUGH)
-		return true;
-	for (uint64_t n = box->tail; n-- > box->head && flight_at(box, n) != flight;)
-		taken |= flight_at(box, n)->state == FLIGHT_DONE;
-	return taken && box->tail - box->head >= box->window && !next_ready(box, box->head, false);
+	return flight->kind == FLIGHT_AGAIN ||
+	       (!passed && room && lately && is_first(box, flight) && count_instead(box) >= enough);
 }
 
 void outbox_hung(struct fg_outbox *box)
@@ -147,7 +155,7 @@ void outbox_hung(struct fg_outbox *box)
 	if (is_to_blame(box, flight, passed)) {
 		outbox_halve(box, flight, "hung up upon, and what is behind it is taken");
 		outbox_advance(box);
-		box->hangs = box->passes = 0;
+		box->hangs = flight->kind == FLIGHT_AGAIN ? box->hangs : 0;
 	} else if (box->alone) {
 		limit(box, flight);
 	} else if (box->hangs < HANGS_MAX) {
@@ -171,13 +179,13 @@ bool outbox_must_cut(const struct fg_outbox *box, const struct flight *flight)
 		flight->hung >= HANGS_CERTAIN);
 }
 
-void outbox_heard(struct fg_outbox *box, const struct flight *flight)
+void outbox_heard(struct fg_outbox *box, struct flight *flight)
 {
 	uint64_t full = box->conf->batch.bytes;
 
 	/* then it is the turn of the one before it */
-	if (is_passed(box, flight)) {
-		box->passed = true;
+	if (is_passing(box) && !is_first(box, flight)) {
+		box->passed = flight->instead = true;
 		box->passes++;
 	} else {
 		box->hangs = box->passes = 0;

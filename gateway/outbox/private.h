@@ -35,6 +35,7 @@ struct flight {
 	enum fg_why why;		/* of FLIGHT_LOST */
 	bool begin, unknown;
 	uint32_t hung;			/* how often, one at a time, the part at hand was */
+	bool instead;			/* taken while the first one was passed over */
 	bool denied;			/* an announcement that was refused by -EACCES once */
 	bool unsynced;			/* has times that may become true ones */
 	uint64_t lost;			/* of FLIGHT_LOST: records */
@@ -104,7 +105,7 @@ struct fg_outbox {
 	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
 	 * many packs still go one at a time; what a pack may have, since when, and whether that
-	 * has grown and is now what passes; how many were taken behind one that was not, and
+	 * has grown and is now what passes; how many were taken instead of the first, and
 	 * whether in this connection */
 	uint32_t hangs, alone, passes;
 	uint64_t bytes_max, limited_ns;
@@ -193,7 +194,7 @@ void dead_again_done(struct fg_outbox *, const struct flight *);
 /* The connection is at its end, and nothing is forgotten yet. */
 void outbox_hung(struct fg_outbox *);
 /* The upstream has acknowledged the part at hand. */
-void outbox_heard(struct fg_outbox *, const struct flight *);
+void outbox_heard(struct fg_outbox *, struct flight *);
 /* One at a time: the one that is on its way is waited for. */
 bool outbox_must_wait(struct fg_outbox *);
 /* What a pack may have. */
@@ -201,9 +202,9 @@ uint64_t outbox_bytes(const struct fg_outbox *);
 /* It was rendered before packs had to be smaller. */
 bool outbox_must_cut(const struct fg_outbox *, const struct flight *);
 
-/* The next one to be sent; the one before it that is passed over to see whether that one is to
- * blame for the hang-ups, or NULL. */
-struct flight *outbox_next_ready(struct fg_outbox *, struct flight **ret_passed);
+/* The next one to be sent, or NULL. *ret_worn: it is sent in the place of the first, which is hung
+ * up upon, and a new one were better for that. */
+struct flight *outbox_next_ready(struct fg_outbox *, bool *ret_worn);
 
 /* window.c */
 /* By records, not by numbers: a bridge may carry few of those that a range covers. */

@@ -76,6 +76,7 @@ static void part_dead(struct fg_outbox *box, struct flight *flight, const char *
 	uint64_t count = flight->batch.records;
 	char quoted[256];
 
+	box->passes = 0;
 	if (flight->kind == FLIGHT_AGAIN) { /* once more refused */
 		flight->dead = dead_write(box, flight, why) == 0 ? count : 0;
 		flight->dropped = count - flight->dead;
@@ -238,11 +239,13 @@ static bool send_one(struct fg_outbox *box, struct flight *flight)
 	struct fg_batch before;
 	int r;
 
-	if ((!flight->batch.payload.ptr || outbox_must_cut(box, flight)) &&
-	    outbox_render(box, flight) < 0) {
-		flight->batch.payload = fg_str(NULL, 0);
-		wait_to_resend(box, flight);
-		return false;
+	if (!flight->batch.payload.ptr || outbox_must_cut(box, flight)) {
+		flight->hung = 0;
+		if (outbox_render(box, flight) < 0) {
+			flight->batch.payload = fg_str(NULL, 0);
+			wait_to_resend(box, flight);
+			return false;
+		}
 	}
 	flight->state = FLIGHT_SENT;
 	flight->batch.backlog = has_waited(box, flight);
@@ -348,12 +351,13 @@ static bool make_one(struct fg_outbox *box)
 
 static struct flight *next_flight(struct fg_outbox *box)
 {
-	struct flight *passed = NULL, *next = box->unsent ? outbox_next_ready(box, &passed) : NULL;
+	bool worn = false;
+	struct flight *next = box->unsent ? outbox_next_ready(box, &worn) : NULL;
 
-	if (next)
+	if (next && !worn)
 		return next;
-	box->unsent = passed;
-	return make_one(box) ? flight_at(box, box->tail - 1) : passed;
+	box->unsent = next;
+	return make_one(box) ? flight_at(box, box->tail - 1) : next;
 }
 
 /* A bridge that carries nothing of what is there must not hold the spool with it. */

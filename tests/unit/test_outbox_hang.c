@@ -214,6 +214,74 @@ static void one_with_each_connection_is_enough(void **state)
 	assert_int_equal(world_account(w).dead, 0);
 }
 
+/* More letters than the window is wide, hung up upon once more: they go back. */
+static void letters_that_are_hung_up_upon_go_back(void **state)
+{
+	struct world *w = *state;
+	uint64_t count;
+	unsigned more;
+
+	w->conf.window = 2;
+	begin(w, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		world_entries(w, "poison", 1, 10);
+		world_turns(w, 2, FG_S(1));
+		world_done(w, 0, -EBADMSG, "no");
+		world_turn(w, FG_S(1));
+		world_done(w, 0, 0, NULL);
+	}
+	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
+	assert_int_equal(count, 40);
+	world_entries(w, "good", 1, 10);
+	more = live_with_hatred(w);
+	assert_null(w->box->again);
+	assert_int_equal(world_account(w).acknowledged, 10 + more);
+	assert_int_equal(world_account(w).dead, 40);
+	assert_int_equal(world_letters(w), 4);
+}
+
+/* All the others were acknowledged before the upstream began to hang up. */
+static void what_was_taken_before_proves_nothing(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 0);
+	w->conf.batch.records = 1;
+	world_entries(w, "a", 1, 20);
+	world_turns(w, 2, FG_S(1));
+	assert_int_equal(w->nheld, 4);
+	while (w->nheld > 1)
+		world_done(w, 1, 0, NULL);
+	for (int i = 0; i < 4000 && w->box->faults < 100; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_int_equal(w->box->faults, 100);
+	assert_int_equal(world_account(w).dead, 0);
+	for (int i = 0; i < 4000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 20);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
+/* Behind it everything is hung up upon for a while, and comes to be suspected too. */
+static void an_outage_beside_it_is_outlived(void **state)
+{
+	struct world *w = *state;
+	unsigned more;
+
+	begin(w, 0);
+	w->conf.batch.records = 1;
+	world_entries(w, "poison", 1, 1);
+	world_entries(w, "good", 1, 20);
+	for (int i = 0; i < 4000 && w->box->faults < 100; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_int_equal(w->box->faults, 100);
+	assert_int_equal(world_account(w).dead, 0);
+	more = live_with_hatred(w);
+	assert_int_equal(world_account(w).dead, 1);
+	assert_int_equal(world_account(w).acknowledged, 20 + more);
+	world_audit(w, false, "\"lost\":{\"refused\":1},\"gaps\":[]");
+}
+
 /* One that is taken behind it may have been the moment at which the network came back. */
 static void one_behind_it_is_not_enough(void **state)
 {
@@ -360,6 +428,9 @@ int main(void)
 		WORLD_TEST(several_in_a_row_are_passed),
 		WORLD_TEST(what_is_passed_forward_is_as_it_was),
 		WORLD_TEST(one_with_each_connection_is_enough),
+		WORLD_TEST(letters_that_are_hung_up_upon_go_back),
+		WORLD_TEST(what_was_taken_before_proves_nothing),
+		WORLD_TEST(an_outage_beside_it_is_outlived),
 		WORLD_TEST(one_behind_it_is_not_enough),
 		WORLD_TEST(a_network_that_comes_back_blames_nobody),
 		WORLD_TEST(a_dead_letter_that_is_hung_up_upon_again_is_one_again),
