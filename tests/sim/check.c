@@ -52,6 +52,9 @@ bool check_drained(struct world *w)
 
 	if (!w->gateway || !w->gateway->ready_said)
 		return false;
+	/* what a power cut may have taken is told before the first record behind it */
+	if (w->cuts && w->heard_life != w->life)
+		return false;
 	for (unsigned i = 0; i < FIELDS; i++)
 		if (w->field[i].nwaiting > 0)
 			return false;

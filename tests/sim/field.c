@@ -90,7 +90,7 @@ static void payload_taken(struct field *f, struct payload *p, uint64_t pos)
 	p->epoch = epoch->id;
 	p->spool_pos = pos;
 	p->first = pos - epoch->base + 1 - p->points - p->pad;
-	p->taken_life = f->world->life;
+	p->taken_life = f->world->heard_life = f->world->life;
 }
 
 /* False: not now. */

@@ -127,23 +127,20 @@ static void clock_step(struct world *w)
 
 static void clock_wobble(struct world *w, void *arg)
 {
-	unsigned *left = arg;
-
+	(void)arg;
 	w->wall_ns += (int64_t)sim_below(w, FG_MS(2000)) - (int64_t)FG_MS(1000);
 	if (w->wall_ns < 0)
 		w->wall_ns = 0;
-	if (--*left > 0 && !w->calm)
-		sim_at(w, FG_MS(10), clock_wobble, left, NULL);
+	if (--w->wobbles > 0 && !w->calm)
+		sim_at(w, FG_MS(10), clock_wobble, NULL, NULL);
 }
 
 static void clock_wobbles(struct world *w)
 {
-	static unsigned left;
-
-	if (left == 0 || left > 1000) {
-		left = 1000;
-		sim_at(w, 0, clock_wobble, &left, NULL);
-	}
+	if (w->wobbles)
+		return;
+	w->wobbles = 1000;
+	sim_at(w, 0, clock_wobble, NULL, NULL);
 }
 
 static void command(struct world *w)

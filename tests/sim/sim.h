@@ -157,7 +157,8 @@ struct world {
 	struct fg_loop *loop;
 	struct fg_gateway *gateway;
 	struct fg_log log;
-	uint32_t life;
+	uint32_t life, heard_life;	/* the last one that took a payload */
+	unsigned wobbles;	/* of the clock, still to come */
 	bool stopped, stopping, calm, finished;
 	unsigned boot;		/* of the machine */
 	struct conf conf;
