@@ -71,8 +71,23 @@ static void disk_fails(struct world *w)
 	sim_at(w, sim_below(w, FG_S(30)), disk_well, NULL, NULL);
 }
 
+/* What the gateway says is synced, no power cut may take. A dead one only seems to sync. */
+static void sure_note(struct world *w)
+{
+	const struct fg_spool *spool = w->gateway && !w->disk.dead ? w->gateway->spool : NULL;
+
+	for (uint32_t i = 0; spool && i < w->npayloads; i++) {
+		struct payload *p = &w->payload[i];
+
+		if (p->taken && p->epoch == fg_spool_epoch(spool)->id &&
+		    p->spool_pos <= fg_spool_committed(spool))
+			p->sure = true;
+	}
+}
+
 static void crash(struct world *w)
 {
+	sure_note(w);
 	w->disk.dead = true;
 }
 
@@ -84,20 +99,6 @@ static void crash_soon(struct world *w)
 static void stop(struct world *w)
 {
 	w->stopping = true;
-}
-
-/* What the gateway says is synced, no power cut may take. */
-static void sure_note(struct world *w)
-{
-	const struct fg_spool *spool = w->gateway ? w->gateway->spool : NULL;
-
-	for (uint32_t i = 0; spool && i < w->npayloads; i++) {
-		struct payload *p = &w->payload[i];
-
-		if (p->taken && p->epoch == fg_spool_epoch(spool)->id &&
-		    p->spool_pos <= fg_spool_committed(spool))
-			p->sure = true;
-	}
 }
 
 static void cut(struct world *w)
