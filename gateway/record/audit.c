@@ -189,6 +189,8 @@ static int take_prev(struct fg_audit *audit, const struct audit_pack *pack)
 	if (!epoch)
 		return -ENOMEM;
 	reach(epoch, pack->prev_last);
+	if (pack->prev_last > epoch->kept)
+		epoch->kept = pack->prev_last;
 	return 0;
 }
 
@@ -270,5 +272,7 @@ int fg_audit_until(struct fg_audit *audit, uint64_t id, uint64_t last)
 	if (!found)
 		return -ENOMEM;
 	reach(found, last);
+	if (found->kept && found->kept < last)
+		found->kept = last;
 	return 0;
 }

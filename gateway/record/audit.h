@@ -6,7 +6,9 @@
  * must tile it from 1, or from the pack marked "begin", to the last number that is known of it: the
  * highest one that came, what "prev" says in the epoch behind it, or what the caller demands. A
  * range that is announced as lost fills the tiling; its records are missing all the same, unless
- * they came some other time.
+ * they came some other time. Behind the number in "prev" nothing was kept, so nothing is due there:
+ * with "commit": "each" a power cut takes what no device was told is safe, though an upstream that
+ * gets live records first may have some of it.
  */
 #pragma once
 

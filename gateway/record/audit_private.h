@@ -33,6 +33,7 @@ struct audit_epoch {
 	uint64_t first, last; /* of the ranges that came; 0: none */
 	uint64_t begin; /* lowest first of a pack marked so, 0: none */
 	uint64_t reach; /* highest number that somebody speaks of */
+	uint64_t kept; /* the last that was kept, as the epoch behind it says; 0: none does */
 	bool unknown[AUDIT_WHYS];
 	uint64_t unknown_from; /* nobody knows what was here and behind, 0: all is known */
 	unsigned unknown_why;

@@ -18,6 +18,7 @@ struct gaps {
 	uint64_t count, numbers;
 	uint64_t told_from; /* what is missing from here on was announced; 0: nothing was */
 	uint64_t told;
+	uint64_t kept;
 };
 
 static void gap_add(struct gaps *gaps, uint64_t from, uint64_t to)
@@ -30,6 +31,12 @@ static void gap_add(struct gaps *gaps, uint64_t from, uint64_t to)
 		if (told == from)
 			return;
 		to = told - 1;
+	}
+	/* And if it took nothing that anybody had been told is safe, nothing was due there. */
+	if (gaps->kept && !gaps->told_from && to > gaps->kept) {
+		if (from > gaps->kept)
+			return;
+		to = gaps->kept;
 	}
 	gaps->count++;
 	gaps->numbers += to - from + 1;
@@ -134,7 +141,9 @@ static void epoch_write(struct report *report, const struct audit_epoch *epoch)
 {
 	uint64_t counts[AUDIT_WHYS] = { 0 }, lost = losses_count(epoch, counts);
 	uint64_t records = fg_ranges_records(&epoch->had), twice = fg_ranges_records(&epoch->twice);
-	struct gaps gaps = { .out = report->json, .told_from = epoch->unknown_from };
+	struct gaps gaps = { .out = report->json,
+			     .told_from = epoch->unknown_from,
+			     .kept = epoch->kept };
 	bool unknown;
 
 	counts[epoch->unknown_why] += unknown_count(epoch);
