@@ -94,6 +94,8 @@ static void drain(struct world *w)
 		one_step(w);
 	if (w->gateway)
 		life_reload(w);
+	else /* between two lives */
+		life_write_conf(w);
 	while (!check_drained(w)) {
 		one_step(w);
 		if (w->now_ns > end)
