@@ -153,7 +153,7 @@ void outbox_hung(struct fg_outbox *box)
 	box->hangs++;
 	flight->hung += box->alone > 0;
 	if (is_to_blame(box, flight, passed)) {
-		outbox_halve(box, flight, "hung up upon, and what is behind it is taken");
+		outbox_halve(box, flight, "hung up upon, time and again");
 		outbox_advance(box);
 		box->hangs = flight->kind == FLIGHT_AGAIN ? box->hangs : 0;
 	} else if (box->alone) {
