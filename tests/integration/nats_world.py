@@ -212,8 +212,9 @@ class Client:
     def leader(self, name="FIELDGATE"):
         return self.stream(name).get("cluster", {}).get("leader")
 
-    def stored(self, name="FIELDGATE"):
-        """Every message of the stream, by a consumer: (subject, headers, payload)."""
+    def stored(self, name="FIELDGATE", seconds=fg.DEADLINE_S):
+        """Every message of the stream, by a consumer: (subject, headers, payload). queue.Empty, if
+        for so many seconds the next one does not come."""
         last = self.stream(name)["state"]
         if last["messages"] == 0:
             return []
@@ -226,7 +227,7 @@ class Client:
         fg.check("error" not in answer, f"consumer: {answer}")
         got = []
         while len(got) < last["messages"]:
-            subject, _, head, data = box.get(timeout=fg.DEADLINE_S)
+            subject, _, head, data = box.get(timeout=seconds)
             got.append((subject, head, data.decode()))
         self.api(f"CONSUMER.DELETE.{name}.{answer['name']}")
         return got

@@ -13,6 +13,7 @@ import fg
 import nats_world as nats
 
 RATE = 200    # readings a second
+SILENCE_S = 10    # of a stream that is read: far longer than it takes to hand out all of it
 ROUNDS = int(os.environ.get("FG_ROUNDS", "0"))
 
 
@@ -163,23 +164,24 @@ def disturb(nodes, gateway):
 
 def read_back(nodes, ledger):
     """A server that has led the stream a moment ago may not know the last of it yet. And after all
-    three were killed the replica of one may lack for good what two have, and be the one that leads
-    (nats-server 2.9.10): then another one has to."""
+    three were killed the replica of one may lack for good what two have, and be the one that leads,
+    or count what it does not hand out (nats-server 2.9.10): then another one has to."""
     def complete():
         client = anyone(nodes)
         try:
-            stored = client.stored()
+            stored = client.stored(seconds=SILENCE_S)
         except queue.Empty:
-            return None
+            stored = []
         finally:
             client.close()
         packs = [data for _, _, data in stored]
-        answer = fg.audit(packs, fg.until(ledger), want=(0, 1))
-        if not answer["complete"]:
-            print(f"  {leader(nodes).name} lacks something: another one has to lead", flush=True)
-            step_down(nodes)
-        return answer["complete"] and (stored, packs)
-    return fg.wait_for("the stream to be complete", complete)
+        if fg.audit(packs, fg.until(ledger), want=(0, 1))["complete"]:
+            return stored, packs
+        print(f"  {leader(nodes).name} lacks something: another one has to lead", flush=True)
+        step_down(nodes)
+        return None
+    # once round all of them, at least
+    return fg.wait_for("the stream to be complete", complete, 4 * SILENCE_S + fg.DEADLINE_S)
 
 
 def test_cluster():
