@@ -258,7 +258,7 @@ const struct fg_option fg_options_profile[] = {
 	  .group = LEAF, .item_size = sizeof(struct fg_leaf_conf),
 	  .help = "Units of values by their key alone, wherever they stand: the last step of the "
 		  "path that is no index, else the one before it; \"*_C\" is every key that "
-		  "ends so." },
+		  "ends so, \"a/b\" is b below a alone." },
 	{ .name = "time", .type = FG_OPT_GROUP, .offset = offsetof(struct fg_profile_conf, time),
 	  .group = TIME, .help = "The device's own time; the time of arrival if absent." },
 	{ .name = "interval", .type = FG_OPT_DURATION,

@@ -78,7 +78,7 @@ void fg_doc_reset(struct fg_doc *doc, size_t keep)
 	text_release(doc, keep);
 	doc->time_ns = FG_TIME_NONE;
 	doc->absurd_time = false;
-	doc->device = (struct fg_str){ 0 };
+	doc->device = doc->plain = (struct fg_str){ 0 };
 	doc->duplicate_keys = 0;
 	doc->no_memory = false;
 	doc->reason = NULL;

@@ -45,5 +45,7 @@ int fg_value_parse(struct fg_str payload, struct fg_doc *doc)
 		if (fg_utf8_has_noncharacter(payload))
 			return fg_doc_bad(doc, "not a character", 0);
 	}
+	if (v.kind != FG_STRING)
+		doc->plain = trim(payload);
 	return fg_doc_scalar(doc, v);
 }

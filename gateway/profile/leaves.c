@@ -37,7 +37,10 @@ int profile_compile_leaves(struct fg_profile *profile, struct fg_arena *arena, u
 		bool ending = name.len > 1 && name.ptr[0] == '*';
 
 		*items = (struct profile_leaf){ .conf = &confs[i], .key = name };
-		if (ending) {
+		if (memchr(name.ptr, '/', name.len)) {
+			items->next = leaves->pairs;
+			leaves->pairs = items;
+		} else if (ending) {
 			items->key = fg_str(name.ptr + 1, name.len - 1);
 			items->next = leaves->endings;
 			leaves->endings = items;
@@ -81,6 +84,28 @@ static struct fg_str pop_step(struct fg_str *name)
 		name->len = 0;
 	}
 	return step;
+}
+
+/* The same of the last that is no index. */
+static struct fg_str pop_key(struct fg_str *name)
+{
+	struct fg_str step;
+
+	do
+		step = pop_step(name);
+	while (is_index(step) && name->len);
+	return step;
+}
+
+static const struct profile_leaf *find_pair(const struct profile_leaves *leaves,
+					    struct fg_str parent, struct fg_str key)
+{
+	const struct profile_leaf *pair = leaves->pairs;
+
+	while (pair && !(pair->key.len == parent.len + 1 + key.len && ends_with(pair->key, key) &&
+			 memcmp(pair->key.ptr, parent.ptr, parent.len) == 0))
+		pair = pair->next;
+	return pair;
 }
 
 /* A number, also one that came as text. */
@@ -131,13 +156,13 @@ struct fg_str profile_leaf_unit(const struct profile_leaves *leaves, const struc
 
 	if (leaves->count == 0 || !is_numeric(value))
 		return FG_STR("");
-	for (int tries = 0; !leaf && name.len && tries < 2;) {
-		struct fg_str step = pop_step(&name);
+	for (int tries = 0; !leaf && name.len && tries < 2; tries++) {
+		struct fg_str key = pop_key(&name), rest = name;
 
-		if (is_index(step))
-			continue;
-		leaf = find(leaves, step);
-		tries++;
+		if (leaves->pairs)
+			leaf = find_pair(leaves, pop_key(&rest), key);
+		if (!leaf)
+			leaf = find(leaves, key);
 	}
 	return leaf ? named_unit(leaf->conf, doc, around, leaf->conf->unit_from ? depth : 0) :
 		      FG_STR("");

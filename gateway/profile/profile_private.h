@@ -21,11 +21,12 @@ struct profile_paths {
 struct profile_leaf {
 	struct fg_str key;			/* or its end */
 	const struct fg_leaf_conf *conf;
-	struct profile_leaf *next;		/* of the endings */
+	struct profile_leaf *next;		/* of the endings, of the pairs */
 };
 
 struct profile_leaves {
 	struct profile_leaf **table, *endings;	/* table: open addressing by hash of the key */
+	struct profile_leaf *pairs;		/* "parent/key" */
 	uint32_t count, cap;
 	uint64_t seed;
 };

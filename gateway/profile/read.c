@@ -162,6 +162,10 @@ static bool emit(struct walk *w, const struct fg_node *node, struct fg_str gener
 	struct fg_record *record;
 	struct fg_str name;
 
+	/* 1e3 as text is those three letters */
+	if (w->doc->plain.len && point && point->conf->type == FG_POINT_STRING &&
+	    point->conf->map.count == 0)
+		value = (struct fg_value){ .kind = FG_STRING, .s = w->doc->plain };
 	if (point && point->converts && !profile_convert(point, &value, &w->reading->names)) {
 		w->reading->unconverted++;
 		return true;

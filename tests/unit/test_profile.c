@@ -172,7 +172,8 @@ static void places_and_leaves(void **state)
 			   "\"a\":{\"match\":\"a/#\",\"device_parts\":[\"/model\",\"/id\",\"/no\"],"
 			   "\"time\":{\"from\":\"/ts\",\"also\":[\"/sub/ts\"],\"as\":\"unix\"},"
 			   "\"leaves\":{\"*_C\":{\"unit\":\"Cel\"},\"p\":{\"unit_from\":\"pu\","
-			   "\"units\":{\"kilo\":\"kPa\"}},\"q\":{}}},"
+			   "\"units\":{\"kilo\":\"kPa\"}},\"q\":{},"
+			   "\"n\":{\"unit\":\"Wh\"},\"pulses/n\":{}}},"
 			   "\"b\":{\"match\":\"b/#\",\"device\":\"/who\"}"),
 		0);
 	reads(&house, NULL, "a/x", -1,
@@ -181,6 +182,10 @@ static void places_and_leaves(void **state)
 	      "\"q\":4}",
 	      "m/5@1767225000|model='m',id=5,in_C/0=1(Cel),in_C/1=2(Cel),pu='kilo',sub/p=3(kPa),"
 	      "sub/ts=1767225000,q=4");
+	reads(&house, NULL, "a/x", -1,
+	      "{\"n\":1,\"e\":[{\"n\":2}],\"pulses\":[{\"n\":3}],\"in\":{\"pulses\":{\"n\":4}},"
+	      "\"xpulses\":{\"n\":5},\"pulses_n\":6}",
+	      "|n=1(Wh),e/0/n=2(Wh),pulses/0/n=3,in/pulses/n=4,xpulses/n=5(Wh),pulses_n=6");
 	reads(&house, NULL, "a/x", -1, "{\"p\":1,\"pu\":\"other\",\"ts\":5}",
 	      "|p=1,pu='other',ts=5 absurd time");
 	reads(&house, NULL, "a/x", -1, "{\"ts\":631152000}", "@631152000|ts=631152000");
@@ -188,6 +193,34 @@ static void places_and_leaves(void **state)
 	/* its first hour, east of Greenwich */
 	reads(&house, NULL, "a/x", -1, "{\"ts\":946681200}", "|ts=946681200 absurd time");
 	reads(&house, NULL, "b/x", -1, "{\"who\":\"me\"}", "me|who='me'");
+	house_close(&house);
+}
+
+static void shipped_ones(void **state)
+{
+	static const struct {
+		const char *topic, *payload, *expected;
+	} rows[] = {
+		{ "shellies/plug/status/switch:0", "{\"apower\":5,\"aenergy\":{\"total\":2}}",
+		  "plug|apower=5(W),aenergy/total=2(Wh)" },
+		{ "uni/status/input:2", "{\"counts\":{\"total\":9,\"by_minute\":[1]},\"freq\":5}",
+		  "uni|counts/total=9,counts/by_minute/0=1,freq=5(Hz)" },
+		{ "shellies/plug/info", "{\"meters\":[{\"total\":60}],\"emeters\":[{\"total\":1}]}",
+		  "plug|meters/0/total=60,emeters/0/total=1(Wh)" },
+		{ "shellies/announce", "{\"id\":\"plug\",\"new_fw\":false}",
+		  "plug|id='plug',new_fw=false" },
+		{ "plus1/online", "true", "plus1|online=true" },
+		{ "node/text_sensor/hash/state", "1234e56", "node|text_sensor/hash='1234e56'" },
+		{ "node/text_sensor/tag/state", "[v1] true", "node|text_sensor/tag='[v1] true'" },
+		{ "node/select/year/state", " 2026.10\n", "node|select/year='2026.10'" },
+		{ "zigbee2mqtt/lamp", "1e3", "lamp|value='1e3'" },
+	};
+	struct house house;
+
+	(void)state;
+	assert_int_equal(house_open(&house, ""), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		reads(&house, NULL, rows[i].topic, -1, rows[i].payload, rows[i].expected);
 	house_close(&house);
 }
 
@@ -398,6 +431,7 @@ int main(void)
 		cmocka_unit_test(points_are_picked),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(places_and_leaves),
+		cmocka_unit_test(shipped_ones),
 		cmocka_unit_test(content_formats),
 		cmocka_unit_test(own_ones_come_first),
 		cmocka_unit_test(fields_by_place),

@@ -53,6 +53,7 @@ struct fg_doc {
 	bool now_right;		/* and whether it is known to be right */
 	bool absurd_time;	/* a time that the format states was not believed */
 	struct fg_str device;	/* stated by the format itself (a meter's number), else empty */
+	struct fg_str plain;	/* a number or boolean that is all of the payload, as it stands */
 	uint32_t duplicate_keys;
 	bool no_memory;			/* some of it is missing for lack of memory */
 	const char *reason;	/* after -EBADMSG: a short constant word-group, "trailing bytes" */
