@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """Configurations that come by the retained topic: who signed them, which version they are, and
 that one which cuts off the way it came by goes back and says so."""
 import base64

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """The outside of the program, row by row: what every command answers to --help, --version and to what
 it does not know; each option of the configuration with its default, its bounds, and its name nearly
 right. What stands in TABLE is promised to users: it may grow, nothing in it may change."""

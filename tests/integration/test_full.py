@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """A spool at its limit and a disk that is full: what is dropped is counted and announced exactly,
 what is refused is not acknowledged, and all goes on by itself once there is room."""
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """Packs to a real nats-server: the stream holds each record once, whoever is killed and however packs
 are cut afterwards; who may and who may not; commands; what a server refuses, or says that makes no
 sense."""

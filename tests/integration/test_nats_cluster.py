@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """Three nats-servers on loopback as one cluster, gateways under load: the stream's leader is killed, a
 node is cut off, all three are killed, the gateway is. The stream holds each record once.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """Upstreams that are away, that accept and never acknowledge, that refuse a pack for good: nothing
 is lost, what is refused is kept aside and announced, the rest flows in order."""
 import json

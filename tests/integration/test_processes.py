@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """run.processes: several processes take what one would, each with its own spool and epoch, and one
 account stands for all of them. One of them that is killed, or their parent, loses nothing; fewer of
 them after a restart leave nothing behind."""

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# run-first
 """The gateway as an edge node of Sparkplug B: each message held against the specification's rules by
 a reader of its own (sparkplug_host.py), through births, deaths, outages and kills; every record is
 said once in data, and the account adds up."""
