@@ -25,6 +25,7 @@ struct mqtt_sink {
 	struct fg_mqtt conn;
 	struct fg_sink *sink;
 	char *client_id, *topic, *status_topic, *will;
+	int status_mid;			/* of the last status */
 	struct mqtt_slot *slots;	/* sink->window of them */
 	uint32_t *done;			/* slots to report, in the order of their acknowledgement */
 	uint32_t ndone, in_flight;

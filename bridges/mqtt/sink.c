@@ -37,6 +37,8 @@ static void on_published(struct fg_mqtt *conn, int mid, int reason)
 	struct mqtt_sink *s = of_conn(conn);
 	uint32_t window = s->sink->window;
 
+	if (mid == s->status_mid)
+		fg_sink_alive(s->sink, true);
 	if (mqtt_commands_published(s, mid, reason))
 		return;
 	for (uint32_t i = 0; i < window; i++) {
@@ -181,7 +183,7 @@ void mqtt_sink_flush(struct fg_sink *sink)
 	fg_mqtt_flush(&s->conn);
 }
 
-/* Nobody waits for its acknowledgement: the next status, or the will, says it better. */
+/* If it is not taken, the next status, or the will, says it better. */
 void mqtt_sink_status(struct fg_sink *sink, struct fg_str json)
 {
 	struct mqtt_sink *s = sink->state;
@@ -192,10 +194,11 @@ void mqtt_sink_status(struct fg_sink *sink, struct fg_str json)
 		.retain = true,
 		.content_type = "application/json",
 	};
-	int mid = 0;
 
-	if (s->up && *s->status_topic && fg_mqtt_publish(&s->conn, &status, &mid) == 0)
+	if (s->up && *s->status_topic && fg_mqtt_publish(&s->conn, &status, &s->status_mid) == 0)
 		fg_mqtt_flush(&s->conn);
+	else
+		fg_sink_alive(sink, false);
 }
 
 /* -- from open to closed -- */

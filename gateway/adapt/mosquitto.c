@@ -96,6 +96,7 @@ static int conn_start(struct fg_mqtt *c)
 
 	c->knocked = c->session = c->peer_said_why = c->malformed = false;
 	c->peer_receive_max = UINT16_MAX;
+	c->peer_packet_max = UINT32_MAX;
 	c->server_keepalive_s = 0;
 	c->why[0] = '\0';
 	r = fg_loop_work(c->loop, &c->work);
@@ -140,6 +141,8 @@ static void conn_failed(struct fg_mqtt *c, int rc, int saved_errno)
 		rc = MOSQ_ERR_CONN_REFUSED;
 	else if (c->state == FG_MQTT_UP && c->connack_reason == MQTT_RC_PACKET_TOO_LARGE)
 		rc = MOSQ_ERR_OVERSIZE_PACKET;
+	else if (c->state == FG_MQTT_UP && fg_mqtt_is_of_connection(c->connack_reason))
+		rc = MOSQ_ERR_CONN_REFUSED;
 	conn_down(c, fg_mqtt_errno(rc, saved_errno), fg_mqtt_error_text(rc, saved_errno));
 }
 

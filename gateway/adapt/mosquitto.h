@@ -209,6 +209,7 @@ struct fg_mqtt {
 	uint32_t packets;		/* callbacks so far */
 	uint32_t queued;		/* packets to write, about */
 	uint16_t server_keepalive_s;
+	uint32_t peer_packet_max;	/* bytes of one packet that the broker takes */
 	uint8_t refusal;		/* code of a CONNACK as in MQTT 3.1.1 */
 	int connack_reason;		/* or that of a DISCONNECT */
 	int rc;				/* of the worker, of a read: MOSQ_ERR_... */

@@ -34,6 +34,8 @@ static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flag
 	c->session = flags & 1;
 	mosquitto_property_read_int16(props, MQTT_PROP_RECEIVE_MAXIMUM, &c->peer_receive_max,
 				      false);
+	mosquitto_property_read_int32(props, MQTT_PROP_MAXIMUM_PACKET_SIZE, &c->peer_packet_max,
+				      false);
 	mosquitto_property_read_int16(props, MQTT_PROP_SERVER_KEEP_ALIVE, &c->server_keepalive_s,
 				      false);
 	if (reason)

@@ -14,6 +14,8 @@ void fg_mqtt_callbacks_set(struct fg_mqtt *c);
 /* Notes that the broker has refused the connection, and why; also by a CONNACK that the library
  * does not understand. */
 void fg_mqtt_note_refusal(struct fg_mqtt *c, int reason);
+/* Whether the reason of a DISCONNECT speaks of the connection, and not of what came by it. */
+bool fg_mqtt_is_of_connection(int reason);
 /* A log callback that notes nothing: mosquitto_read.c says what for. */
 void fg_mqtt_note_quiet(struct mosquitto *mosq, void *obj, int level, const char *text);
 

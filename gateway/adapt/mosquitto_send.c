@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -26,6 +27,25 @@ static int properties_add(const struct fg_mqtt *c, const struct fg_mqtt_publicat
 	return rc;
 }
 
+static size_t varint_size(size_t n)
+{
+	return n < 128 ? 1 : n < 16384 ? 2 : n < 2097152 ? 3 : 4;
+}
+
+/* The library counts one byte less before it takes a publication than when it writes it, and has an
+ * assertion in between (2.0.11: log__printf(NULL)): such a one would end the process. */
+static bool is_too_large(const struct fg_mqtt *c, const struct fg_mqtt_publication *p)
+{
+	size_t size = 2 + strlen(p->topic) + p->payload.len + (p->qos ? 2 : 0), properties = 0;
+
+	if (c->conf->version == MQTT_PROTOCOL_V5) {
+		properties += p->content_type ? 3 + strlen(p->content_type) : 0;
+		properties += p->correlation.len ? 3 + p->correlation.len : 0;
+		size += varint_size(properties) + properties;
+	}
+	return 1 + varint_size(size) + size > c->peer_packet_max;
+}
+
 int fg_mqtt_publish(struct fg_mqtt *c, const struct fg_mqtt_publication *p, int *ret_mid)
 {
 	mosquitto_property *list = NULL;
@@ -33,7 +53,7 @@ int fg_mqtt_publish(struct fg_mqtt *c, const struct fg_mqtt_publication *p, int 
 
 	if (c->state != FG_MQTT_UP)
 		return -ENOTCONN;
-	if (p->payload.len > INT_MAX || p->correlation.len > UINT16_MAX)
+	if (p->payload.len > INT_MAX || p->correlation.len > UINT16_MAX || is_too_large(c, p))
 		return -EMSGSIZE;
 	rc = properties_add(c, p, &list);
 	if (!rc)
@@ -91,6 +111,13 @@ int fg_mqtt_unsubscribe(struct fg_mqtt *c, char *const *filters, size_t count)
 	c->queued++;
 	fg_timer_start(&c->deadline, SUBACK_NS);
 	return 0;
+}
+
+/* Busy, leaving, taken over, elsewhere: whatever was sent is not to blame. */
+bool fg_mqtt_is_of_connection(int reason)
+{
+	return (reason >= 0x88 && reason <= 0x8e) || (reason >= 0x96 && reason <= 0x98) ||
+	       reason >= 0x9c;
 }
 
 const char *fg_mqtt_reason(int reason)

@@ -93,6 +93,8 @@ static int names_sync(const struct fg_outbox *box)
 
 int dead_write(struct fg_outbox *box, const struct flight *flight, const char *why)
 {
+	/* one that goes back had its place */
+	uint64_t limit = flight->kind == FLIGHT_AGAIN ? UINT64_MAX : box->conf->dead_limit;
 	char path[PATH_MAX];
 	struct fg_buf line;
 	int r;
@@ -104,7 +106,7 @@ int dead_write(struct fg_outbox *box, const struct flight *flight, const char *w
 		return -ENAMETOOLONG;
 	fg_buf_init(&line, 4u << 20);
 	write_letter(&line, box, flight, why);
-	r = line.failed ? -ENOMEM : append_line(path, &line, box->conf->dead_limit);
+	r = line.failed ? -ENOMEM : append_line(path, &line, limit);
 	fg_buf_fini(&line);
 	if (r == 0)
 		r = names_sync(box);

@@ -3,13 +3,16 @@
  * is too large for it) says nothing about that pack, and would be sent it for ever. So after some
  * connections in a row that brought no acknowledgement the packs go one at a time; the one that is
  * hung up upon then is cut in two, until something is acknowledged. From there packs grow again,
- * until one is hung up upon once more: it may have been the network all the time.
+ * until one is hung up upon once more: it may have been the network all the time. From there on,
+ * too, nothing is sent before the upstream has given a sign of life, where it can: a connection
+ * that ends without any accuses nobody.
  *
  * No number of hang-ups alone makes a dead letter: a network does that too. But when one that
- * cannot be smaller was hung up upon often, every second connection begins with one behind it. If
- * several of those are taken, and it is hung up upon again as the first of a connection, it is to
- * blame. That takes places in the window: where there are none, it waits. A dead letter that goes
- * again goes back without any proof, for nothing is lost by that.
+ * cannot be smaller was hung up upon often, every second connection begins with a few behind it.
+ * Where those are taken and it is hung up upon behind them, in several connections between which
+ * nothing speaks against it, it is to blame. That takes places in the window: where there are none,
+ * it waits. An announcement always waits. A dead letter that goes again goes back without any
+ * proof, for nothing is lost by that.
  */
 #include "outbox/private.h"
 
@@ -21,7 +24,12 @@
  * than a bad network to say so. */
 #define HANGS_CERTAIN 20
 #define HANGS_SUSPECT 3 /* alone */
-#define PASSES_ENOUGH 3 /* or as many as have a place in the window */
+/* A network that takes each of them with the same chance does so less than once in a million
+ * times, whatever that chance is. Where each connection has answered before, the network is no
+ * suspect; that the upstream takes no packs at all is still to be excluded. */
+#define PASSES_EACH 3 /* in one connection */
+#define PASSES_ENOUGH 6
+#define PASSES_ANSWERED 2
 #define LIMITED_NS FG_S(3600) /* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
@@ -47,12 +55,13 @@ static struct flight *suspect(struct fg_outbox *box, bool largest)
 
 bool outbox_must_wait(struct fg_outbox *box)
 {
-	return box->alone && suspect(box, false);
+	return box->alone && (!box->alive || suspect(box, false));
 }
 
-static void limit(struct fg_outbox *box, const struct flight *flight)
+void outbox_limit(struct fg_outbox *box, const struct flight *flight)
 {
-	uint64_t half = flight->batch.payload.len / 2;
+	/* half of its records, and what stands once in each pack */
+	uint64_t half = flight->batch.payload.len / 8 * 5;
 
 	if (flight->kind != FLIGHT_PACK || flight->batch.records <= 1)
 		return;
@@ -60,7 +69,7 @@ static void limit(struct fg_outbox *box, const struct flight *flight)
 		box->bytes_max = half;
 	box->limited_ns = fg_loop_now(box->sink.loop);
 	box->settled = box->settled || box->grew;
-	fg_log(&box->sink.logger, FG_WARN, "smaller packs", "hung_up=%llu bytes=%llu",
+	fg_log(&box->sink.logger, FG_WARN, "smaller packs", "pack=%llu bytes=%llu",
 	       (unsigned long long)flight->batch.payload.len, (unsigned long long)box->bytes_max);
 }
 
@@ -78,30 +87,40 @@ static bool is_suspect(const struct flight *flight)
 	       (flight->kind != FLIGHT_PACK || flight->batch.records <= 1);
 }
 
-/* The first one waits in this connection, until one behind it was taken. */
+/* This connection begins with some behind the first. */
 static bool is_passing(const struct fg_outbox *box)
 {
-	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2 && !box->passed;
+	return box->alone && box->hangs >= HANGS_CERTAIN && box->hangs % 2;
 }
 
-struct flight *outbox_next_ready(struct fg_outbox *box, bool *ret_worn)
+/* What comes of it before it is done would come behind those that are sent meanwhile. */
+static bool goes_in_parts(const struct fg_outbox *box, const struct flight *flight)
+{
+	return box->conf->order != FG_ORDER_LIVE_FIRST && flight->state != FLIGHT_DONE &&
+	       flight->kind != FLIGHT_AGAIN && flight->part_to < flight->to;
+}
+
+struct flight *outbox_next_ready(struct fg_outbox *box, bool *ret_new)
 {
 	struct flight *first = NULL, *least = NULL;
+	bool passing = is_passing(box) &&
+		       box->passed < (box->answered ? PASSES_ANSWERED : PASSES_EACH);
 
-	*ret_worn = false;
+	*ret_new = false;
 	for (uint64_t n = box->head; n < box->tail; n++) {
 		struct flight *flight = flight_at(box, n);
+		bool ready = flight->state == FLIGHT_READY;
 
-		if (flight->state != FLIGHT_READY)
-			continue;
-		if (!first && (!is_passing(box) || !is_suspect(flight)))
+		if (ready && !first && (!passing || !is_suspect(flight)))
 			return flight;
-		if (!first)
+		if (ready && !first)
 			first = flight;
-		else if (!least || flight->hung < least->hung)
+		else if (ready && (!least || flight->hung < least->hung))
 			least = flight;
+		if (!passing && goes_in_parts(box, flight))
+			return NULL;
 	}
-	*ret_worn = first && (!least || least->hung);
+	*ret_new = !least || least->hung;
 	return least ? least : first;
 }
 
@@ -113,43 +132,32 @@ static bool is_first(struct fg_outbox *box, const struct flight *flight)
 	return true;
 }
 
-/* How many that were taken instead of the first still stand in the window. */
-static uint32_t count_instead(struct fg_outbox *box)
+/* `passed`: so many were taken before it, in this connection. */
+static bool is_to_blame(const struct fg_outbox *box, const struct flight *flight, uint32_t passed)
 {
-	uint32_t count = 0;
-
-	for (uint64_t n = box->head; n < box->tail; n++)
-		count += flight_at(box, n)->state == FLIGHT_DONE && flight_at(box, n)->instead;
-	return count;
-}
-
-/* `passed`: it was sent behind one that was taken. */
-static bool is_to_blame(struct fg_outbox *box, const struct flight *flight, bool passed)
-{
-	uint32_t room = box->window - 1, enough = room < PASSES_ENOUGH ? room : PASSES_ENOUGH;
-	/* one of them lately, if there was a place for it */
-	bool lately = box->passes || box->tail - box->head >= box->window;
+	uint32_t enough = box->answered ? PASSES_ANSWERED : PASSES_ENOUGH;
 
 	if (box->hangs < HANGS_CERTAIN || !is_suspect(flight))
 		return false;
 	return flight->kind == FLIGHT_AGAIN ||
-	       (!passed && room && lately && is_first(box, flight) && count_instead(box) >= enough);
+	       (flight->kind == FLIGHT_PACK && passed && box->passes >= enough);
 }
 
 void outbox_hung(struct fg_outbox *box)
 {
 	struct flight *flight = suspect(box, box->error == -EMSGSIZE);
-	bool passed = box->passed;
+	uint32_t passed = box->passed;
 
-	box->passed = false;
+	box->passed = 0;
 	if (!flight || !is_hang(box->error))
 		return;
 	if (is_too_large(box, flight)) {
-		limit(box, flight);
 		outbox_halve(box, flight, box->fault);
 		outbox_advance(box); /* a dead letter is done with that, and makes room */
 		return;
 	}
+	/* so are those behind it: that may be the network */
+	box->passes = is_passing(box) && !is_first(box, flight) ? 0 : box->passes + passed;
 	box->hangs++;
 	flight->hung += box->alone > 0;
 	if (is_to_blame(box, flight, passed)) {
@@ -157,7 +165,7 @@ void outbox_hung(struct fg_outbox *box)
 		outbox_advance(box);
 		box->hangs = flight->kind == FLIGHT_AGAIN ? box->hangs : 0;
 	} else if (box->alone) {
-		limit(box, flight);
+		outbox_limit(box, flight);
 	} else if (box->hangs < HANGS_MAX) {
 		return;
 	} else {
@@ -183,18 +191,16 @@ void outbox_heard(struct fg_outbox *box, struct flight *flight)
 {
 	uint64_t full = box->conf->batch.bytes;
 
-	/* then it is the turn of the one before it */
 	if (is_passing(box) && !is_first(box, flight)) {
-		box->passed = flight->instead = true;
-		box->passes++;
+		box->passed++;
 	} else {
-		box->hangs = box->passes = 0;
-	}
-	/* a few records do not fill it */
-	if (box->bytes_max < full && !box->settled &&
-	    flight->batch.payload.len > box->bytes_max / 4) {
-		box->bytes_max = 2 * box->bytes_max;
-		box->grew = true;
+		box->hangs = box->passes = box->passed = 0;
+		/* a few records do not fill it */
+		if (box->bytes_max < full && !box->settled &&
+		    flight->batch.payload.len > box->bytes_max / 4) {
+			box->bytes_max = 2 * box->bytes_max;
+			box->grew = true;
+		}
 	}
 	if (box->alone)
 		box->alone--;

@@ -35,7 +35,6 @@ struct flight {
 	enum fg_why why;		/* of FLIGHT_LOST */
 	bool begin, unknown;
 	uint32_t hung;			/* how often, one at a time, the part at hand was */
-	bool instead;			/* taken while the first one was passed over */
 	bool denied;			/* an announcement that was refused by -EACCES once */
 	bool unsynced;			/* has times that may become true ones */
 	uint64_t lost;			/* of FLIGHT_LOST: records */
@@ -104,12 +103,13 @@ struct fg_outbox {
 	uint64_t progress_ns, paused_ns;
 	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
-	 * many packs still go one at a time; what a pack may have, since when, and whether that
-	 * has grown and is now what passes; how many were taken instead of the first, and
-	 * whether in this connection */
-	uint32_t hangs, alone, passes;
+	 * many packs still go one at a time; how many were taken before the first, which was hung
+	 * up upon then, and how many in this connection; what a pack may have, since when, and
+	 * whether that has grown and is now what passes */
+	uint32_t hangs, alone, passes, passed;
 	uint64_t bytes_max, limited_ns;
-	bool grew, settled, passed;
+	bool grew, settled;
+	bool alive, answered;		/* nothing more is to come before packs; something has */
 	struct fg_timer retry, linger, stall, pause, pace, rest;
 	struct fg_defer act;
 	struct fg_backoff backoff, resend;
@@ -195,16 +195,17 @@ void dead_again_done(struct fg_outbox *, const struct flight *);
 void outbox_hung(struct fg_outbox *);
 /* The upstream has acknowledged the part at hand. */
 void outbox_heard(struct fg_outbox *, struct flight *);
-/* One at a time: the one that is on its way is waited for. */
+/* One at a time: the one that is on its way is waited for, and before it a sign of life. */
 bool outbox_must_wait(struct fg_outbox *);
+/* It was too large, or may have been: those to come are at most half of it. */
+void outbox_limit(struct fg_outbox *, const struct flight *);
 /* What a pack may have. */
 uint64_t outbox_bytes(const struct fg_outbox *);
 /* It was rendered before packs had to be smaller. */
 bool outbox_must_cut(const struct fg_outbox *, const struct flight *);
 
-/* The next one to be sent, or NULL. *ret_worn: it is sent in the place of the first, which is hung
- * up upon, and a new one were better for that. */
-struct flight *outbox_next_ready(struct fg_outbox *, bool *ret_worn);
+/* The next one to be sent, or NULL. *ret_new: if it can be had, a new one comes before that. */
+struct flight *outbox_next_ready(struct fg_outbox *, bool *ret_new);
 
 /* window.c */
 /* By records, not by numbers: a bridge may carry few of those that a range covers. */

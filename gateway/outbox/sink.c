@@ -206,10 +206,21 @@ void fg_sink_up(struct fg_sink *sink)
 	fg_loop_hurry(sink->loop);
 	fg_log(&sink->logger, box->backoff.attempt < 4 ? FG_INFO : FG_DEBUG, "up",
 	       "after_faults=%llu", (unsigned long long)box->faults);
-	if (sink->bridge->ops.status && box->forward->status.len)
+	box->alive = !sink->bridge->ops.status || !box->forward->status.len;
+	box->answered = false;
+	if (!box->alive)
 		sink->bridge->ops.status(sink, fg_buf_view(&box->forward->status));
 	if (box->forward->on_up)
 		box->forward->on_up(box->forward->on_up_arg);
+}
+
+void fg_sink_alive(struct fg_sink *sink, bool answered)
+{
+	struct fg_outbox *box = (struct fg_outbox *)sink;
+
+	box->alive = true;
+	box->answered |= answered;
+	fg_loop_hurry(sink->loop);
 }
 
 void fg_sink_fault(struct fg_sink *sink, int error, const char *what)

@@ -106,6 +106,7 @@ void outbox_halve(struct fg_outbox *box, struct flight *flight, const char *why)
 		part_dead(box, flight, why ? why : "too large for the upstream");
 		return;
 	}
+	outbox_limit(box, flight);
 	flight->part_max = flight->batch.records / 2;
 	part_ready(box, flight);
 }
@@ -123,15 +124,19 @@ static void wait_to_resend(struct fg_outbox *box, struct flight *flight)
 
 /* A single pack that is not wanted must not stop the others; a right that was taken away refuses
  * one and all, and is given back some day. They are told apart by whether anything is taken between
- * two of them. Of an announcement there is no dead letter: that has to be refused twice. A dead
- * letter is in nobody's way where it came from. */
+ * two of them. Of an announcement there is no dead letter: that has to be refused twice, and what
+ * tells of a power cut is not given up at all. A dead letter is in nobody's way where it came from,
+ * and says nothing of the others. */
 static void part_denied(struct fg_outbox *box, struct flight *flight, const char *why)
 {
 	bool first = !box->denied;
 
+	if (flight->kind == FLIGHT_AGAIN) {
+		part_dead(box, flight, why);
+		return;
+	}
 	box->denied = true;
-	if (flight->kind == FLIGHT_AGAIN ||
-	    (first && (flight->kind == FLIGHT_PACK || flight->denied))) {
+	if (first && (flight->kind == FLIGHT_PACK || (flight->denied && !flight->unknown))) {
 		part_dead(box, flight, why);
 		return;
 	}
@@ -351,10 +356,10 @@ static bool make_one(struct fg_outbox *box)
 
 static struct flight *next_flight(struct fg_outbox *box)
 {
-	bool worn = false;
-	struct flight *next = box->unsent ? outbox_next_ready(box, &worn) : NULL;
+	bool is_new = true;
+	struct flight *next = box->unsent ? outbox_next_ready(box, &is_new) : NULL;
 
-	if (next && !worn)
+	if (!is_new)
 		return next;
 	box->unsent = next;
 	return make_one(box) ? flight_at(box, box->tail - 1) : next;

@@ -246,6 +246,47 @@ def test_upstream_that_says_too_large_and_leaves():
     fg.check_ledger(gateway.ledger())
 
 
+def test_upstream_that_states_its_limit():
+    """Maximum Packet Size: what is larger is never sent, to the byte; packs find their size, in
+    order."""
+    limit = 3000
+    field = fg.Broker("field")
+    upstream = fg.Broker("upstream", more=f"allow_anonymous true\nmax_packet_size {limit}\n")
+    collector = upstream.collector()
+    gateway = gateway_for(field, {"up": {"type": "mqtt", "url": upstream.url,
+                                         "batch": {"records": 100, "linger": "2s"}}}).start()
+    field.wait_subscribed("gw-field")
+    feed_and_wait(gateway, field, 0, READINGS)
+    gateway.wait_drained()
+    lines = collector.payloads
+    fg.wait_for("all packs", lambda: len(fg.series(lines()).get("d/a", [])) == READINGS)
+    fg.equal(fg.series(lines())["d/a"], list(range(READINGS)), "in order")
+    # a record a pack, each a byte longer
+    gateway.config["bridges"]["up"]["batch"] = {"records": 1}
+    gateway.write()
+    fg.equal(fg.fieldgate("reload", "-c", gateway.conf).returncode, 0, "reload")
+    client = fg.Mqtt(field.port, "device", version=5)
+    sizes = range(limit - 250, limit)
+    for size in sizes:
+        client.publish("d/a", [json.dumps({"text": "x" * size})])
+    client.close()
+    fg.wait_for("all to be accepted",
+                lambda: gateway.ledger()["accepted"] == READINGS + len(sizes))
+    ledger = gateway.wait_drained()
+    account = ledger["bridges"]["up"]
+    fg.equal(account["acknowledged"] + account["dead"], READINGS + len(sizes), "the account")
+    texts = fg.wait_for("all texts", lambda: len(got := [t for t in lines() if "xxx" in t]) ==
+                        account["acknowledged"] - READINGS and got)
+    # fixed header, topic, packet identifier, properties
+    head = 3 + 2 + len("fieldgate/gw/records") + 2 + 1 + 3 + len("application/senml+json")
+    fg.equal(max(len(t) for t in texts) + head, limit, "the largest packet")
+    answered = fg.audit(lines(), fg.until(ledger), want=(1,))
+    fg.equal((fg.total(answered), fg.lost(answered)),
+             (account["acknowledged"], {"refused": account["dead"]}), "the audit")
+    gateway.stop()
+    fg.check_ledger(gateway.ledger())
+
+
 def test_busy_upstream():
     """Reasons that pass (busy, quota): tried again, nothing is dead."""
     left = [3]

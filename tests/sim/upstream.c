@@ -341,8 +341,8 @@ static void upstream_close(struct fg_sink *sink)
 
 static void upstream_status(struct fg_sink *sink, struct fg_str json)
 {
-	(void)sink;
 	sim_hash(sim_world(), json.ptr, 0);
+	fg_sink_alive(sink, true);
 }
 
 void upstream_cut(struct upstream *up, int error)

@@ -32,6 +32,7 @@ struct world {
 	struct fg_batch *held[IN_FLIGHT];
 	unsigned nheld;
 	bool takes; /* acknowledges at once */
+	bool dumb; /* does not answer to the status */
 	int refuses; /* what send returns */
 	int open_error;
 	size_t largest; /* bytes it takes, 0: any */
@@ -97,6 +98,16 @@ static inline int fake_send(struct fg_sink *sink, struct fg_batch *batch)
 	assert_true(w->nheld < IN_FLIGHT);
 	w->held[w->nheld++] = batch;
 	return 0;
+}
+
+/* Set where the upstream is one that answers to the status: at once, while it is well. */
+static inline void fake_status(struct fg_sink *sink, struct fg_str json)
+{
+	const struct world *w = (const struct world *)(uintptr_t)sink->conf;
+
+	assert_true(json.len > 0);
+	if (!w->dumb)
+		fg_sink_alive(sink, true);
 }
 
 /* What became of the n-th that is held. */

@@ -15,7 +15,7 @@ struct bed {
 	struct mqtt_sink state;
 	struct mqtt_sink_conf conf;
 	struct fg_batch batches[WINDOW];
-	unsigned up, faults, closed, ready, done;
+	unsigned up, faults, closed, ready, done, alive, lifeless;
 	uint32_t done_slot[16];
 	int done_error[16], error;
 	char what[256];
@@ -39,6 +39,12 @@ void fg_sink_fault(struct fg_sink *sink, int error, const char *what)
 void fg_sink_closed(struct fg_sink *sink)
 {
 	((struct bed *)sink)->closed++;
+}
+
+void fg_sink_alive(struct fg_sink *sink, bool answered)
+{
+	((struct bed *)sink)->alive += answered;
+	((struct bed *)sink)->lifeless += !answered;
 }
 
 void fg_sink_ready(struct fg_sink *sink)
@@ -298,6 +304,84 @@ static void test_too_large_for_the_broker(void **state)
 	assert_int_equal(bed_send(bed, 0), -EMSGSIZE);
 }
 
+/* The library would end the process for one byte more than it takes (2.0.11). */
+static void test_no_size_is_too_much_for_the_library(void **state)
+{
+	static const char text[512] = { 0 };
+	struct bed *bed = *state;
+	struct packet packet;
+	unsigned taken = 0;
+
+	bed_open(bed, &packet);
+	PEER_SEND(&bed->peer, 0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 250);
+	turns(bed->sim->loop, 2);
+	for (size_t len = 100; len < sizeof(text); len++) {
+		bed->batches[1].payload = fg_str(text, len);
+		if (bed_send(bed, 1) == -EMSGSIZE)
+			continue;
+		assert_int_equal(taken++, len - 100);
+		puback(bed, expect_publish(bed, &packet), 0);
+		bed->done = 0;
+	}
+	/* head, length of two bytes, rest */
+	assert_int_equal(1 + 2 + packet.len, 250);
+	/* nor is the status, or its payload's length that needs another byte */
+	for (size_t len = 100; len < sizeof(text); len++)
+		fg_bridge_mqtt.ops.status(&bed->sink, fg_str(text, len));
+	assert_int_equal(bed->faults, 0);
+}
+
+/* The first answer to anything that was published. */
+static void test_an_answer_to_the_status_is_a_sign_of_life(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	fg_bridge_mqtt.ops.status(&bed->sink, FG_STR("{}"));
+	assert_int_equal(bed->alive + bed->lifeless, 0);
+	puback(bed, expect_publish(bed, &packet), 0x87);
+	assert_int_equal(bed->alive, 1);
+	assert_int_equal(bed->lifeless, 0);
+}
+
+static void test_without_a_status_none_is_waited_for(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->conf.status = "";
+	bed_up(bed);
+	fg_bridge_mqtt.ops.status(&bed->sink, FG_STR("{}"));
+	assert_int_equal(bed->alive, 0);
+	assert_int_equal(bed->lifeless, 1);
+}
+
+/* A DISCONNECT says whether a publication is to blame. */
+static void test_reasons_of_a_disconnect(void **state)
+{
+	static const struct {
+		uint8_t reason;
+		int error;
+	} rows[] = {
+		{ 0x81, -ECONNRESET },	 { 0x95, -EMSGSIZE },	  { 0x99, -ECONNRESET },
+		{ 0x89, -ECONNREFUSED }, { 0x8b, -ECONNREFUSED }, { 0x8e, -ECONNREFUSED },
+		{ 0x97, -ECONNREFUSED }, { 0x98, -ECONNREFUSED }, { 0x9d, -ECONNREFUSED },
+	};
+	struct bed *bed = *state;
+	struct packet packet;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bed_up(bed);
+		bed_send(bed, 0);
+		expect_publish(bed, &packet);
+		PEER_SEND(&bed->peer, 0xe0, 1, rows[i].reason);
+		peer_hang_up(&bed->peer);
+		turns_until(bed->sim->loop, is_faulted, bed);
+		assert_int_equal(bed->error, rows[i].error);
+		bed_close(bed);
+	}
+}
+
 static void test_nothing_is_sent_again_after_a_fault(void **state)
 {
 	struct bed *bed = *state;
@@ -367,6 +451,10 @@ int main(void)
 		TEST(test_acknowledged_in_any_order),
 		TEST(test_receive_maximum_is_kept),
 		TEST(test_too_large_for_the_broker),
+		TEST(test_no_size_is_too_much_for_the_library),
+		TEST(test_an_answer_to_the_status_is_a_sign_of_life),
+		TEST(test_without_a_status_none_is_waited_for),
+		TEST(test_reasons_of_a_disconnect),
 		TEST(test_nothing_is_sent_again_after_a_fault),
 		TEST(test_qos_0_is_done_when_written),
 		TEST(test_status_is_retained_and_the_last_word),

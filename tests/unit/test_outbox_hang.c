@@ -26,6 +26,15 @@ static void begin(struct world *w, unsigned entries)
 	world_turns(w, 2, FG_S(1));
 }
 
+/* The same at an upstream that answers to the status. */
+static void begin_answered(struct world *w)
+{
+	w->bridge.ops.status = fake_status;
+	w->conf.window = 16;
+	begin(w, 0);
+	fg_forward_status(w->forward, FG_STR("{}"));
+}
+
 static void a_pack_that_is_hung_up_upon_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -128,7 +137,7 @@ static void a_record_that_is_hung_up_upon_is_passed(void **state)
 	struct world *w = *state;
 	unsigned more;
 
-	begin(w, 0);
+	begin_answered(w);
 	for (unsigned i = 0; i < 3; i++) {
 		world_entries(w, "good", 3, 4);
 		world_entries(w, "poison", 1, 2);
@@ -147,10 +156,8 @@ static void several_in_a_row_are_passed(void **state)
 	struct world *w = *state;
 	unsigned more;
 
-	w->takes = false;
+	begin_answered(w);
 	w->conf.batch.records = 1;
-	w->conf.window = 8;
-	world_up(w);
 	world_entries(w, "good", 1, 2);
 	world_entries(w, "poison", 4, 1);
 	world_entries(w, "good", 1, 20);
@@ -268,6 +275,7 @@ static void an_outage_beside_it_is_outlived(void **state)
 	struct world *w = *state;
 	unsigned more;
 
+	w->conf.window = 16;
 	begin(w, 0);
 	w->conf.batch.records = 1;
 	world_entries(w, "poison", 1, 1);
@@ -283,26 +291,29 @@ static void an_outage_beside_it_is_outlived(void **state)
 }
 
 /* One that is taken behind it may have been the moment at which the network came back. */
-static void one_behind_it_is_not_enough(void **state)
+static void a_few_behind_it_are_not_enough(void **state)
 {
 	struct world *w = *state;
 
+	w->conf.window = 16;
 	begin(w, 0);
 	world_entries(w, "poison", 1, 1);
 	for (int i = 0; i < 4000 && w->box->faults < 61; i++)
 		upstream_hates(w, "/poison/");
-	world_entries(w, "good", 1, 1);
-	for (int i = 0; i < 4000 && w->box->faults < 200; i++)
-		upstream_hates(w, "/poison/");
-	assert_int_equal(w->box->faults, 200);
-	assert_int_equal(world_account(w).dead, 0);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t faults = w->box->faults + 50;
+
 		world_entries(w, "good", 1, 1);
-		for (int j = 0; j < 1000; j++)
+		for (int j = 0; j < 4000 && w->box->faults < faults; j++)
 			upstream_hates(w, "/poison/");
+		assert_int_equal(w->box->faults, faults);
+		assert_int_equal(world_account(w).dead, 0);
 	}
+	world_entries(w, "good", 1, 1);
+	for (int j = 0; j < 1000; j++)
+		upstream_hates(w, "/poison/");
 	assert_int_equal(world_account(w).dead, 1);
-	assert_int_equal(world_account(w).acknowledged, 3);
+	assert_int_equal(world_account(w).acknowledged, 6);
 	world_audit(w, false, "\"lost\":{\"refused\":1},\"gaps\":[]");
 }
 
@@ -329,12 +340,150 @@ static void a_network_that_comes_back_blames_nobody(void **state)
 	world_audit(w, true, "\"duplicates\":0");
 }
 
+/* Right when one was found to be to blame nothing is taken any more: neither what tells of it nor
+ * what stands behind it is. */
+static void an_outage_behind_a_dead_letter_costs_nothing_more(void **state)
+{
+	struct world *w = *state;
+
+	begin_answered(w);
+	world_entries(w, "poison", 1, 1);
+	world_entries(w, "good", 1, 9);
+	for (int i = 0; i < 20000 && !w->box->flights[0].dead; i++) {
+		if (i % 50 == 49)
+			world_entries(w, "good", 1, 1);
+		upstream_hates(w, "/poison/");
+	}
+	assert_int_equal(w->box->flights[0].dead, 1);
+	for (int i = 0; i < 20000 && w->box->faults < 1000; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_int_equal(w->box->faults, 1000);
+	for (int i = 0; i < 4000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).dead, 1);
+	world_audit(w, false, "\"lost\":{\"refused\":1},\"gaps\":[]");
+}
+
+/* A network that hangs up upon most of what is sent, whatever it is. */
+static void chance_blames_nobody(void **state)
+{
+	static const double rates[] = { 0.5, 0.2, 0.1, 0.05 };
+	struct world *w = *state;
+	uint64_t random = 1;
+
+	begin(w, 0);
+	for (size_t q = 0; q < 4; q++) {
+		for (int i = 0; i < 20000; i++) {
+			if (i % 50 == 0)
+				world_entries(w, "good", 1, 1);
+			world_turn(w, FG_MS(500));
+			while (w->nheld) {
+				random = random * 6364136223846793005 + 1442695040888963407;
+				if ((double)(random >> 33) / 2147483648.0 < rates[q]) {
+					world_done(w, 0, 0, NULL);
+					continue;
+				}
+				w->nheld = 0;
+				fg_sink_fault(w->sink, -ECONNRESET, "hung up");
+			}
+		}
+		assert_int_equal(world_account(w).dead, 0);
+	}
+	for (int i = 0; i < 4000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 1600);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
+/* Who does not even answer to the status has nothing against a pack: it is not sent, and when he
+ * comes back the first is the first. */
+static void who_shows_no_life_gets_no_pack(void **state)
+{
+	struct world *w = *state;
+
+	begin_answered(w);
+	w->conf.batch.records = 1;
+	world_entries(w, "a", 1, 10);
+	for (unsigned hangs = 20; hangs < 24; hangs++) {
+		uint64_t before = w->box->faults;
+
+		w->dumb = true;
+		for (int i = 0; i < 4000 && w->box->faults < before + hangs; i++) {
+			world_turn(w, FG_S(1));
+			/* this connection began when he was well */
+			if (w->box->alone && w->box->faults > before)
+				assert_int_equal(w->nheld, 0);
+			w->nheld = 0;
+			fg_sink_fault(w->sink, -ECONNRESET, "hung up");
+		}
+		w->dumb = false;
+		for (int i = 0; i < 100 && w->nheld == 0; i++)
+			world_turn(w, FG_S(1));
+		assert_int_equal(w->held[0]->first, world_account(w).acknowledged + 1);
+		world_done(w, 0, 0, NULL);
+	}
+	for (int i = 0; i < 4000 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 10);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
+/* What goes in parts is not overtaken. */
+static void parts_keep_their_place(void **state)
+{
+	struct world *w = *state;
+	uint64_t next = 1;
+
+	w->largest = 2000;
+	begin(w, 60);
+	for (int i = 0; i < 4000 && world_account(w).waiting; i++) {
+		world_turn(w, FG_S(1));
+		while (w->nheld) {
+			assert_int_equal(w->held[0]->first, next);
+			next = w->held[0]->last + 1;
+			world_done(w, 0, 0, NULL);
+		}
+	}
+	assert_int_equal(next, 601);
+	world_audit(w, true, "\"duplicates\":0");
+	/* it is found once what passes, not for each pack */
+	assert_in_range(w->sends, 6, 16);
+}
+
+/* They were within the limit before. */
+static void letters_that_go_back_have_their_place(void **state)
+{
+	struct world *w = *state;
+	unsigned letters;
+	uint64_t count;
+
+	w->conf.dead_limit = 3000;
+	begin(w, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		world_entries(w, "a", 1, 1);
+		world_turns(w, 2, FG_S(1));
+		world_done(w, 0, -EBADMSG, "no");
+		world_turn(w, FG_S(1));
+		world_done(w, 0, 0, NULL);
+	}
+	letters = world_letters(w);
+	assert_int_equal(world_account(w).dead, letters);
+	assert_in_range(letters, 5, 39);
+	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
+	for (int i = 0; i < 40000 && w->box->again; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_null(w->box->again);
+	assert_int_equal(world_letters(w), letters);
+	assert_int_equal(world_account(w).dead, letters);
+}
+
 static void a_dead_letter_that_is_hung_up_upon_again_is_one_again(void **state)
 {
 	struct world *w = *state;
 	uint64_t count;
 	unsigned more;
 
+	w->conf.window = 16;
 	begin(w, 0);
 	world_entries(w, "poison", 1, 1);
 	more = live_with_hatred(w);
@@ -431,8 +580,13 @@ int main(void)
 		WORLD_TEST(letters_that_are_hung_up_upon_go_back),
 		WORLD_TEST(what_was_taken_before_proves_nothing),
 		WORLD_TEST(an_outage_beside_it_is_outlived),
-		WORLD_TEST(one_behind_it_is_not_enough),
+		WORLD_TEST(a_few_behind_it_are_not_enough),
 		WORLD_TEST(a_network_that_comes_back_blames_nobody),
+		WORLD_TEST(an_outage_behind_a_dead_letter_costs_nothing_more),
+		WORLD_TEST(chance_blames_nobody),
+		WORLD_TEST(who_shows_no_life_gets_no_pack),
+		WORLD_TEST(parts_keep_their_place),
+		WORLD_TEST(letters_that_go_back_have_their_place),
 		WORLD_TEST(a_dead_letter_that_is_hung_up_upon_again_is_one_again),
 		WORLD_TEST(who_says_that_it_is_too_large_is_believed),
 		WORLD_TEST(letters_that_are_too_large_make_room),

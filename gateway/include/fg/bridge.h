@@ -59,8 +59,7 @@ struct fg_bridge_ops {
 	int (*send)(struct fg_sink *, struct fg_batch *);
 	/* Optional: once a turn after all sends of the turn (flush what was queued). */
 	void (*flush)(struct fg_sink *);
-	/* Optional: publish the gateway's state (JSON, retained); `last` as the last thing before
-	 * close, so that "offline" is said. */
+	/* Optional: publish the gateway's state (JSON, retained); fg_sink_alive() follows. */
 	void (*status)(struct fg_sink *, struct fg_str json);
 	/* Optional: the instance, which is closed, is given up for good: gives back `keep`. */
 	void (*fini)(struct fg_sink *);
@@ -121,6 +120,9 @@ void fg_sink_up(struct fg_sink *);
  * the upstream has hung up because something was too large for it. */
 void fg_sink_fault(struct fg_sink *, int error, const char *what);
 void fg_sink_closed(struct fg_sink *);
+/* The status was answered: who hangs up now has something against what came behind it. Or no
+ * answer will come. */
+void fg_sink_alive(struct fg_sink *, bool answered);
 void fg_sink_ready(struct fg_sink *);
 /* The upstream has asked for patience: nothing is sent for so long. Before the fg_sink_done() with
  * -EAGAIN, which would choose the time itself. */
