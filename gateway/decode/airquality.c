@@ -1,7 +1,7 @@
 /*
  * Serial air-quality sensors, told apart by the beginning, the length and the checksum of what they
  * send: Plantower PMS, Nova SDS, Honeywell HPMA, Sensirion SPS30, Winsen MH-Z19B and the MCU680
- * board around a Bosch BME680. A frame of which that leaves two readings is rejected.
+ * board around a Bosch BME680. Of a frame that leaves two readings, what both agree on is kept.
  */
 #include <fg/framer.h>
 
@@ -103,31 +103,27 @@ static void climate(struct fg_writer *w, const uint8_t *p)
 /*
  * Four kinds share 32 bytes. The last word is a version and an error code, except that PMS5003S has
  * formaldehyde there, whose high byte is small; where PMS5003T has temperature and humidity, the
- * others go on with two more counts.
+ * others go on with two more counts. In heavy dust those could be a climate: then they are left
+ * out, and what is before them goes by the commoner kind, so that none is silent in the worst air.
  */
-static const char *pms32_read(struct fg_writer *w, const uint8_t *p)
+static void pms32_read(struct fg_writer *w, const uint8_t *p)
 {
-	bool six = counts_fall(p, 6), version = p[28] >= 0x80;
+	bool six = counts_fall(p, 6), four = counts_fall(p, 4), version = p[28] >= 0x80;
 	unsigned humidity = word(p + 26);
 	int temperature = (int16_t)word(p + 24);
-	bool climatic = counts_fall(p, 4) && humidity <= 1000 && temperature >= -400 &&
-			temperature <= 1000 && version;
+	bool climatic = version && humidity <= 1000 && temperature >= -400 && temperature <= 1000;
+	bool either = climatic && (six ? temperature >= 100 && humidity >= 100 : !four);
 
-	if (six && climatic && temperature >= 100 && humidity >= 100)
-		return "PMSx003 or PMS5003T, which cannot be told";
-	if (six) {
-		w->doc->device = version ? FG_STR("PMSx003") : FG_STR("PMS5003S");
-		pms_counts(w, p, 6);
-		if (!version)
-			put(w, "HCHO", word(p + 28), -3, "");
-		return NULL;
+	if (climatic && four && !six) {
+		w->doc->device = FG_STR("PMS5003T");
+		pms_counts(w, p, 4);
+		climate(w, p + 24);
+		return;
 	}
-	if (!climatic)
-		return "particle counts that cannot be";
-	w->doc->device = FG_STR("PMS5003T");
-	pms_counts(w, p, 4);
-	climate(w, p + 24);
-	return NULL;
+	w->doc->device = version ? FG_STR("PMSx003") : FG_STR("PMS5003S");
+	pms_counts(w, p, either ? 4 : 6);
+	if (!version)
+		put(w, "HCHO", word(p + 28), -3, "");
 }
 
 static const char *pms_read(struct fg_writer *w, const uint8_t *p, size_t len)
@@ -136,8 +132,10 @@ static const char *pms_read(struct fg_writer *w, const uint8_t *p, size_t len)
 
 	for (size_t i = 0; i < 6; i++)
 		put(w, names[i], word(p + 4 + 2 * i), 0, "ug/m3");
-	if (len == 32)
-		return pms32_read(w, p);
+	if (len == 32) {
+		pms32_read(w, p);
+		return NULL;
+	}
 	w->doc->device = len == 24 ? FG_STR("PMS3003") : FG_STR("PMS5003ST");
 	if (len == 24)
 		return NULL;
