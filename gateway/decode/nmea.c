@@ -353,13 +353,9 @@ static int sentence_write(struct nmea *n, struct fg_doc *doc)
 	return fg_writer_end(&n->w);
 }
 
-/* Takes off the line's end, blanks, and what leads a sentence in a datagram of IEC 61162-450. */
+/* Takes off the line's end and blanks. */
 static struct fg_str sentence_trim(struct fg_str text)
 {
-	static const char datagram[] = "UdPbC"; /* with its NUL */
-
-	if (text.len >= sizeof(datagram) && memcmp(text.ptr, datagram, sizeof(datagram)) == 0)
-		text = fg_str(text.ptr + sizeof(datagram), text.len - sizeof(datagram));
 	if (text.len && text.ptr[text.len - 1] == '\n')
 		text.len--;
 	if (text.len && text.ptr[text.len - 1] == '\r')
@@ -371,6 +367,25 @@ static struct fg_str sentence_trim(struct fg_str text)
 	return text;
 }
 
+/* Takes off what is no text, up to where a sentence can begin behind it: a binary frame of the same
+ * receiver, which ends no line, or what leads a datagram of IEC 61162-450. Returns where what is no
+ * text ends if no sentence is behind it, else 0. */
+static size_t binary_take(struct fg_str *text)
+{
+	size_t binary = 0, begin = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		char c = text->ptr[i];
+
+		if (c < 0x20 || c > 0x7e)
+			binary = i + 1;
+		else if (begin < binary && strchr("$!\\", c))
+			begin = i;
+	}
+	*text = fg_str(text->ptr + begin, text->len - begin);
+	return begin < binary ? binary : 0;
+}
+
 static int nmea_decode(const struct fg_decode_context *ctx, struct fg_str text, struct fg_doc *doc)
 {
 	struct nmea n;
@@ -380,12 +395,12 @@ static int nmea_decode(const struct fg_decode_context *ctx, struct fg_str text, 
 	n.count = n.written = 0;
 	n.malformed = false;
 	text = sentence_trim(text);
+	size_t binary = binary_take(&text);
+
+	if (binary)
+		return fg_doc_bad(doc, "not text", binary - 1);
 	if (text.len > SENTENCE_MAX)
 		return fg_doc_bad(doc, "longer than a sentence", SENTENCE_MAX);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e)
-			return fg_doc_bad(doc, "not text", i);
-	}
 	const char *reason = tag_block_take(&text, doc, &tagged);
 
 	if (!reason)

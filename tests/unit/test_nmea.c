@@ -58,6 +58,14 @@ static const struct doc_case sentences_cases[] = {
 	  "{HEHDT={heading=7.5(deg)}}" },
 	{ P("UdPbC\0$HEHDT,007.5,T*2D"),
 	  "{HEHDT={heading=7.5(deg)}}" },
+	{ P("\xb5\x62\x05\x01\x02\x00\x06\x00\x0e\x37$WIMTW,11.5,C*08\r\n"),
+	  "{WIMTW={temperature=11.5(Cel)}}" },
+	{ P("$WIMTW,11\x00\xd3\\s:r1,c:1718000000*70\\!AIVDM,1,1,,A,15,0"),
+	  "{AIVDM=['1','1','','A','15','0']}" },
+	{ P("\x00\xd3$WIMTW,11.5,C*09\r\n"), "!wrong checksum" },
+	{ P("\x00\xd3WIMTW,11.5,C*08\r\n"), "!not text" },
+	{ P("abc$WIMTW,11.5,C*08\r\n"), "!no sentence" },
+	{ P("$GPVTG,,,,\xff,,,,,N*30\r\n"), "!not text" },
 	{ P("$PSRFTXTBaud: 4800, 8*5F"),
 	  "{PSRFTXT=['Baud: 4800, 8']}" },
 	{ P("$PSRFTXT,1*52"),
@@ -81,6 +89,21 @@ static void sentences(void **state)
 {
 	(void)state;
 	DOC_CASES_CHECK(&fg_decoder_nmea, NULL, sentences_cases);
+}
+
+/* A receiver's raw measurements take more than a sentence may. */
+static void behind_long_binary(void **state)
+{
+	static const char sentence[] = "$WIMTW,11.5,C*08";
+	struct fg_decode_context ctx = { .content_format = -1 };
+	struct fg_doc doc;
+	char line[2000] = { 0 };
+
+	(void)state;
+	memcpy(line + sizeof(line) - sizeof(sentence), sentence, sizeof(sentence));
+	fg_doc_init(&doc, 8, 4096);
+	assert_int_equal(fg_decoder_nmea.decode(&ctx, fg_str(line, sizeof(line) - 1), &doc), 0);
+	fg_doc_fini(&doc);
 }
 
 static void sentence_time(void **state)
@@ -115,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sentences),
+		cmocka_unit_test(behind_long_binary),
 		cmocka_unit_test(sentence_time),
 	};
 
