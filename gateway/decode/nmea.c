@@ -279,7 +279,7 @@ static const char *tag_block_take(struct fg_str *text, struct fg_doc *doc, bool 
 	return NULL;
 }
 
-/* Two of talker and three of type, or the letter P and a maker's own. */
+/* Two of talker and three of type, to which some add one, or the letter P and a maker's own. */
 static bool address_good(struct fg_str address)
 {
 	for (size_t i = 0; i < address.len; i++) {
@@ -288,7 +288,8 @@ static bool address_good(struct fg_str address)
 		if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9'))
 			return false;
 	}
-	return address.len == 5 || (address.len >= 4 && address.len <= 15 && address.ptr[0] == 'P');
+	return address.len == 5 || address.len == 6 ||
+	       (address.len >= 4 && address.len <= 15 && address.ptr[0] == 'P');
 }
 
 static const char *fields_split(struct nmea *n, struct fg_str body)
