@@ -250,12 +250,28 @@ static int checksum_take(struct fg_str *body)
 	return 1;
 }
 
+/* "key:value" of a tag block: the time, a line's number and a relative time are numbers. */
+static bool tag_take(struct fg_str tag, struct fg_doc *doc)
+{
+	struct fg_value v;
+
+	if (!memchr(tag.ptr, ':', tag.len))
+		return false;
+	if (tag.ptr[1] != ':' || !strchr("cnr", tag.ptr[0]))
+		return true;
+	if (!fg_decimal_parse(fg_str(tag.ptr + 2, tag.len - 2), &v) || v.kind != FG_INT || v.i < 0)
+		return false;
+	if (tag.ptr[0] == 'c' && v.i > 0 && v.i < INT64_C(8000000000000))
+		doc->time_ns = v.i < INT64_C(8000000000) ? v.i * 1000000000 : v.i * 1000000;
+	return true;
+}
+
 /* "\s:name,c:1564827317*42\" before the sentence (NMEA 0183 4.0). Takes it off. */
 static const char *tag_block_take(struct fg_str *text, struct fg_doc *doc, bool *ret_tagged)
 {
 	if (text->len == 0 || text->ptr[0] != '\\')
 		return NULL;
-	const char *end = memchr(text->ptr + 1, '\\', text->len - 1);
+	const char *end = memchr(text->ptr + 1, '\\', text->len - 1), *comma;
 
 	if (!end)
 		return "unterminated tag block";
@@ -265,17 +281,14 @@ static const char *tag_block_take(struct fg_str *text, struct fg_doc *doc, bool 
 		return "wrong checksum of the tag block";
 	*ret_tagged = true;
 	*text = fg_str(end + 1, (size_t)(text->ptr + text->len - end - 1));
-	while (tags.len) {
-		const char *comma = memchr(tags.ptr, ',', tags.len);
+	do {
+		comma = memchr(tags.ptr, ',', tags.len);
 		size_t len = comma ? (size_t)(comma - tags.ptr) : tags.len;
-		struct fg_value v;
 
-		if (len > 2 && memcmp(tags.ptr, "c:", 2) == 0 &&
-		    fg_decimal_parse(fg_str(tags.ptr + 2, len - 2), &v) && v.kind == FG_INT &&
-		    v.i > 0 && v.i < INT64_C(8000000000000))
-			doc->time_ns = v.i < INT64_C(8000000000) ? v.i * 1000000000 : v.i * 1000000;
+		if (!tag_take(fg_str(tags.ptr, len), doc))
+			return "malformed tag block";
 		tags = fg_str(tags.ptr + len + (comma != NULL), tags.len - len - (comma != NULL));
-	}
+	} while (comma);
 	return NULL;
 }
 
