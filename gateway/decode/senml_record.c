@@ -218,8 +218,8 @@ static const char *name_join(struct fg_doc *doc, struct fg_str bn, struct fg_str
 	return NULL;
 }
 
-/* RFC 8428 wants a name in every record. A CBOR pack of a device that has but one thing to say
- * and names nothing at all is taken none the less. */
+/* RFC 8428 wants a name in every record. A pack of a device that has but one thing to say and names
+ * nothing at all is taken none the less. */
 static const char *name_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 				const struct fg_senml_fields *f, struct fg_str *ret)
 {
@@ -230,10 +230,8 @@ static const char *name_resolve(struct fg_doc *doc, struct fg_senml_base *base,
 		bad = name_join(doc, base->name, n, ret);
 	if (bad)
 		return bad;
-	if (ret->len == 0 && base->cbor)
+	if (ret->len == 0)
 		base->nameless = true;
-	else if (ret->len == 0)
-		return "SenML record without a name";
 	else if (!name_is_good(*ret))
 		return "malformed SenML name";
 	else

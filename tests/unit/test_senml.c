@@ -45,6 +45,7 @@ static void json_packs_resolve(void **state)
 		{ P("[{\"n\":\"urn:dev:ow:10e2_a.b-c\",\"v\":1}]"), "{urn:dev:ow:10e2_a.b-c=1}" },
 		{ P("[{\"bn\":\"d/\",\"bu\":\"Cel\"},{\"n\":\"t\",\"v\":1}]"), "{d/t=1(Cel)}" },
 		{ P("[{\"bn\":\"/65/0/\",\"n\":\"0\",\"vlo\":\"66:1\"}]"), "{/65/0/0='66:1'}" },
+		{ P("[{\"v\":5},{\"bn\":\"\",\"n\":\"\",\"v\":44}]"), "{=5,=44}" },
 	};
 
 	(void)state;
@@ -57,13 +58,15 @@ static void invalid_packs_are_rejected(void **state)
 		{ P("[{\"bn\":\"d/\"}]"), "!SenML record without a value" },
 		{ P("[{\"bn\":\"d/\",\"u\":\"m\"},{\"n\":\"t\",\"v\":1}]"),
 		  "!SenML record without a value" },
-		{ P("[{},{\"n\":\"t\",\"v\":1}]"), "!SenML record without a name" },
+		{ P("[{},{\"n\":\"t\",\"v\":1}]"), "!SenML record without a value" },
 		{ P("[{\"n\":\"a\",\"vlo\":\"66:1\",\"v\":1}]"), "!SenML record with two values" },
 		{ P(""), "!empty payload" },
 		{ P("{\"n\":\"a\",\"v\":1}"), "!SenML pack is not an array" },
 		{ P("[1]"), "!SenML record is not an object" },
 		{ P("[{\"n\":\"a\",\"v\":1},{}]"), "!SenML record without a name" },
-		{ P("[{\"v\":1}]"), "!SenML record without a name" },
+		{ P("[{\"n\":\"a\",\"v\":1},{\"bn\":\"\",\"v\":1}]"),
+		  "!SenML record without a name" },
+		{ P("[{\"v\":1},{\"n\":\"a\",\"v\":1}]"), "!SenML record without a name" },
 		{ P("[{\"n\":\"a\"}]"), "!SenML record without a value" },
 		{ P("[{\"n\":\"a b\",\"v\":1}]"), "!malformed SenML name" },
 		{ P("[{\"n\":\"-a\",\"v\":1}]"), "!malformed SenML name" },
