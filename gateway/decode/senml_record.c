@@ -147,17 +147,21 @@ static const char *time_take(const struct fg_node *node, int64_t *ret_ns)
 	return good ? NULL : "time out of range";
 }
 
+/* All records of a pack have one version, which is 10 if the first states none (RFC 8428 section
+ * 4.4). */
 static const char *version_take(const struct fg_node *node, struct fg_senml_base *base)
 {
-	if (!node)
-		return NULL;
-	if (!is_kind(node, FG_INT))
+	int64_t version = base->version ? base->version : VERSION;
+
+	if (node && !is_kind(node, FG_INT))
 		return wrong_type;
-	if (node->value.i < 1 || node->value.i > VERSION)
+	if (node)
+		version = node->value.i;
+	if (version < 1 || version > VERSION)
 		return "unknown SenML version";
-	if (base->version && base->version != node->value.i)
+	if (base->version && base->version != version)
 		return "SenML version changes";
-	base->version = node->value.i;
+	base->version = version;
 	return NULL;
 }
 

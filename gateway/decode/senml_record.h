@@ -45,7 +45,7 @@ struct fg_senml_base {
 	struct fg_str name, unit;
 	struct fg_value value, sum; /* FG_NONE: not set */
 	int64_t time_ns;
-	int64_t version; /* 0: not stated */
+	int64_t version; /* 0: no record yet */
 	bool cbor; /* data values are bytes, not base64 */
 	bool named, nameless; /* both kinds of records in one pack are an error */
 };

@@ -45,6 +45,8 @@ static void json_packs_resolve(void **state)
 		{ P("[{\"n\":\"urn:dev:ow:10e2_a.b-c\",\"v\":1}]"), "{urn:dev:ow:10e2_a.b-c=1}" },
 		{ P("[{\"bn\":\"d/\",\"bu\":\"Cel\"},{\"n\":\"t\",\"v\":1}]"), "{d/t=1(Cel)}" },
 		{ P("[{\"bn\":\"/65/0/\",\"n\":\"0\",\"vlo\":\"66:1\"}]"), "{/65/0/0='66:1'}" },
+		{ P("[{\"n\":\"a\",\"v\":1},{\"n\":\"a\",\"v\":2,\"bver\":10}]"), "{a=1,a=2}" },
+		{ P("[{\"n\":\"a\",\"v\":1,\"bver\":5},{\"n\":\"a\",\"v\":2}]"), "{a=1,a=2}" },
 		{ P("[{\"v\":5},{\"bn\":\"\",\"n\":\"\",\"v\":44}]"), "{=5,=44}" },
 	};
 
@@ -78,6 +80,9 @@ static void invalid_packs_are_rejected(void **state)
 		{ P("[{\"n\":\"a\",\"v\":1,\"bver\":11}]"), "!unknown SenML version" },
 		{ P("[{\"n\":\"a\",\"v\":1,\"bver\":5},{\"n\":\"a\",\"v\":1,\"bver\":6}]"),
 		  "!SenML version changes" },
+		{ P("[{\"n\":\"a\",\"v\":1},{\"n\":\"a\",\"v\":1,\"bver\":5}]"),
+		  "!SenML version changes" },
+		{ P("[{\"n\":\"a\",\"v\":1,\"bver\":\"10\"}]"), "!wrong type of a SenML field" },
 		{ P("[{\"n\":1,\"v\":1}]"), "!wrong type of a SenML field" },
 		{ P("[{\"n\":\"a\",\"v\":\"1\"}]"), "!wrong type of a SenML field" },
 		{ P("[{\"n\":\"a\",\"v\":null}]"), "!wrong type of a SenML field" },
