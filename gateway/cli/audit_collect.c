@@ -50,7 +50,7 @@ static uint32_t take(void *arg, struct fg_str pack, const char *type)
 	a->messages++;
 	cli_progress_at(&a->progress, a->messages);
 	fg_doc_reset(&a->doc, (size_t)1 << 20);
-	r = is_cbor(pack, type) ? fg_cbor_parse(pack, false, &a->doc) :
+	r = is_cbor(pack, type) ? fg_cbor_parse(pack, FG_CBOR_ITEM, &a->doc) :
 				  fg_json_parse(pack, &a->doc);
 	if (r == -EBADMSG)
 		cli_audit_fault(a, "message", a->messages, a->doc.reason);

@@ -5,7 +5,7 @@ static int cbor_decode(const struct fg_decode_context *ctx, struct fg_str payloa
 		       struct fg_doc *doc)
 {
 	(void)ctx;
-	return fg_cbor_parse(payload, false, doc);
+	return fg_cbor_parse(payload, FG_CBOR_ITEM, doc);
 }
 
 const struct fg_decoder fg_decoder_cbor = {

@@ -14,13 +14,14 @@
 
 #define NO_PARENT UINT32_MAX
 #define INDEFINITE UINT64_MAX
+#define PACK_DEPTH 2 /* the array and its records */
 
 static const char unexpected_end[] = "unexpected end";
 
 struct cbor {
 	struct fg_cbor in;
 	uint32_t parent, depth;
-	bool mark_integer_keys;
+	enum fg_cbor_kind kind;
 	bool integer_key;
 	struct fg_str key;
 };
@@ -157,7 +158,7 @@ static struct fg_node *node_add(struct cbor *c, enum fg_node_type type)
 	if (doc->nodes[c->parent].type == FG_NODE_OBJECT) {
 		node->key = c->key;
 		node->mark = fg_key_mark(c->key);
-		node->whole = c->integer_key && c->mark_integer_keys;
+		node->whole = c->integer_key && c->kind;
 	}
 	return node;
 }
@@ -168,6 +169,8 @@ static int container_open(struct cbor *c, const struct fg_cbor_head *head)
 
 	if (c->depth == c->in.doc->max_depth)
 		return fg_cbor_bad(&c->in, "nested too deeply");
+	if (head->indefinite && c->kind == FG_CBOR_PACK && c->depth < PACK_DEPTH)
+		return fg_cbor_bad(&c->in, "SenML pack or record without a length");
 	/* every item takes a byte at least */
 	if (!head->indefinite && head->arg > left(&c->in) / (map ? 2 : 1))
 		return fg_cbor_bad(&c->in, "length beyond the payload");
@@ -313,7 +316,7 @@ static int step(struct cbor *c)
 	return item_read(c);
 }
 
-int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *doc)
+int fg_cbor_parse(struct fg_str payload, enum fg_cbor_kind kind, struct fg_doc *doc)
 {
 	if (payload.len == 0)
 		return fg_doc_bad(doc, "empty payload", 0);
@@ -321,7 +324,7 @@ int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *
 	struct cbor c = {
 		.in = { doc, p, p + payload.len, p },
 		.parent = NO_PARENT,
-		.mark_integer_keys = mark_integer_keys,
+		.kind = kind,
 	};
 	int r;
 

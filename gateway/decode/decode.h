@@ -26,9 +26,15 @@ extern const struct fg_decoder fg_decoder_sml;
 
 /* Input of no profile: JSON if it begins with '{', '[' or '"' (or rejected), else a plain value. */
 int fg_decode_auto(const struct fg_decode_context *ctx, struct fg_str payload, struct fg_doc *doc);
-/* One CBOR data item (RFC 8949). Map keys that were integers have `whole` set if
- * `mark_integer_keys`; otherwise they are told from text no more. */
-int fg_cbor_parse(struct fg_str payload, bool mark_integer_keys, struct fg_doc *doc);
+enum fg_cbor_kind {
+	FG_CBOR_ITEM,
+	FG_CBOR_STREAM,		/* of SenML: map keys that were integers have `whole` set */
+	FG_CBOR_PACK,		/* likewise, and it and its records state their lengths */
+};
+
+/* One CBOR data item (RFC 8949). In one of no special kind, integer keys are told from text no
+ * more. */
+int fg_cbor_parse(struct fg_str payload, enum fg_cbor_kind kind, struct fg_doc *doc);
 /* A number, true, false or text: one scalar root. */
 int fg_value_parse(struct fg_str payload, struct fg_doc *doc);
 /* Text that is a number or true or false as that, any other as a string. */

@@ -13,8 +13,6 @@ enum { /* CoAP Content-Formats (RFC 8428 section 12.3.1) */
        SENSML_CBOR = 113,
 };
 
-enum { CBOR_ARRAY_UNENDING = 0x9f };
-
 static bool looks_like_json(struct fg_str payload)
 {
 	size_t i = 0;
@@ -68,6 +66,8 @@ static int pack_resolve(struct fg_doc *doc, bool cbor)
 static int senml_decode(const struct fg_decode_context *ctx, struct fg_str payload,
 			struct fg_doc *doc)
 {
+	/* only a stream may leave lengths open (RFC 8428 section 6) */
+	enum fg_cbor_kind kind = ctx->content_format == SENSML_CBOR ? FG_CBOR_STREAM : FG_CBOR_PACK;
 	bool cbor = !looks_like_json(payload);
 	int r;
 
@@ -81,11 +81,7 @@ static int senml_decode(const struct fg_decode_context *ctx, struct fg_str paylo
 		cbor = true;
 		break;
 	}
-	/* only a stream's array may leave its length open (RFC 8428 section 6) */
-	if (cbor && ctx->content_format != SENSML_CBOR && payload.len &&
-	    (uint8_t)payload.ptr[0] == CBOR_ARRAY_UNENDING)
-		return fg_doc_bad(doc, "SenML pack without a length", 0);
-	r = cbor ? fg_cbor_parse(payload, true, doc) : fg_json_parse(payload, doc);
+	r = cbor ? fg_cbor_parse(payload, kind, doc) : fg_json_parse(payload, doc);
 	return r ? r : pack_resolve(doc, cbor);
 }
 

@@ -120,10 +120,10 @@ static void depth_is_bounded(void **state)
 	memset(nested, '\x81', sizeof(nested));
 	nested[32] = '\x01';
 	fg_doc_init(&doc, 32, 1000);
-	assert_int_equal(fg_cbor_parse(fg_str(nested, 33), false, &doc), 0);
+	assert_int_equal(fg_cbor_parse(fg_str(nested, 33), FG_CBOR_ITEM, &doc), 0);
 	fg_doc_reset(&doc, 0);
 	nested[32] = '\x81';
-	assert_true(fg_cbor_parse(fg_str(nested, sizeof(nested)), false, &doc) < 0);
+	assert_true(fg_cbor_parse(fg_str(nested, sizeof(nested)), FG_CBOR_ITEM, &doc) < 0);
 	assert_string_equal(doc.reason, "nested too deeply");
 	fg_doc_fini(&doc);
 }
@@ -136,17 +136,17 @@ static void big_numbers_round_to_the_nearest(void **state)
 
 	(void)state;
 	fg_doc_init(&doc, 32, 1000);
-	assert_true(fg_cbor_parse(fg_str((char *)big, 132), false, &doc) < 0);
+	assert_true(fg_cbor_parse(fg_str((char *)big, 132), FG_CBOR_ITEM, &doc) < 0);
 	assert_string_equal(doc.reason, "number out of range");
 	fg_doc_reset(&doc, 0);
 	/* 2^64 + 2^11 is a tie; one more is not */
 	unsigned char tie[12] = { 0xc2, 0x49, 0x01, 0, 0, 0, 0, 0, 0, 0x08, 0x00 };
 
-	assert_int_equal(fg_cbor_parse(fg_str((char *)tie, 11), false, &doc), 0);
+	assert_int_equal(fg_cbor_parse(fg_str((char *)tie, 11), FG_CBOR_ITEM, &doc), 0);
 	assert_true(doc.nodes[0].value.d == 18446744073709551616.0);
 	fg_doc_reset(&doc, 0);
 	tie[10] = 1;
-	assert_int_equal(fg_cbor_parse(fg_str((char *)tie, 11), false, &doc), 0);
+	assert_int_equal(fg_cbor_parse(fg_str((char *)tie, 11), FG_CBOR_ITEM, &doc), 0);
 	assert_true(doc.nodes[0].value.d == 18446744073709555712.0);
 	fg_doc_fini(&doc);
 }

@@ -135,7 +135,17 @@ static void cbor_packs_resolve(void **state)
 		  "{/1/='3:0'}" },
 		{ P("\x9f\xa2\x00\x61"
 		    "a\x02\x01\xff"),
-		  "!SenML pack without a length" },
+		  "!SenML pack or record without a length" },
+		{ P("\x81\xbf\x00\x61"
+		    "a\x02\x01\xff"),
+		  "!SenML pack or record without a length" },
+		{ P("\xd9\xd9\xf7\x9f\xff"), "!SenML pack or record without a length" },
+		{ P("\x81\xa2\x00\x61"
+		    "a\x03\x7f\x61x\xff"),
+		  "{a='x'}" },
+		{ P("\x81\xa3\x00\x61"
+		    "a\x02\x01\x18\x63\x9f\x01\xff"),
+		  "{a=1}" },
 	};
 
 	(void)state;
@@ -153,6 +163,11 @@ static void the_content_format_decides(void **state)
 	ctx.content_format = 110;
 	text = doc_text(&fg_decoder_senml, &ctx, FG_STR("\x80"));
 	assert_string_equal(text, "!unexpected character");
+	free(text);
+	/* a stream */
+	ctx.content_format = 113;
+	text = doc_text(&fg_decoder_senml, &ctx, FG_STR("\x9f\xbf\x00\x61\x61\x02\x01\xff\xff"));
+	assert_string_equal(text, "{a=1}");
 	free(text);
 }
 
