@@ -6,8 +6,10 @@
 
 #define VARINT_BYTES 4
 #define ID_MAX 42
+#define RETAIN 0x01
+#define DUP_OF_QOS_0 0x38	/* a PUBLISH that cannot be (section 3.3.1.1) */
 
-enum kind { NONE, BYTE, TWO_BYTES, FOUR_BYTES, VARINT, BINARY, PAIR };
+enum kind { NONE, FLAG, BYTE, TWO_BYTES, FOUR_BYTES, VARINT, BINARY, TOPIC, PAIR };
 
 #define IN(type) (1u << (type))
 #define PUBLISH IN(FG_MQTT_PUBLISH)
@@ -23,12 +25,13 @@ struct property {
 	unsigned packets;		/* bits by type: that a broker may send with it */
 };
 
-/* MQTT 5, section 2.2.2.2. What only a client sends has no row. */
+/* MQTT 5, section 2.2.2.2. What only a client sends has no row, nor has the topic alias: in CONNECT
+ * there is no maximum, so the broker may use none (section 3.3.2.3.4). */
 static const struct property properties[ID_MAX + 1] = {
-	[1] = { BYTE, PUBLISH },	/* payload format indicator */
+	[1] = { FLAG, PUBLISH },	/* payload format indicator */
 	[2] = { FOUR_BYTES, PUBLISH },	/* message expiry interval */
 	[3] = { BINARY, PUBLISH },	/* content type */
-	[8] = { BINARY, PUBLISH },	/* response topic */
+	[8] = { TOPIC, PUBLISH },	/* response topic */
 	[9] = { BINARY, PUBLISH },	/* correlation data */
 	[11] = { VARINT, PUBLISH },	/* subscription identifier */
 	[17] = { FOUR_BYTES, CONNACK }, /* session expiry interval */
@@ -41,7 +44,6 @@ static const struct property properties[ID_MAX + 1] = {
 	[31] = { BINARY, ANSWERS },	/* reason string */
 	[33] = { TWO_BYTES, CONNACK },	/* receive maximum */
 	[34] = { TWO_BYTES, CONNACK },	/* topic alias maximum */
-	[35] = { TWO_BYTES, PUBLISH },	/* topic alias */
 	[36] = { BYTE, CONNACK },	/* maximum QoS */
 	[37] = { BYTE, CONNACK },	/* retain available */
 	[38] = { PAIR, ANSWERS | PUBLISH }, /* user property */
@@ -115,12 +117,28 @@ static int binary_skip(struct span *span)
 	return r < 0 ? r : span_skip(span, (size_t)at[0] << 8 | at[1]);
 }
 
+static int topic_skip(struct span *span)
+{
+	const uint8_t *at = span->at;
+	int r = binary_skip(span);
+
+	if (r < 0)
+		return r;
+	for (at += 2; at < span->at; at++)
+		if (*at == '+' || *at == '#')
+			return -EBADMSG;
+	return 0;
+}
+
 static int value_skip(struct span *span, enum kind kind)
 {
 	uint32_t value;
 	int r;
 
 	switch (kind) {
+	case FLAG:
+		r = span_skip(span, 1);
+		return r == 0 && span->at[-1] > 1 ? -EBADMSG : r;
 	case BYTE:
 		return span_skip(span, 1);
 	case TWO_BYTES:
@@ -134,6 +152,8 @@ static int value_skip(struct span *span, enum kind kind)
 		return r < 0 ? r : binary_skip(span);
 	case BINARY:
 		return binary_skip(span);
+	case TOPIC:
+		return topic_skip(span);
 	case NONE:
 		break;
 	}
@@ -256,6 +276,8 @@ int fg_mqtt_guard(const uint8_t *data, size_t len, struct fg_mqtt_head *ret_head
 	r = span_skip(&body, 1);
 	if (r < 0)
 		return r;
+	if ((data[0] & ~RETAIN) == DUP_OF_QOS_0)
+		return -EBADMSG;
 	head.type = (enum fg_mqtt_type)(data[0] >> 4);
 	head.qos = head.type == FG_MQTT_PUBLISH ? data[0] >> 1 & 3 : 0;
 	/* there are encoders that leave room for the longest: no harm in it */

@@ -31,5 +31,6 @@ struct fg_mqtt_head {
 
 /* Checks the packet that begins at `data` up to the end of its properties (MQTT 5, sections 2.2.2
  * and 3): 0, also if what follows them is not there yet; -EAGAIN: `len` bytes do not reach that
- * far; -EBADMSG: malformed, or nothing that a broker sends. What text holds is not looked at. */
+ * far; -EBADMSG: malformed, or nothing that a broker sends. What text holds is not looked at,
+ * but for wildcards in a response topic. */
 int fg_mqtt_guard(const uint8_t *data, size_t len, struct fg_mqtt_head *ret_head);
