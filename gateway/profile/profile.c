@@ -387,6 +387,17 @@ static bool beats(const struct fg_profile *a, const struct fg_profile *b)
 	return r > 0 || (r == 0 && !a->source->shipped);
 }
 
+bool fg_profile_takes(const struct fg_profile *profile, struct fg_str address,
+		      struct fg_pattern_taken *ret_taken)
+{
+	/* no wildcard stands for $SYS and the like (MQTT 3.1.1 and 5, section 4.7.2) */
+	bool special = address.len && address.ptr[0] == '$';
+
+	return profile->has_pattern &&
+	       (!special || profile->pattern.levels[0].at != FG_PATTERN_MAX) &&
+	       fg_pattern_match(&profile->pattern, address, ret_taken);
+}
+
 const struct fg_profile *fg_profiles_match(const struct fg_profiles *set, struct fg_str address,
 					   struct fg_pattern_taken *ret_taken)
 {
@@ -396,7 +407,7 @@ const struct fg_profile *fg_profiles_match(const struct fg_profiles *set, struct
 	for (size_t i = 0; i < set->count; i++) {
 		const struct fg_profile *profile = &set->items[i];
 
-		if (!profile->has_pattern || !fg_pattern_match(&profile->pattern, address, &taken))
+		if (!fg_profile_takes(profile, address, &taken))
 			continue;
 		if (!best || beats(profile, best)) {
 			best = profile;
@@ -404,12 +415,6 @@ const struct fg_profile *fg_profiles_match(const struct fg_profiles *set, struct
 		}
 	}
 	return best;
-}
-
-bool fg_profile_takes(const struct fg_profile *profile, struct fg_str address,
-		      struct fg_pattern_taken *ret_taken)
-{
-	return profile->has_pattern && fg_pattern_match(&profile->pattern, address, ret_taken);
 }
 
 const char *fg_profile_name(const struct fg_profile *profile)

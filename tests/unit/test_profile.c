@@ -317,6 +317,39 @@ static void fields_by_place(void **state)
 	house_close(&house);
 }
 
+static void wildcards_take_no_system_topics(void **state)
+{
+	static const struct {
+		const char *address, *profile;
+	} rows[] = {
+		{ "$SYS/broker/uptime", NULL },	 { "$SYS", NULL },
+		{ "$SYS/broker/load", "load" },	 { "$SYS/nodes/one", "nodes" },
+		{ "x/broker/uptime", "device" }, { "x/$SYS", "rest" },
+		{ "/$SYS", "rest" },
+	};
+	struct fg_pattern_taken taken;
+	struct house house;
+
+	(void)state;
+	assert_int_equal(house_open(&house, "\"rest\":{\"match\":\"#\"},"
+					    "\"one\":{\"match\":\"+/broker/#\"},"
+					    "\"device\":{\"match\":\"{device}/broker/uptime\"},"
+					    "\"many\":{\"match\":\"{device...}/load\"},"
+					    "\"load\":{\"match\":\"$SYS/broker/load\"},"
+					    "\"nodes\":{\"match\":\"{device:$SYS}/nodes/+\"}"),
+			 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fg_profile *found =
+			fg_profiles_match(house.book.profiles, fg_str_c(rows[i].address), &taken);
+
+		if (!rows[i].profile)
+			assert_null(found);
+		else
+			assert_string_equal(fg_profile_name(found), rows[i].profile);
+	}
+	house_close(&house);
+}
+
 static void a_tie_is_a_fault(void **state)
 {
 	struct house house;
@@ -435,6 +468,7 @@ int main(void)
 		cmocka_unit_test(content_formats),
 		cmocka_unit_test(own_ones_come_first),
 		cmocka_unit_test(fields_by_place),
+		cmocka_unit_test(wildcards_take_no_system_topics),
 		cmocka_unit_test(a_tie_is_a_fault),
 		cmocka_unit_test(shipped_decoders_wait),
 		cmocka_unit_test(shipped_texts_wait),
