@@ -133,6 +133,33 @@ static void test_lwm2m(void **state)
 	DOC_CASES_CHECK(&fg_decoder_lwm2m, &json, of_json);
 }
 
+/* As in JSON: the last one of a name is the value, and the others are counted. */
+static void test_lwm2m_duplicates(void **state)
+{
+	static const struct fg_decode_context instance = PATH("3/0", 11542),
+					      object = PATH("2", 11542);
+	static const struct {
+		const struct fg_decode_context *at;
+		struct fg_str payload;
+		uint32_t duplicates;
+	} rows[] = {
+		{ &instance, BYTES("\xc1\x01\x41\xc1\x02\x42"), 0 },
+		{ &instance, BYTES("\xc1\x01\x41\xc1\x01\x42"), 1 },
+		{ &instance, BYTES("\x86\x06\x41\x00\x01\x41\x00\x05"), 1 },
+		{ &object, BYTES("\x03\x01\xc1\x00\x01\x03\x01\xc1\x00\x02"), 1 },
+	};
+	struct fg_doc doc;
+
+	(void)state;
+	fg_doc_init(&doc, 32, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fg_doc_reset(&doc, 0);
+		assert_int_equal(fg_decoder_lwm2m.decode(rows[i].at, rows[i].payload, &doc), 0);
+		assert_int_equal(doc.duplicate_keys, rows[i].duplicates);
+	}
+	fg_doc_fini(&doc);
+}
+
 static void test_sparkplug(void **state)
 {
 	static const struct fg_decode_context data = PATH("spBv1.0/plant/DDATA/node/pump", -1),
@@ -182,7 +209,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_homie),	  cmocka_unit_test(test_cayennelpp),
 		cmocka_unit_test(test_ruuvi),	  cmocka_unit_test(test_lwm2m),
-		cmocka_unit_test(test_sparkplug),
+		cmocka_unit_test(test_lwm2m_duplicates), cmocka_unit_test(test_sparkplug),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
