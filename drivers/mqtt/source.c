@@ -8,9 +8,10 @@
  *
  * Back-pressure. Who stops reading hears no PINGRESP, and who withholds PUBACKs cannot send
  * PINGREQ: a connection does not survive a long pause. So a paused source leaves: what is kept is
- * acknowledged, the session stays with the broker, whose own queue is the limit from there. What
- * was read but not taken is never acknowledged: the connection is dropped with its PUBACKs
- * unwritten, and the broker sends it again (with what was kept in the same turn: at least once).
+ * acknowledged, the session stays with the broker, whose own queue is the limit from there. Well
+ * before the session expires it is back, only to leave again: that time begins anew. What was read
+ * but not taken is never acknowledged: the connection is dropped with its PUBACKs unwritten, and
+ * the broker sends it again (with what was kept in the same turn: at least once).
  *
  * Subscriptions. A session that the broker resumed has them already. That its list is the same as
  * ours is known from memo, over restarts too, but not from SUBSCRIBE to SUBACK; else the list is
@@ -27,6 +28,7 @@
 #define RECEIVE_MAX 1024
 #define SEND_MAX 16
 #define AWAY_NS FG_S(1) /* a spool at its limit shall not mean connecting all day */
+#define RENEW_MAX_S 1800 /* not every broker says that it keeps sessions for less than asked */
 
 #define MEMO_MIXED 1u
 #define MEMO_RETAINED 2u /* what is retained was asked for, and the broker has said yes */
@@ -110,21 +112,40 @@ static void on_published(struct fg_mqtt *conn, int mid, int reason)
 	mqtt_sent_note(of_conn(conn), mid, reason);
 }
 
-static void go_away(struct mqtt_source *s, bool politely)
+/* What comes is not taken, or all that was taken is acknowledged and no more shall come. */
+static bool leaves(const struct mqtt_source *s)
+{
+	return s->refused || (s->paused && !s->awaits);
+}
+
+/* To stay, or to renew the session while half its time is left for what may delay that. One that
+ * does not last for two seconds is not worth it. */
+static void back_later(struct mqtt_source *s)
+{
+	uint64_t half_s = s->conn.session_expiry_s / 2;
+	uint64_t after_ns = FG_S(half_s < RENEW_MAX_S ? half_s : RENEW_MAX_S);
+
+	/* refused for want of memory, say: nobody will tell us to resume */
+	if (!s->paused)
+		after_ns = AWAY_NS;
+	fg_timer_stop(&s->back);
+	if (after_ns)
+		fg_timer_start_at(&s->back, s->away_since_ns + after_ns);
+}
+
+static void go_away(struct mqtt_source *s)
 {
 	mqtt_sent_leave(s);
-	if (politely)
-		fg_mqtt_leave(&s->conn);
-	else
+	if (s->refused)
 		fg_mqtt_drop(&s->conn);
+	else
+		fg_mqtt_leave(&s->conn);
 	s->awaits = 0;
 	s->refused = false;
 	s->away = true;
 	s->away_since_ns = fg_loop_now(s->source->loop);
 	fg_source_away(s->source);
-	/* refused for want of memory, say: nobody will tell us to resume */
-	if (!s->paused)
-		fg_timer_start(&s->back, AWAY_NS);
+	back_later(s);
 }
 
 /* One that was made with another number of processes brings everything twice. */
@@ -146,10 +167,8 @@ static void on_turn(struct fg_mqtt *conn)
 	mqtt_sent_tell(s);
 	if (s->unsubscribe)
 		unsubscribe_others(s);
-	if (s->refused)
-		go_away(s, false);
-	else if (s->paused && !s->awaits)
-		go_away(s, true);
+	if (leaves(s))
+		go_away(s);
 	else if (s->paused || (s->awaits && fg_source_waits_for_commit(s->source)))
 		fg_mqtt_read(conn, false);
 }
@@ -173,7 +192,8 @@ void mqtt_source_pause(struct fg_source *source)
 	struct mqtt_source *s = source->state;
 
 	s->paused = true;
-	fg_timer_stop(&s->back);
+	if (s->away)
+		back_later(s);
 	/* while it is not up, CONNACK has still to be read */
 	if (s->conn.state != FG_MQTT_UP)
 		return;
@@ -187,7 +207,7 @@ void mqtt_source_resume(struct fg_source *source)
 
 	s->paused = false;
 	if (s->away)
-		fg_timer_start_at(&s->back, s->away_since_ns + AWAY_NS);
+		back_later(s);
 	else if (!s->awaits && !s->refused)
 		fg_mqtt_read(&s->conn, true);
 	fg_mqtt_flush(&s->conn);
@@ -237,7 +257,8 @@ static void subscribe(struct mqtt_source *s)
 	unsigned options = conf->share ? 0 : FG_MQTT_NO_LOCAL;
 	int r;
 
-	if (conf->retained == MQTT_RETAINED_TAKE)
+	/* who leaves would find them in the queue once for every visit */
+	if (conf->retained == MQTT_RETAINED_TAKE && !leaves(s))
 		options |= s->had_retained ? FG_MQTT_TAKE_RETAINED : FG_MQTT_ALL_RETAINED;
 	r = fg_mqtt_subscribe(&s->conn, s->filters, conf->subscribe.count, (int)conf->qos, options);
 	if (r < 0)
@@ -261,7 +282,8 @@ static void on_up(struct fg_mqtt *conn, bool session_present)
 	fg_log(&s->source->logger, FG_INFO, "connected", "session=%s subscribe=%s",
 	       session_present ? "resumed" : "new", s->subscribed ? "no" : "yes");
 	if (s->subscribed) {
-		fg_source_up(s->source);
+		if (!leaves(s))
+			fg_source_up(s->source);
 		return;
 	}
 	/* until SUBACK is read, which may be never, nobody knows what the session holds */

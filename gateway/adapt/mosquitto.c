@@ -97,6 +97,7 @@ static int conn_start(struct fg_mqtt *c)
 	c->knocked = c->session = c->peer_said_why = c->malformed = false;
 	c->peer_receive_max = UINT16_MAX;
 	c->peer_packet_max = UINT32_MAX;
+	c->session_expiry_s = (uint32_t)(c->conf->session_expiry_ns / 1000000000);
 	c->server_keepalive_s = 0;
 	c->why[0] = '\0';
 	r = fg_loop_work(c->loop, &c->work);

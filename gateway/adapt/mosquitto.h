@@ -180,6 +180,7 @@ struct fg_mqtt {
 	struct fg_mqtt_setup setup;
 	enum fg_mqtt_state state;
 	uint16_t peer_receive_max;	/* what the broker takes unacknowledged; 65535: all */
+	uint32_t session_expiry_s;	/* asked for, or as CONNACK says */
 	bool wants_answers;		/* response topics and correlation data are of interest */
 
 	/* private from here on */

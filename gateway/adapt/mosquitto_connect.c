@@ -142,14 +142,13 @@ static int set_options(struct fg_mqtt *c)
  * host, but only after it has kept the properties (2.0.11 and 2.0.21). */
 static int set_session_expiry(struct fg_mqtt *c)
 {
-	int64_t seconds = c->conf->session_expiry_ns / 1000000000;
 	mosquitto_property *list = NULL;
 	int rc;
 
-	if (c->conf->version != MQTT_PROTOCOL_V5 || c->setup.clean || seconds == 0)
+	if (c->conf->version != MQTT_PROTOCOL_V5 || c->setup.clean || !c->session_expiry_s)
 		return MOSQ_ERR_SUCCESS;
 	rc = mosquitto_property_add_int32(&list, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
-					  (uint32_t)seconds);
+					  c->session_expiry_s);
 	if (!rc)
 		rc = mosquitto_connect_bind_v5(c->mosq, NULL, 0, 60, NULL, list);
 	mosquitto_property_free_all(&list);

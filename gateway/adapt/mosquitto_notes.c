@@ -38,6 +38,8 @@ static void note_connect(struct mosquitto *mosq, void *obj, int reason, int flag
 				      false);
 	mosquitto_property_read_int16(props, MQTT_PROP_SERVER_KEEP_ALIVE, &c->server_keepalive_s,
 				      false);
+	mosquitto_property_read_int32(props, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+				      &c->session_expiry_s, false);
 	if (reason)
 		fg_mqtt_note_refusal(c, reason);
 	errno = EAGAIN;

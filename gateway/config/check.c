@@ -148,20 +148,37 @@ static void list_instances(struct instances *all, const struct fg_config *config
 	}
 }
 
-static void check_refuse(struct fg_load *load, const struct instances *all)
+/* Too short to be renewed, see drivers/mqtt/source.c. */
+static void check_session(struct instances *all, const struct instance *driver)
+{
+	struct fg_place place = { .up = &driver->place, .key = "session_expiry" };
+
+	for (const struct fg_option *o = driver->options; o->name; o++)
+		if (strcmp(o->name, place.key) == 0 &&
+		    *(const int64_t *)fg_option_const_member(o, driver->conf) < 2000000000)
+			fg_doubt_at(all->faults, &place,
+				    "a full spool means leaving the field broker, which then "
+				    "(MQTT 5) has no queue for us: make it 2s or more");
+}
+
+static void check_refuse(struct fg_load *load, struct instances *all)
 {
 	struct fg_place spool = { .key = "spool" };
 	struct fg_place place = { .up = &spool, .key = "when_full" };
+	bool said = false;
 
 	if (load->config->spool.when_full != FG_FULL_REFUSE)
 		return;
-	for (size_t i = 0; i < all->ndrivers; i++)
-		if (strcmp(all->items[i].type, "mqtt") == 0) {
-			fg_doubt_at(load->reader.faults, &place,
+	for (size_t i = 0; i < all->ndrivers; i++) {
+		if (strcmp(all->items[i].type, "mqtt") != 0)
+			continue;
+		if (!said)
+			fg_doubt_at(all->faults, &place,
 				    "when the spool is full, the field broker's own queue is the "
 				    "limit: what it drops is lost without an account");
-			return;
-		}
+		said = true;
+		check_session(all, &all->items[i]);
+	}
 }
 
 static bool profile_known(const struct fg_load *load, const char *name, struct fg_suggest *suggest)

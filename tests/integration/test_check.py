@@ -112,6 +112,18 @@ class Check(unittest.TestCase):
             self.assertEqual("/drivers/field/subscribe: " in done.stderr
                              and "it comes twice" in done.stderr, twice, (filters, done.stderr))
 
+    def test_no_session_to_refuse_by(self):
+        for full, expiry, said in (("refuse", "0s", True), ("refuse", "1999ms", True),
+                                   ("refuse", "2s", False), ("drop-oldest", "0s", False)):
+            done = check({"spool": {"when_full": full}, "bridges": {}, "drivers": {
+                "field": {"type": "mqtt", "url": "mqtt://127.0.0.1", "subscribe": ["a"],
+                          "session_expiry": expiry}}})
+            if "not in this build" in done.stderr:
+                return
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("warning: /drivers/field/session_expiry: a full spool means leaving"
+                             in done.stderr, said, (full, expiry, done.stderr))
+
     def bridges(self, conf, **instances):
         """What check says of bridges, the status first; None: that bridge is not in this build."""
         done = check({"bridges": {name: {**conf, **more} for name, more in instances.items()}})

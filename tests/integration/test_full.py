@@ -107,6 +107,39 @@ def test_refuse():
     gateway.stop()
 
 
+def test_refuse_for_longer_than_a_session_lasts():
+    """Full until the broker has given up the session of another client, which lasted as long and
+    began to run out no sooner. The gateway's is kept, with all that waits in it."""
+    field, upstream, count = fg.Broker("field"), fg.Broker("upstream"), 1500
+    collector = upstream.collector()
+    upstream.stop()
+    conf = config(field, upstream, fg.free_port(2), "refuse")
+    conf["drivers"]["field"]["session_expiry"] = "5s"
+    gateway = fg.Gateway(conf).start()
+    field.wait_subscribed("gw-field")
+    device = fg.Mqtt((field.host, field.port), "device")
+    device.publish("d/a", [reading(n) for n in range(count)])
+    fg.wait_for("the driver to be away", lambda: gateway.status()["drivers"]["field"]["state"] == "away")
+    subprocess.run(["mosquitto_sub", "-p", str(field.port), "-V", "5", "-c", "-x", "5", "-i",
+                    "witness", "-q", "1", "-t", "none", "-E"], check=True)
+    fg.wait_for("that session to expire", lambda: "Expiring client witness" in field.log())
+    fg.check("Expiring client gw-field" not in field.log(), "the gateway's session has expired")
+    ledger = fg.check_ledger(gateway.ledger())
+    fg.check(0 < ledger["accepted"] < 2 * count, f"{ledger['accepted']} records of {2 * count}")
+    fg.equal(gateway.status()["drivers"]["field"]["state"], "away", "the driver after that")
+    upstream.start()
+    collectors = [collector, upstream.collector()]
+
+    def lines():
+        return [p for c in collectors for p in c.payloads()]
+    fg.wait_for("all packs", lambda: len(set(fg.series(lines()).get("d/a", []))) == count)
+    ledger = gateway.wait_drained()
+    fg.equal(ledger["bridges"]["up"]["dropped"], {}, "dropped")
+    fg.audit(lines(), fg.until(ledger))
+    fg.equal(fg.first_times(fg.series(lines())["d/a"]), list(range(count)), "the order")
+    gateway.stop()
+
+
 def memo(gateway):
     return fg.read(gateway.spool + "/memo/field").strip("0\n")
 

@@ -204,11 +204,87 @@ static void test_pause_acknowledges_then_leaves_and_comes_back(void **state)
 	assert_int_equal(bed->faults, 0);
 }
 
+/* A broker may say how long it keeps a session. */
+static void bed_visit(struct bed *bed, uint8_t expiry_s)
+{
+	struct packet packet;
+
+	peer_accept(&bed->peer, bed->sim->loop);
+	peer_expect(&bed->peer, CONNECT, &packet);
+	PEER_SEND(&bed->peer, 0x20, 8, 1, 0, 5, 0x11, 0, 0, 0, expiry_s);
+}
+
+/* For as long as it is full the session has to last: nothing else has what waits in it. */
+static void test_session_is_renewed_while_paused(void **state)
+{
+	struct bed *bed = *state;
+	struct packet packet;
+
+	bed_up(bed);
+	fg_driver_mqtt.ops.pause(&bed->source);
+	peer_expect(&bed->peer, DISCONNECT, &packet);
+	peer_hang_up(&bed->peer);
+	assert_true(bed->state.back.handle.due_ns == bed->state.away_since_ns + FG_S(1800));
+
+	bed_visit(bed, 10);
+	turns(bed->sim->loop, 3);
+	peer_expect(&bed->peer, DISCONNECT, &packet);
+	peer_hang_up(&bed->peer);
+	assert_true(bed->state.back.handle.due_ns == bed->state.away_since_ns + FG_S(5));
+
+	bed_visit(bed, 10);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 1);
+	peer_publish(&bed->peer, "tele/a", "2", 0, false, 0);
+	turns(bed->sim->loop, 3);
+	assert_int_equal(bytes_there(bed), -1);
+	assert_int_equal(bed->submitted, 0);
+	assert_int_equal(bed->away, 3);
+	assert_int_equal(bed->up, 1);
+
+	/* there is room in the midst of a visit, as the last one ends: it stays */
+	peer_accept(&bed->peer, bed->sim->loop);
+	fg_driver_mqtt.ops.resume(&bed->source);
+	peer_expect(&bed->peer, CONNECT, &packet);
+	PEER_SEND(&bed->peer, 0x20, 3, 1, 0, 0);
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 1);
+	turns(bed->sim->loop, 3);
+	assert_int_equal(bed->submitted, 1);
+	assert_int_equal(bed->up, 2);
+	bed_kept(bed, 1);
+	expect_puback(bed, 1);
+	assert_int_equal(bed->faults, 0);
+}
+
+/* What cannot be renewed is not visited; what is away for a second is, once it is paused. */
+static void test_when_it_is_back(void **state)
+{
+	struct bed *bed = *state;
+
+	bed->conf.mqtt.session_expiry_ns = FG_S(60);
+	bed_up(bed);
+	bed->result = -EAGAIN;
+	peer_publish(&bed->peer, "tele/a", "1", 1, false, 1);
+	turns(bed->sim->loop, 2);
+	assert_true(bed->state.back.handle.due_ns == bed->state.away_since_ns + FG_S(1));
+	fg_driver_mqtt.ops.pause(&bed->source);
+	assert_true(bed->state.back.handle.due_ns == bed->state.away_since_ns + FG_S(30));
+	fg_driver_mqtt.ops.resume(&bed->source);
+	assert_true(bed->state.back.handle.due_ns == bed->state.away_since_ns + FG_S(1));
+	bed_close(bed);
+
+	bed->conf.mqtt.session_expiry_ns = FG_MS(1900);
+	bed_up(bed);
+	fg_driver_mqtt.ops.pause(&bed->source);
+	assert_int_equal(bed->away, 2);
+	assert_false(fg_timer_active(&bed->state.back));
+}
+
 static void test_opened_while_paused(void **state)
 {
 	struct bed *bed = *state;
 	struct packet packet;
 
+	bed->conf.retained = MQTT_RETAINED_TAKE;
 	bed_open(bed);
 	fg_driver_mqtt.ops.pause(&bed->source);
 	peer_accept(&bed->peer, bed->sim->loop);
@@ -218,6 +294,9 @@ static void test_opened_while_paused(void **state)
 	assert_int_equal(bed->up, 0);
 	assert_int_equal(bed->away, 1);
 	peer_expect(&bed->peer, SUBSCRIBE, &packet);
+	/* what is retained is asked for by who stays, and nobody takes this for having asked */
+	assert_int_equal(packet.body[packet.len - 1], 0x01 | 0x04 | 0x20);
+	assert_int_equal(bed->source.memo, 0);
 	peer_expect(&bed->peer, DISCONNECT, &packet);
 }
 
@@ -375,6 +454,8 @@ int main(void)
 		TEST(test_refused_is_never_acknowledged),
 		TEST(test_refused_at_qos_0_is_counted),
 		TEST(test_pause_acknowledges_then_leaves_and_comes_back),
+		TEST(test_session_is_renewed_while_paused),
+		TEST(test_when_it_is_back),
 		TEST(test_opened_while_paused),
 		TEST(test_close_acknowledges_nothing_unkept),
 		TEST(test_close_says_good_bye),
