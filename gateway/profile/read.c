@@ -208,6 +208,21 @@ static bool emit_points(struct walk *w, const struct fg_node *node, struct fg_st
 	return taken || !w->profile->star || emit(w, node, generic, NULL);
 }
 
+/* The points of a leaf. One value alone has no path, nor have those of a SenML pack without names:
+ * where no point is the whole payload's, they are known by the name they get, and have that from
+ * here on. */
+static const struct profile_point *leaf_points(struct walk *w, const struct fg_node *node,
+					       struct fg_str *generic)
+{
+	const struct profile_point *point = profile_find_point(w->profile, *generic, w->set->seed);
+
+	if (point || generic->len || (w->doc->len > 1 && !node->whole))
+		return point;
+	*generic = node->whole || !w->prefix.len ? FG_STR("value") : w->prefix;
+	w->prefix.len = 0;
+	return profile_find_point(w->profile, *generic, w->set->seed);
+}
+
 static bool leaf(struct walk *w, const struct fg_node *node)
 {
 	struct fg_str generic = node_name(w, node, false);
@@ -226,7 +241,7 @@ static bool leaf(struct walk *w, const struct fg_node *node)
 	if (!w->profile)
 		return emit(w, node, generic, NULL);
 	if (w->profile->count)
-		point = profile_find_point(w->profile, generic, w->set->seed);
+		point = leaf_points(w, node, &generic);
 	return emit_points(w, node, generic, point);
 }
 

@@ -141,6 +141,43 @@ static void points_are_picked(void **state)
 	house_close(&house);
 }
 
+/* It has no path, and is known by the name that it goes out under. */
+static void one_value_alone(void **state)
+{
+	struct house house;
+
+	(void)state;
+	assert_int_equal(
+		house_open(&house,
+			   "\"a\":{\"match\":\"a/{device}\",\"points\":{"
+			   "\"value\":{\"unit\":\"Cel\",\"scale\":0.1},"
+			   "\"text\":{\"from\":\"/value\",\"type\":\"string\"},"
+			   "\"v\":{\"from\":\"/value\",\"when\":\"/battery\"}}},"
+			   "\"b\":{\"match\":\"b/{device}\",\"points\":{\"value\":{\"unit\":\"m\"},"
+			   "\"all\":{\"from\":\"\"}}},"
+			   "\"c\":{\"match\":\"c/{device}/{point...}\",\"points\":{"
+			   "\"p/q\":{\"unit\":\"V\"},\"y\":{\"from\":\"/x\"},\"value\":{},"
+			   "\"w\":{\"when\":\"/z\"},\"*\":{}}},"
+			   "\"d\":{\"match\":\"d/{device}/{point}\",\"points\":{\"t\":{}}}"),
+		0);
+	reads(&house, NULL, "a/d", -1, "215", "d|value=21.5(Cel),text='215'");
+	reads(&house, NULL, "a/d", 60, "\x18\xd7", "d|value=21.5(Cel),text='215'");
+	reads(&house, NULL, "a/d", -1, "{\"value\":215}", "d|value=21.5(Cel),text='215'");
+	reads(&house, NULL, "a/d", -1, "[215]", "d|");
+	reads(&house, NULL, "a/d", 110, "[{\"v\":215}]", "d|value=21.5(Cel),text='215'");
+	reads(&house, NULL, "a/d", 110, "[{\"v\":10},{\"v\":20}]",
+	      "d|value=1(Cel),text='10',value=2(Cel),text='20'");
+	reads(&house, NULL, "b/d", -1, "2", "d|all=2");
+	reads(&house, NULL, "c/d/p/q", -1, "3", "d|p/q=3(V)");
+	reads(&house, NULL, "c/d/x", -1, "3", "d|y=3");
+	reads(&house, NULL, "c/d/w", -1, "3", "d|w=3");
+	reads(&house, NULL, "c/d/p", -1, "3", "d|p=3");
+	reads(&house, NULL, "c/d/p", 110, "[{\"v\":3}]", "d|value=3");
+	reads(&house, NULL, "d/d/t", -1, "3", "d|t=3");
+	reads(&house, NULL, "d/d/u", -1, "3", "d|");
+	house_close(&house);
+}
+
 /* The walk has room for so many levels, and limits.depth admits no more. */
 static void depth_is_bounded(void **state)
 {
@@ -462,6 +499,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(points_are_picked),
+		cmocka_unit_test(one_value_alone),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(places_and_leaves),
 		cmocka_unit_test(shipped_ones),
