@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #define MAX_ID 1024
-#define MAX_TEXT 1024 /* a longer last value is not remembered */
+#define MAX_TEXT 1024 /* a longer last value is not remembered, nor the one before it */
 #define POINTS_A_DEVICE 16
 
 int fg_devices_new(uint32_t limit, struct fg_devices **ret_devices)
@@ -244,19 +244,19 @@ static struct fg_point *add_point(struct fg_devices *devices, struct fg_device *
 	return &device->points[device->count++];
 }
 
-/* Text is copied into the point's own room, which only ever grows. */
-static void remember_text(struct fg_point *point, const struct fg_value *value)
+/* Text is copied into the point's own room, which only ever grows. False: it has no place. */
+static bool remember_text(struct fg_point *point, const struct fg_value *value)
 {
 	struct room *room = room_of(point);
 
 	if (value->s.len > MAX_TEXT)
-		return;
+		return false;
 	if (!room || value->s.len > room->cap) {
 		uint32_t cap = value->s.len < 16 ? 16 : (uint32_t)value->s.len;
 		struct room *grown = realloc(room, sizeof(*grown) + cap);
 
 		if (!grown)
-			return;
+			return false;
 		room = grown;
 		room->cap = cap;
 	}
@@ -264,13 +264,18 @@ static void remember_text(struct fg_point *point, const struct fg_value *value)
 		memcpy(room->bytes, value->s.ptr, value->s.len);
 	point->value = *value;
 	point->value.s.ptr = room->bytes;
+	return true;
 }
 
+/* An older value is not the last one: rather none than that. */
 static void remember_value(struct fg_point *point, const struct fg_value *value)
 {
+	static const struct fg_value none = { .kind = FG_NONE };
+
 	if (value->kind == FG_STRING || value->kind == FG_DATA) {
-		remember_text(point, value);
-		return;
+		if (remember_text(point, value))
+			return;
+		value = &none;
 	}
 	free(room_of(point));
 	point->value = *value;

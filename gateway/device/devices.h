@@ -15,7 +15,7 @@
 struct fg_point {
 	const char *name;		/* interned: equal names are one pointer */
 	const char *unit;		/* interned, NULL: none */
-	struct fg_value value;		/* a string's bytes are the point's own */
+	struct fg_value value;		/* a string's bytes are its own; FG_NONE: not kept */
 	int64_t time_ns;
 	uint32_t reported;		/* private: what its report policy compares with; 0: none */
 	bool unsynced;			/* time_ns, by a clock that was not known to be right */

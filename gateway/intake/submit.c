@@ -269,7 +269,7 @@ bool fg_source_waits_for_commit(const struct fg_source *source)
 	return ((const struct fg_inlet *)source)->intake->conf.commit_each;
 }
 
-static bool add_last(struct fg_pack *pack, const struct fg_device *device,
+static void add_last(struct fg_pack *pack, const struct fg_device *device,
 		     const struct fg_point *point)
 {
 	struct fg_record record = {
@@ -279,8 +279,9 @@ static bool add_last(struct fg_pack *pack, const struct fg_device *device,
 		.time_ns = point->time_ns,
 	};
 
-	fg_pack_add(pack, fg_device_id(device), &record, point->time_ns, false);
-	return true;
+	/* a record without a value is none */
+	if (point->value.kind != FG_NONE)
+		fg_pack_add(pack, fg_device_id(device), &record, point->time_ns, false);
 }
 
 int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *out)
@@ -304,6 +305,8 @@ int fg_intake_last(struct fg_intake *intake, struct fg_str path, struct fg_buf *
 	text = fg_pack_end(&pack, NULL);
 	if (!text.ptr)
 		return -ENOMEM;
+	if (pack.records == 0)
+		return -ENOENT;
 	fg_buf_str(out, text);
 	return out->failed ? -ENOMEM : 0;
 }

@@ -319,6 +319,39 @@ static void a_longer_device_wins_once_it_is_known(void **state)
 	fg_buf_fini(&out);
 }
 
+static void last_is(struct world *w, const char *path, int result, const char *text)
+{
+	struct fg_buf out;
+
+	fg_buf_init(&out, 4096);
+	assert_int_equal(fg_source_last(w->source, fg_str_c(path), &out), result);
+	fg_buf_char(&out, '\0');
+	if (text)
+		assert_non_null(strstr(out.data, text));
+	assert_null(strstr(out.data, "\"long\""));
+	fg_buf_fini(&out);
+}
+
+/* Nor is the one before it taken for the last. */
+static void a_text_too_long_to_keep_has_no_last_value(void **state)
+{
+	char payload[1025 + 32];
+	struct world *w = *state;
+	uint64_t pos;
+
+	w->driver.address = FG_ADDRESS_PATH;
+	up(w, 10);
+	assert_int_equal(submit(w, "a", "{\"long\":\"short\"}", &pos), 0);
+	snprintf(payload, sizeof(payload), "{\"long\":\"%01025d\"}", 0);
+	assert_int_equal(submit(w, "a", payload, &pos), 0);
+	last_is(w, "a/long", -ENOENT, NULL);
+	last_is(w, "a", -ENOENT, NULL);
+	snprintf(payload, sizeof(payload), "{\"n\":1,\"long\":\"%01025d\"}", 0);
+	assert_int_equal(submit(w, "a", payload, &pos), 0);
+	last_is(w, "a/long", -ENOENT, NULL);
+	last_is(w, "a", 0, "\"n\":\"n\",\"v\":1}]");
+}
+
 static unsigned looked;
 
 static void look(struct fg_watch *watch)
@@ -688,6 +721,7 @@ int main(void)
 		TEST(a_content_format_nobody_reads),
 		TEST(a_path_is_split_at_the_longest_known_device),
 		TEST(a_longer_device_wins_once_it_is_known),
+		TEST(a_text_too_long_to_keep_has_no_last_value),
 		TEST(a_path_is_read_as_it_is_written),
 		TEST(the_gateways_own_name_is_split_like_others),
 		TEST(devices_are_listed_as_paths),

@@ -152,7 +152,8 @@ const struct fg_framer_conf *fg_source_framer(const struct fg_source *);
 
 /* The last value of a device's point, or all of them, as SenML JSON records (for GET), by the path
  * that a device sends it to, or else by what it is called in records (escaped, RFC 8428).
- * Appends the text of one pack to `out`; -ENOENT: no such device or point. */
+ * Appends the text of one pack to `out`; -ENOENT: no such device or point, or none of its values is
+ * kept. */
 int fg_source_last(struct fg_source *, struct fg_str path, struct fg_buf *out);
 /* Calls `each` with every device's id as it is in the field (for a listing), in memory that is
  * borrowed for the call; stops when it returns false. */
