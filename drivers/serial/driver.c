@@ -16,8 +16,8 @@
 
 enum {
 	READ_SIZE = 4096,
-	READS_PER_TURN = 16,	/* then the other sources have their turn */
-	SAID_A_MINUTE = 3,	/* lines about skipped bytes */
+	READS_PER_TURN = 16, /* then the other sources have their turn */
+	SAID_A_MINUTE = 3, /* lines about skipped bytes */
 };
 
 #define OVERRUNS_LOOK_NS FG_S(1)
@@ -79,21 +79,20 @@ static bool held_submit(struct serial *serial)
 	return true;
 }
 
-static void reject_each(struct serial *serial, uint64_t *count, const char *reason)
+static void frame_bad(struct fg_framer *framer, const uint64_t *counter, struct fg_str bytes)
 {
-	for (; *count; --*count)
-		fg_source_reject(serial->source, reason, FG_STR(""));
+	struct serial *serial = (struct serial *)((char *)framer - offsetof(struct serial, framer));
+	const char *broken = framer->conf.checksum == FG_CHECKSUM_NONE ? "frame" : "checksum";
+
+	fg_source_reject(serial->source, counter == &framer->oversize ? "too-large" : broken,
+			 bytes);
 }
 
-/* What the framer counted is handed on as it happens, and its counters begin at 0 again. */
 static void framer_account(struct serial *serial)
 {
 	struct fg_framer *framer = &serial->framer;
 	uint32_t left_out;
 
-	reject_each(serial, &framer->bad,
-		    framer->conf.checksum == FG_CHECKSUM_NONE ? "frame" : "checksum");
-	reject_each(serial, &framer->oversize, "too-large");
 	serial->skipped_unsaid += framer->skipped;
 	framer->skipped = 0;
 	if (serial->skipped_unsaid &&
@@ -278,6 +277,7 @@ static int serial_open(struct fg_source *source)
 	if (err < 0)
 		return err;
 	serial->framing = true;
+	serial->framer.lost = frame_bad;
 	err = port_begin(serial, conf);
 	if (err == 0)
 		fg_source_up(source);

@@ -36,10 +36,17 @@ void fg_framer_fini(struct fg_framer *framer)
 	framer->len = framer->cap = 0;
 }
 
+void fg_framer_lose(struct fg_framer *f, uint64_t *counter, struct fg_str bytes)
+{
+	++*counter;
+	if (f->lost)
+		f->lost(f, counter, bytes);
+}
+
 bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink)
 {
 	if (fg_checksum_strip(f->conf.checksum, frame, &frame) != 0) {
-		f->bad++;
+		fg_framer_lose(f, &f->bad, frame);
 		return false;
 	}
 	f->frames++;
@@ -50,27 +57,22 @@ bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_si
 void fg_framer_finish(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink)
 {
 	if (frame.len > f->conf.max) {
-		f->oversize++;
+		fg_framer_lose(f, &f->oversize, frame);
 		f->skipped += frame.len;
 	} else if (!fg_framer_emit(f, frame, sink)) {
 		f->skipped += frame.len;
 	}
 }
 
-void fg_framer_overrun(struct fg_framer *f)
-{
-	if (!f->discard)
-		f->oversize++;
-	f->skipped += f->len;
-	f->len = 0;
-	f->discard = true;
-}
-
 void fg_framer_collect(struct fg_framer *f, const char *p, size_t len)
 {
 	if (f->discard || len > f->cap - f->len) {
-		fg_framer_overrun(f);
-		f->skipped += len;
+		if (!f->discard)
+			fg_framer_lose(f, &f->oversize,
+				       f->len ? fg_str(f->buf, f->len) : fg_str(p, len));
+		f->skipped += f->len + len;
+		f->len = 0;
+		f->discard = true;
 		return;
 	}
 	memcpy(f->buf + f->len, p, len);
@@ -134,7 +136,7 @@ static void delimiter_overrun(struct fg_framer *f, size_t size)
 	if (f->len < f->cap)
 		return;
 	if (!f->discard)
-		f->oversize++;
+		fg_framer_lose(f, &f->oversize, fg_str(f->buf, f->len));
 	f->discard = true;
 	f->skipped += f->len - keep;
 	memmove(f->buf, f->buf + f->len - keep, keep);

@@ -37,7 +37,7 @@ static void cobs_finish(struct fg_framer *f, struct fg_frame_sink sink)
 		if (fg_cobs_decode(fg_str(f->buf, len), reduced, f->buf, &len) == 0) {
 			fg_framer_finish(f, fg_str(f->buf, len), sink);
 		} else {
-			f->bad++;
+			fg_framer_lose(f, &f->bad, fg_str(f->buf, len));
 			f->skipped += len;
 		}
 	}

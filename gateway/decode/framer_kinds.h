@@ -22,8 +22,8 @@ bool fg_framer_emit(struct fg_framer *f, struct fg_str frame, struct fg_frame_si
 void fg_framer_finish(struct fg_framer *f, struct fg_str frame, struct fg_frame_sink sink);
 /* Appends to the begun frame; beyond the buffer the frame is given up. */
 void fg_framer_collect(struct fg_framer *f, const char *p, size_t len);
-/* Forgets the begun frame: it was longer than max. */
-void fg_framer_overrun(struct fg_framer *f);
+/* Counts a frame that is none, under one of the framer's counters, and tells its owner. */
+void fg_framer_lose(struct fg_framer *f, uint64_t *counter, struct fg_str bytes);
 
 void fg_framer_length_feed(struct fg_framer *f, const char *p, size_t len,
 			   struct fg_frame_sink sink);

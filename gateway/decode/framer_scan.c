@@ -14,7 +14,8 @@ static size_t scan_take(struct fg_framer *f, const char *p, struct fg_scan scan,
 		return len;
 	if (scan.what == FG_SCAN_FRAME)
 		len = 1;
-	f->bad += scan.what == FG_SCAN_BAD;
+	if (scan.what == FG_SCAN_BAD)
+		fg_framer_lose(f, &f->bad, fg_str(p, len));
 	f->skipped += len;
 	return len;
 }
@@ -34,7 +35,8 @@ static size_t scan_all(struct fg_framer *f, bool end, struct fg_frame_sink sink)
 		if (scan.what == FG_SCAN_MORE && left < max && !last)
 			break;
 		if (scan.what == FG_SCAN_MORE) {
-			f->oversize += left >= max;
+			if (left >= max)
+				fg_framer_lose(f, &f->oversize, fg_str(f->buf + at, left));
 			scan = (struct fg_scan){ FG_SCAN_NONE, 1 };
 		}
 		at += scan_take(f, f->buf + at, scan, sink);

@@ -6,7 +6,7 @@ enum { SLIP_END = 0xc0, SLIP_ESC = 0xdb, SLIP_ESC_END = 0xdc, SLIP_ESC_ESC = 0xd
 static void slip_end(struct fg_framer *f, struct fg_frame_sink sink)
 {
 	if (f->escaped && !f->discard) {
-		f->bad++;
+		fg_framer_lose(f, &f->bad, fg_str(f->buf, f->len));
 		f->skipped += f->len;
 	} else if (f->len && !f->discard) {
 		fg_framer_finish(f, fg_str(f->buf, f->len), sink);
@@ -25,7 +25,7 @@ static void slip_escaped(struct fg_framer *f, uint8_t c)
 		fg_framer_collect(f, &plain, 1);
 		return;
 	}
-	f->bad++;
+	fg_framer_lose(f, &f->bad, fg_str(f->buf, f->len));
 	f->skipped += f->len + 2;
 	f->len = 0;
 	f->discard = true;

@@ -33,6 +33,55 @@ static void frame_note(void *arg, struct fg_str frame)
 	fg_buf_char(out, ']');
 }
 
+struct lossy {
+	struct fg_framer framer;
+	struct fg_buf out;
+};
+
+static void lost_note(struct fg_framer *framer, const uint64_t *counter, struct fg_str bytes)
+{
+	struct lossy *lossy = (struct lossy *)framer;
+
+	fg_buf_char(&lossy->out, counter == &framer->bad ? 'b' : 'o');
+	frame_note(&lossy->out, bytes);
+}
+
+/* What is lost is told with its bytes, in its place among the good ones. */
+static void lost_ones_are_told(void **state)
+{
+	static const struct {
+		struct fg_framer_conf conf;
+		struct fg_str bytes;
+		const char *text;
+	} cases[] = {
+		{ { .kind = FG_FRAMER_LINE, .max = 4, .checksum = FG_CHECKSUM_XOR8 },
+		  B("abc\nab\x03\n1234567\n1234567890123456789012345\n"),
+		  "b[abc][ab]o[1234567]o[1234567890123456789012345]" },
+		{ { .kind = FG_FRAMER_DELIMITER, .max = 4, .delimiter = B(";") },
+		  B("1234567890123456789012345;1;"),
+		  "o[1234567890123456789012][1]" },
+		{ { .kind = FG_FRAMER_SLIP }, B("ab\xdb" "c\xc0" "d\xdb\xc0"), "b[ab]b[d]" },
+		{ { .kind = FG_FRAMER_COBS }, B("\x09z\0\x02y\0"), "b[\\09z][y]" },
+		{ { .kind = FG_FRAMER_LENGTH, .length = 2, .checksum = FG_CHECKSUM_XOR8 },
+		  B("abb"), "b[ab][b]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lossy lossy;
+
+		fg_buf_init(&lossy.out, 10000);
+		assert_int_equal(fg_framer_init(&lossy.framer, &cases[i].conf), 0);
+		lossy.framer.lost = lost_note;
+		fg_framer_feed(&lossy.framer, cases[i].bytes.ptr, cases[i].bytes.len, frame_note,
+			       &lossy.out);
+		fg_framer_fini(&lossy.framer);
+		fg_buf_char(&lossy.out, '\0');
+		assert_string_equal(lossy.out.data, cases[i].text);
+		fg_buf_fini(&lossy.out);
+	}
+}
+
 /* Frames and counters as text, fed `step` bytes at a time. */
 static char *framed(const struct fg_framer_conf *conf, struct fg_str bytes, size_t step)
 {
@@ -372,6 +421,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines),
+		cmocka_unit_test(lost_ones_are_told),
 		cmocka_unit_test(delimiters),
 		cmocka_unit_test(fixed_lengths_find_their_step_by_checksum),
 		cmocka_unit_test(stated_lengths),

@@ -82,6 +82,7 @@ struct line {
 	bool up, refused, closed;
 	int fault;
 	char rejected[256];		/* reasons, each with a '|' behind it */
+	char bytes[64];			/* of the last one */
 	struct fg_timer deadline, nudge;
 	bool late;
 };
@@ -131,7 +132,7 @@ void fg_source_reject(struct fg_source *source, const char *reason, struct fg_st
 	struct line *line = (struct line *)source;
 	size_t len = strlen(line->rejected);
 
-	(void)bytes;
+	snprintf(line->bytes, sizeof(line->bytes), "%.*s", (int)bytes.len, bytes.ptr);
 	nudge(line);
 	snprintf(line->rejected + len, sizeof(line->rejected) - len, "%s|", reason);
 }
@@ -499,8 +500,10 @@ static void checksums_and_lengths(void **state)
 	turns_until_payloads(line, 1);
 	assert_string_equal(line->taken, "abc|");
 	assert_string_equal(line->rejected, "checksum|");
+	assert_string_equal(line->bytes, "ab");
 	device_says(line, "123456789012345678901234567890123456789012345678901234567890\x03");
 	turns_until_rejected(line, "checksum|too-large|");
+	assert_string_equal(line->bytes, "12345678901234567890123456");
 	device_says(line, "de\x01\x03");
 	turns_until_payloads(line, 2);
 	assert_string_equal(line->taken, "abc|de|");

@@ -77,6 +77,9 @@ struct fg_framer {
 	size_t len, cap;
 	bool escaped;		/* SLIP: the byte before was ESC */
 	bool discard;		/* what comes up to the next end of a frame belongs to a lost one */
+	/* NULL, or the owner's: is told of each frame that `oversize` or `bad` counts, and by the
+	 * counter which, with what is at hand of it */
+	void (*lost)(struct fg_framer *, const uint64_t *counter, struct fg_str bytes);
 	/* counters; the owner reads them, and may set them to 0 */
 	uint64_t frames;	/* good ones */
 	uint64_t skipped;	/* bytes that belong to no good frame */
