@@ -30,6 +30,8 @@
 #define PASSES_EACH 3 /* in one connection */
 #define PASSES_ENOUGH 6
 #define PASSES_ANSWERED 2
+/* So often packs grew, and had to become smaller again: once may have been the network. */
+#define GROWTHS_MAX 3
 #define LIMITED_NS FG_S(3600) /* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
@@ -68,7 +70,8 @@ void outbox_limit(struct fg_outbox *box, const struct flight *flight)
 	if (half < box->bytes_max)
 		box->bytes_max = half;
 	box->limited_ns = fg_loop_now(box->sink.loop);
-	box->settled = box->settled || box->grew;
+	box->settled += box->grew;
+	box->grew = false;
 	fg_log(&box->sink.logger, FG_WARN, "smaller packs", "pack=%llu bytes=%llu",
 	       (unsigned long long)flight->batch.payload.len, (unsigned long long)box->bytes_max);
 }
@@ -169,7 +172,8 @@ void outbox_hung(struct fg_outbox *box)
 	} else if (box->hangs < HANGS_MAX) {
 		return;
 	} else {
-		box->grew = box->settled = false;
+		box->grew = false;
+		box->settled = 0;
 	}
 	box->alone = box->window + ALONE_MORE;
 }
@@ -196,14 +200,16 @@ void outbox_heard(struct fg_outbox *box, struct flight *flight)
 	} else {
 		box->hangs = box->passes = box->passed = 0;
 		/* a few records do not fill it */
-		if (box->bytes_max < full && !box->settled &&
+		if (box->bytes_max < full && box->settled < GROWTHS_MAX &&
 		    flight->batch.payload.len > box->bytes_max / 4) {
 			box->bytes_max = 2 * box->bytes_max;
 			box->grew = true;
 		}
 	}
-	if (box->alone)
+	if (box->alone) {
 		box->alone--;
-	else if (fg_loop_now(box->sink.loop) - box->limited_ns > LIMITED_NS)
+	} else if (fg_loop_now(box->sink.loop) - box->limited_ns > LIMITED_NS) {
 		box->bytes_max = UINT64_MAX;
+		box->settled = 0;
+	}
 }

@@ -104,11 +104,11 @@ struct fg_outbox {
 	uint64_t linger_upto, allowed_ns;
 	/* hang.c: connections in a row that ended with packs in flight and brought nothing; how
 	 * many packs still go one at a time; how many were taken before the first, which was hung
-	 * up upon then, and how many in this connection; what a pack may have, since when, and
-	 * whether that has grown and is now what passes */
-	uint32_t hangs, alone, passes, passed;
+	 * up upon then, and how many in this connection; what a pack may have, since when,
+	 * whether that has grown since, and how often that was in vain */
+	uint32_t hangs, alone, passes, passed, settled;
 	uint64_t bytes_max, limited_ns;
-	bool grew, settled;
+	bool grew;
 	bool alive, answered;		/* nothing more is to come before packs; something has */
 	struct fg_timer retry, linger, stall, pause, pace, rest;
 	struct fg_defer act;

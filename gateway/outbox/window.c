@@ -174,6 +174,9 @@ void fg_sink_done(struct fg_sink *sink, struct fg_batch *batch, int error, const
 		part_denied(box, flight, why);
 		break;
 	default:
+		/* those on their way overtake it; not those that come after them */
+		if (box->alone < box->window)
+			box->alone = box->window;
 		wait_to_resend(box, flight);
 	}
 	outbox_advance(box);

@@ -347,6 +347,34 @@ static void letters_beyond_the_limit_are_dropped(void **state)
 	world_audit(w, false, "\"lost\":{\"refused\":10},\"gaps\":[]");
 }
 
+/* An upstream that takes some now and some later: what it has not seen yet keeps its place. */
+static void not_now_is_not_overtaken(void **state)
+{
+	struct world *w = *state;
+
+	w->takes = false;
+	world_up(w);
+	world_entries(w, "a", 4, 10);
+	world_turn(w, 0);
+	assert_int_equal(w->nheld, 4);
+	for (unsigned i = 0; i < 4; i++)
+		world_done(w, 0, i % 2 ? 0 : -EAGAIN, NULL);
+	world_entries(w, "a", 4, 10);
+	for (uint64_t next = 1; next < 80; next += next == 1 ? 20 : next == 21 ? 20 : 10) {
+		for (int i = 0; i < 100 && !w->nheld; i++)
+			world_turn(w, FG_S(1));
+		assert_true(next > 21 || w->nheld == 1);
+		assert_int_equal(w->held[0]->first, next);
+		world_done(w, 0, 0, NULL);
+	}
+	assert_int_equal(world_account(w).acknowledged, 80);
+	world_audit(w, true, "\"duplicates\":0");
+	/* and when all is well as before */
+	world_entries(w, "a", 2, 10);
+	world_turn(w, FG_S(1));
+	assert_int_equal(w->nheld, 2);
+}
+
 static void not_now_is_sent_again_after_a_while(void **state)
 {
 	struct world *w = *state;
@@ -571,6 +599,7 @@ int main(void)
 		WORLD_TEST(letters_are_discarded_before_their_loss_is_told),
 		WORLD_TEST(letters_go_again_before_their_loss_is_told),
 		WORLD_TEST(letters_beyond_the_limit_are_dropped),
+		WORLD_TEST(not_now_is_not_overtaken),
 		WORLD_TEST(not_now_is_sent_again_after_a_while),
 		WORLD_TEST(silence_is_a_fault_but_not_idleness),
 		WORLD_TEST(patience_is_no_silence),

@@ -38,23 +38,32 @@ static void begin_answered(struct world *w)
 static void a_pack_that_is_hung_up_upon_is_cut(void **state)
 {
 	struct world *w = *state;
+	uint64_t faults = 0;
 
 	begin(w, 100);
 	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
 		upstream_answers(w, 1500, -ECONNRESET);
 	assert_int_equal(world_account(w).acknowledged, 1000);
 	assert_int_equal(world_account(w).dead, 0);
-	/* what it takes was found once, and the other packs were cut accordingly */
+	/* what it takes was found, and the other packs were cut accordingly */
 	assert_true(w->box->faults < 20);
-	assert_true(w->box->bytes_max <= 1500);
 	world_audit(w, true, "\"duplicates\":0");
+	/* for good, after a few attempts at more */
+	for (unsigned n = 0; n < 2; n++) {
+		faults = w->box->faults;
+		world_entries(w, "a", 50, 10);
+		world_turns(w, 2, FG_S(1));
+		for (int i = 0; i < 2000 && world_account(w).waiting; i++)
+			upstream_answers(w, 1500, -ECONNRESET);
+	}
+	assert_int_equal(w->box->faults, faults);
 	/* an hour later larger ones are tried again */
 	world_turn(w, FG_S(3700));
 	world_entries(w, "a", 100, 10);
 	world_turns(w, 2, FG_S(1));
 	for (int i = 0; i < 2000 && world_account(w).waiting; i++)
 		upstream_answers(w, 1 << 20, -ECONNRESET);
-	assert_int_equal(world_account(w).acknowledged, 2000);
+	assert_int_equal(world_account(w).acknowledged, 3000);
 	assert_int_equal(outbox_bytes(w->box), w->conf.batch.bytes);
 }
 
@@ -447,7 +456,7 @@ static void parts_keep_their_place(void **state)
 	assert_int_equal(next, 601);
 	world_audit(w, true, "\"duplicates\":0");
 	/* it is found once what passes, not for each pack */
-	assert_in_range(w->sends, 6, 16);
+	assert_in_range(w->sends, 6, 20);
 }
 
 /* They were within the limit before. */
