@@ -9,10 +9,11 @@
  *
  * No number of hang-ups alone makes a dead letter: a network does that too. But when one that
  * cannot be smaller was hung up upon often, every second connection begins with a few behind it.
- * Where those are taken and it is hung up upon behind them, in several connections between which
- * nothing speaks against it, it is to blame. That takes places in the window: where there are none,
- * it waits. An announcement always waits. A dead letter that goes again goes back without any
- * proof, for nothing is lost by that.
+ * Where those are taken and it is hung up upon behind them, more often than one of them is, it is
+ * to blame. That takes places in the window. Where all are taken up by such as were, they have to
+ * do, if the upstream has answered in each of those connections; else it waits. An announcement
+ * always waits. A dead letter that goes again goes back without any proof, for nothing is lost by
+ * that.
  */
 #include "outbox/private.h"
 
@@ -32,6 +33,8 @@
 #define PASSES_ANSWERED 2
 /* So often packs grew, and had to become smaller again: once may have been the network. */
 #define GROWTHS_MAX 3
+/* What the room that a pack keeps for its head (record/pack.h) is larger than most heads. */
+#define HEAD_SPARE 140
 #define LIMITED_NS FG_S(3600) /* then it is tried once more whether larger packs pass */
 
 static bool is_hang(int error)
@@ -63,7 +66,7 @@ bool outbox_must_wait(struct fg_outbox *box)
 void outbox_limit(struct fg_outbox *box, const struct flight *flight)
 {
 	/* half of its records, and what stands once in each pack */
-	uint64_t half = flight->batch.payload.len / 8 * 5;
+	uint64_t half = flight->batch.payload.len / 8 * 5 + HEAD_SPARE;
 
 	if (flight->kind != FLIGHT_PACK || flight->batch.records <= 1)
 		return;
@@ -108,6 +111,8 @@ struct flight *outbox_next_ready(struct fg_outbox *box, bool *ret_new)
 	struct flight *first = NULL, *least = NULL;
 	bool passing = is_passing(box) &&
 		       box->passed < (box->answered ? PASSES_ANSWERED : PASSES_EACH);
+	/* an outage makes a suspect of everything: without a place for a new one they are tried */
+	bool suspects = !box->passed && box->tail - box->head >= box->window;
 
 	*ret_new = false;
 	for (uint64_t n = box->head; n < box->tail; n++) {
@@ -118,7 +123,8 @@ struct flight *outbox_next_ready(struct fg_outbox *box, bool *ret_new)
 			return flight;
 		if (ready && !first)
 			first = flight;
-		else if (ready && (!least || flight->hung < least->hung))
+		else if (ready && (suspects || !is_suspect(flight)) &&
+			 (!least || flight->hung < least->hung))
 			least = flight;
 		if (!passing && goes_in_parts(box, flight))
 			return NULL;
@@ -135,15 +141,33 @@ static bool is_first(struct fg_outbox *box, const struct flight *flight)
 	return true;
 }
 
+/* Nothing more can go before the first, and something of what is in the window has. */
+static bool is_worn(struct fg_outbox *box)
+{
+	bool taken = false;
+
+	for (uint64_t n = box->head + 1; n < box->tail; n++) {
+		const struct flight *flight = flight_at(box, n);
+
+		if (flight->state != FLIGHT_DONE && !is_suspect(flight))
+			return false;
+		taken |= flight->state == FLIGHT_DONE || flight->part_from > flight->from;
+	}
+	return taken && box->tail - box->head >= box->window;
+}
+
 /* `passed`: so many were taken before it, in this connection. */
-static bool is_to_blame(const struct fg_outbox *box, const struct flight *flight, uint32_t passed)
+static bool is_to_blame(struct fg_outbox *box, const struct flight *flight, uint32_t passed)
 {
 	uint32_t enough = box->answered ? PASSES_ANSWERED : PASSES_ENOUGH;
 
-	if (box->hangs < HANGS_CERTAIN || !is_suspect(flight))
+	if (box->hangs < HANGS_CERTAIN || !is_suspect(flight) || !is_first(box, flight))
 		return false;
+	if (box->answered && enough >= box->window)
+		enough = box->window - 1;
 	return flight->kind == FLIGHT_AGAIN ||
-	       (flight->kind == FLIGHT_PACK && passed && box->passes >= enough);
+	       (flight->kind == FLIGHT_PACK &&
+		((passed && box->passes >= enough) || (box->answered && is_worn(box))));
 }
 
 void outbox_hung(struct fg_outbox *box)
@@ -159,8 +183,10 @@ void outbox_hung(struct fg_outbox *box)
 		outbox_advance(box); /* a dead letter is done with that, and makes room */
 		return;
 	}
-	/* so are those behind it: that may be the network */
-	box->passes = is_passing(box) && !is_first(box, flight) ? 0 : box->passes + passed;
+	if (is_first(box, flight))
+		box->passes += passed;
+	else if (box->passes && !(box->answered && is_suspect(flight)))
+		box->passes--; /* so are others: that may be the network */
 	box->hangs++;
 	flight->hung += box->alone > 0;
 	if (is_to_blame(box, flight, passed)) {
@@ -186,7 +212,8 @@ uint64_t outbox_bytes(const struct fg_outbox *box)
 bool outbox_must_cut(const struct fg_outbox *box, const struct flight *flight)
 {
 	return flight->kind == FLIGHT_PACK && flight->bytes_max > box->bytes_max &&
-	       flight->batch.records > 1 && flight->batch.payload.len > box->bytes_max &&
+	       flight->batch.records > 1 &&
+	       flight->batch.payload.len + HEAD_SPARE > box->bytes_max &&
 	       (flight->part_from >= fg_spool_oldest(box->forward->conf.spool) ||
 		flight->hung >= HANGS_CERTAIN);
 }

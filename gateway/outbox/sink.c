@@ -102,10 +102,15 @@ static void on_stall(struct fg_timer *timer)
 		return;
 	missed = missed_ns(box, fg_timer_active(&box->pause) ? box->paused_ns :
 							       fg_loop_now(box->sink.loop));
-	if (missed < stall)
+	if (missed < stall) {
 		(void)fg_timer_start(&box->stall, stall - missed);
-	else
+	} else if (!box->alive && box->alone) {
+		/* who does not answer to the status may take packs all the same */
+		fg_sink_alive(&box->sink, false);
+		(void)fg_timer_start(&box->stall, stall);
+	} else {
 		fg_sink_fault(&box->sink, -ETIMEDOUT, "connected, but nothing is acknowledged");
+	}
 }
 
 static void outbox_free(struct fg_handle *handle)

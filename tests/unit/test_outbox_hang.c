@@ -176,6 +176,62 @@ static void several_in_a_row_are_passed(void **state)
 	world_audit(w, false, "\"lost\":{\"refused\":4},\"gaps\":[]");
 }
 
+/* Two in flights of their own, while little else comes: with each window, and where the upstream
+ * does not answer to the status. */
+static void two_are_passed_while_little_comes(void **state)
+{
+	static const struct {
+		uint32_t window;
+		unsigned poisons;
+		bool answers;
+	} rows[] = {
+		{ 2, 1, true }, { 3, 2, true }, { 4, 2, true }, { 16, 2, true },
+		{ 16, 4, true }, { 7, 1, false }, { 16, 2, false },
+	};
+
+	world_teardown(state);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w;
+		unsigned more;
+
+		world_setup(state);
+		w = *state;
+		begin_answered(w);
+		world_down(w);
+		w->conf.window = rows[i].window;
+		w->conf.batch.records = 1;
+		if (!rows[i].answers)
+			w->bridge.ops.status = NULL;
+		world_up(w);
+		fg_forward_status(w->forward, FG_STR("{}"));
+		world_entries(w, "poison", rows[i].poisons, 1);
+		more = live_with_hatred(w);
+		assert_int_equal(world_account(w).acknowledged, more);
+		assert_int_equal(world_account(w).dead, rows[i].poisons);
+		world_audit(w, false, "\"gaps\":[]");
+		world_teardown(state);
+	}
+	world_setup(state);
+}
+
+/* The status is never acknowledged, by a broker that takes packs. */
+static void who_says_nothing_to_the_status_gets_packs_late(void **state)
+{
+	struct world *w = *state;
+
+	begin_answered(w);
+	w->dumb = true;
+	world_entries(w, "a", 1, 10);
+	for (int i = 0; i < 400 && w->box->faults < 8; i++)
+		upstream_answers(w, 0, -ECONNRESET);
+	assert_int_equal(w->box->faults, 8);
+	for (int i = 0; i < 400 && world_account(w).waiting; i++)
+		upstream_answers(w, 1 << 20, -ECONNRESET);
+	assert_int_equal(world_account(w).acknowledged, 10);
+	assert_int_equal(w->box->faults, 8);
+	world_audit(w, true, "\"duplicates\":0");
+}
+
 /* Packs behind it that the spool has dropped since, and that only the window still has, are not
  * cut: nobody has hung up upon them. */
 static void what_is_passed_forward_is_as_it_was(void **state)
@@ -584,6 +640,8 @@ int main(void)
 		WORLD_TEST(a_network_that_hangs_up_makes_no_dead_letter),
 		WORLD_TEST(a_record_that_is_hung_up_upon_is_passed),
 		WORLD_TEST(several_in_a_row_are_passed),
+		WORLD_TEST(two_are_passed_while_little_comes),
+		WORLD_TEST(who_says_nothing_to_the_status_gets_packs_late),
 		WORLD_TEST(what_is_passed_forward_is_as_it_was),
 		WORLD_TEST(one_with_each_connection_is_enough),
 		WORLD_TEST(letters_that_are_hung_up_upon_go_back),
