@@ -257,7 +257,14 @@ static int render_part(struct fg_outbox *box, struct flight *flight)
 	}
 	if (next > flight->part_from) {
 		flight->part_to = next - 1;
-		r = render_end(box, flight, &pack);
+		/* only what is not for this bridge is left of it: nothing of that is lost */
+		if (pack.records == 0) {
+			flight->kind = FLIGHT_LOST;
+			flight->lost = 0;
+			r = render_lost(box, flight);
+		} else {
+			r = render_end(box, flight, &pack);
+		}
 	} else {
 		r = r == 2 ? render_gone(box, flight, reader) : -EAGAIN;
 	}

@@ -412,6 +412,39 @@ static void an_announcement_that_cannot_be_rendered_waits(void **state)
 	world_audit(w, false, "\"gaps\":[]");
 }
 
+/* Of a pack that went in parts the spool has dropped what was left for this bridge, and not what
+ * was for others behind it. */
+static void what_is_left_for_others_is_covered(void **state)
+{
+	struct world *w = *state;
+
+	fixture_close(&w->f);
+	w->f.conf.limit = 64 << 10;
+	w->f.conf.segment = 8 << 10;
+	fixture_open(&w->f);
+	w->takes = false;
+	w->conf.window = 1;
+	w->conf.match = (struct fg_list){ only_b, 1 };
+	world_up(w);
+	world_entries(w, "b", 1, 9);
+	world_entries(w, "a", 300, 10);
+	world_turns(w, 2, FG_S(1));
+	assert_int_equal(w->nheld, 1);
+	assert_int_equal(w->box->flights[0].to, 3009);
+	world_done(w, 0, -EMSGSIZE, NULL);
+	world_turn(w, 0);
+	assert_in_range(w->held[0]->last, 1, 8);
+	while (fg_spool_oldest(w->f.spool) <= 9)
+		world_entries(w, "a", 1, 10);
+	assert_in_range(fg_spool_oldest(w->f.spool), 10, 3009);
+	w->takes = true;
+	world_done(w, 0, 0, NULL);
+	world_entries(w, "b", 1, 1);
+	world_turns(w, 10, FG_S(1));
+	assert_int_equal(world_account(w).waiting, 0);
+	world_audit(w, false, "\"gaps\":[]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +453,7 @@ int main(void)
 		WORLD_TEST(what_is_in_flight_survives_the_drop_and_the_clock),
 		WORLD_TEST(a_new_epoch_follows_the_old),
 		WORLD_TEST(the_end_of_an_epoch_that_is_not_carried_is_covered),
+		WORLD_TEST(what_is_left_for_others_is_covered),
 		WORLD_TEST(a_gap_over_epochs_tiles_both),
 		WORLD_TEST(the_dropped_epoch_and_the_next),
 		WORLD_TEST(an_epoch_that_nobody_knows_is_passed),
