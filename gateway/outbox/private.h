@@ -197,7 +197,7 @@ void outbox_hung(struct fg_outbox *);
 void outbox_heard(struct fg_outbox *, struct flight *);
 /* One at a time: the one that is on its way is waited for, and before it a sign of life. */
 bool outbox_must_wait(struct fg_outbox *);
-/* It was too large, or may have been: those to come are at most half of it. */
+/* It was too large, or may have been: those to come have about half of its records. */
 void outbox_limit(struct fg_outbox *, const struct flight *);
 /* What a pack may have. */
 uint64_t outbox_bytes(const struct fg_outbox *);

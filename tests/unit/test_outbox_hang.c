@@ -35,6 +35,17 @@ static void begin_answered(struct world *w)
 	fg_forward_status(w->forward, FG_STR("{}"));
 }
 
+static void make_letters(struct world *w, unsigned letters, const char *device, uint32_t records)
+{
+	while (letters-- > 0) {
+		world_entries(w, device, 1, records);
+		world_turns(w, 2, FG_S(1));
+		world_done(w, 0, -EBADMSG, "no");
+		world_turn(w, FG_S(1));
+		world_done(w, 0, 0, NULL);
+	}
+}
+
 static void a_pack_that_is_hung_up_upon_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -295,13 +306,7 @@ static void letters_that_are_hung_up_upon_go_back(void **state)
 
 	w->conf.window = 2;
 	begin(w, 0);
-	for (unsigned i = 0; i < 4; i++) {
-		world_entries(w, "poison", 1, 10);
-		world_turns(w, 2, FG_S(1));
-		world_done(w, 0, -EBADMSG, "no");
-		world_turn(w, FG_S(1));
-		world_done(w, 0, 0, NULL);
-	}
+	make_letters(w, 4, "poison", 10);
 	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
 	assert_int_equal(count, 40);
 	world_entries(w, "good", 1, 10);
@@ -524,13 +529,7 @@ static void letters_that_go_back_have_their_place(void **state)
 
 	w->conf.dead_limit = 3000;
 	begin(w, 0);
-	for (unsigned i = 0; i < 40; i++) {
-		world_entries(w, "a", 1, 1);
-		world_turns(w, 2, FG_S(1));
-		world_done(w, 0, -EBADMSG, "no");
-		world_turn(w, FG_S(1));
-		world_done(w, 0, 0, NULL);
-	}
+	make_letters(w, 40, "a", 1);
 	letters = world_letters(w);
 	assert_int_equal(world_account(w).dead, letters);
 	assert_in_range(letters, 5, 39);
@@ -597,13 +596,7 @@ static void letters_that_are_too_large_make_room(void **state)
 
 	w->conf.window = 2;
 	begin(w, 0);
-	for (unsigned i = 0; i < 3; i++) {
-		world_entries(w, "a", 1, 10);
-		world_turns(w, 2, FG_S(1));
-		world_done(w, 0, -EBADMSG, "no");
-		world_turn(w, FG_S(1));
-		world_done(w, 0, 0, NULL);
-	}
+	make_letters(w, 3, "a", 10);
 	assert_int_equal(fg_forward_requeue(w->forward, "up", &count), 0);
 	assert_int_equal(count, 30);
 	world_turn(w, FG_S(1));
